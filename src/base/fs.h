@@ -1,0 +1,53 @@
+/* Files: mapped for reading, and questions about paths. The only header of the library that knows
+ * the operating system is behind it (os_posix.c). */
+#ifndef KRTI_BASE_FS_H
+#define KRTI_BASE_FS_H
+
+#include "base/str.h"
+
+#include <stdatomic.h>
+
+/* Bytes of a file, mapped read only, or a caller's buffer. Counted, because tensors keep pointing
+ * into it after the reader that opened it is gone. The count is atomic. */
+typedef struct krti_bytes {
+    const unsigned char *data;
+    size_t size;
+    /* The rest is fs.c's. */
+    krt_ctx *k;
+    atomic_int uses;
+    bool mapped, taken; /* how to give the memory back; neither: it is the caller's */
+    char *filepath;     /* NULL for a buffer */
+} krti_bytes;
+
+/* Maps a file. Fails: E_NOT_FOUND, E_IO, and E_FORMAT "is a directory". An empty file maps to
+ * size 0. The failure names the file. */
+krt_status krti_bytes_map(krt_ctx *k, krti_bytes **out, const char *filepath);
+/* Wraps the caller's memory, which must outlive every use. */
+krt_status krti_bytes_wrap(krt_ctx *k, krti_bytes **out, const void *data, size_t size);
+/* Takes over memory from krti_alloc (an inflated archive member, say). */
+krt_status krti_bytes_take(krt_ctx *k, krti_bytes **out, void *data, size_t size);
+krti_bytes *krti_bytes_use(krti_bytes *b);  /* one more user */
+void krti_bytes_drop(krti_bytes *b);        /* one less; NULL allowed */
+/* Tells the system that this range was copied elsewhere and its pages may go. A hint. */
+void krti_bytes_forget(const krti_bytes *b, const void *from, size_t size);
+
+typedef enum krti_path_kind { KRTI_PATH_NONE, KRTI_PATH_FILE, KRTI_PATH_DIR } krti_path_kind;
+krti_path_kind krti_path_kind_of(const char *filepath);
+/* Size of a file in bytes, -1 when it cannot be told. */
+int64_t krti_path_size(const char *filepath);
+/* dir + "/" + name into s (cleared first). */
+krt_status krti_path_join(krti_str *s, const char *dir, const char *name);
+/* The directory part of filepath ("." when there is none) into s (cleared first). */
+krt_status krti_path_dir(krti_str *s, const char *filepath);
+/* The part after the last slash. */
+const char *krti_path_name(const char *filepath);
+/* A single component: no separator, not "", "." or "..", no NUL. */
+bool krti_path_is_plain_name(const char *name);
+
+/* Writes a whole file: beside it, synced, renamed over it. */
+krt_status krti_write_file(krt_ctx *k, const char *filepath, const void *data, size_t size);
+
+/* Processors this process may use, at least 1. */
+int krti_num_processors(void);
+
+#endif

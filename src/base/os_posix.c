@@ -1,0 +1,233 @@
+/* fs.h on POSIX. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* sched_getaffinity, madvise */
+#endif
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static krt_status bytes_new(krt_ctx *k, krti_bytes **out, const void *data, size_t size)
+{
+    krti_bytes *b = krti_alloc(k, sizeof *b);
+
+    *out = b;
+    if (b == NULL)
+        return KRT_E_NOMEM;
+    b->k = k;
+    atomic_init(&b->uses, 1);
+    b->data = data;
+    b->size = size;
+    return KRT_OK;
+}
+
+static krt_status map_fd(krt_ctx *k, krti_bytes *b, int fd)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0)
+        return krti_fail_errno(k, KRT_E_IO, "cannot stat");
+    if (S_ISDIR(info.st_mode))
+        return krti_fail(k, KRT_E_FORMAT, NULL, "is a directory, expected a file");
+    if (!S_ISREG(info.st_mode))
+        return krti_fail(k, KRT_E_FORMAT, NULL, "is not a regular file");
+    if (info.st_size == 0)
+        return KRT_OK;
+    void *p = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED)
+        return krti_fail_errno(k, KRT_E_IO, "cannot map %lld bytes", (long long)info.st_size);
+    b->data = p;
+    b->size = (size_t)info.st_size;
+    b->mapped = true;
+    return KRT_OK;
+}
+
+krt_status krti_bytes_map(krt_ctx *k, krti_bytes **out, const char *filepath)
+{
+    krt_status st = bytes_new(k, out, NULL, 0);
+    int fd = -1;
+
+    if (st != KRT_OK)
+        return st;
+    fd = open(filepath, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        st = krti_fail(k, KRT_E_NOT_FOUND, NULL, "no such file");
+    else if (fd < 0)
+        st = krti_fail_errno(k, KRT_E_IO, "cannot open");
+    else
+        st = map_fd(k, *out, fd);
+    if (st == KRT_OK && ((*out)->filepath = krti_strdup(k, filepath)) == NULL)
+        st = KRT_E_NOMEM;
+    if (fd >= 0)
+        close(fd);
+    if (st != KRT_OK) {
+        krti_bytes_drop(*out);
+        *out = NULL;
+        return krti_fail_in_file(k, st, filepath);
+    }
+    return KRT_OK;
+}
+
+krt_status krti_bytes_wrap(krt_ctx *k, krti_bytes **out, const void *data, size_t size)
+{
+    return bytes_new(k, out, data, size);
+}
+
+krt_status krti_bytes_take(krt_ctx *k, krti_bytes **out, void *data, size_t size)
+{
+    const krt_status st = bytes_new(k, out, data, size);
+
+    if (st != KRT_OK)
+        krti_free(k, data);
+    else
+        (*out)->taken = true;
+    return st;
+}
+
+krti_bytes *krti_bytes_use(krti_bytes *b)
+{
+    atomic_fetch_add(&b->uses, 1);
+    return b;
+}
+
+void krti_bytes_drop(krti_bytes *b)
+{
+    if (b == NULL || atomic_fetch_sub(&b->uses, 1) != 1)
+        return;
+    if (b->mapped)
+        munmap((void *)(uintptr_t)b->data, b->size);
+    if (b->taken)
+        krti_free(b->k, (void *)(uintptr_t)b->data);
+    krti_free(b->k, b->filepath);
+    krti_free(b->k, b);
+}
+
+void krti_bytes_forget(const krti_bytes *b, const void *from, size_t size)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t start = ((uintptr_t)from + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)from + size) / page * page;
+
+    if (b->mapped && end > start)
+        (void)madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
+krti_path_kind krti_path_kind_of(const char *filepath)
+{
+    struct stat info;
+
+    if (stat(filepath, &info) != 0)
+        return KRTI_PATH_NONE;
+    return S_ISDIR(info.st_mode) ? KRTI_PATH_DIR : KRTI_PATH_FILE;
+}
+
+int64_t krti_path_size(const char *filepath)
+{
+    struct stat info;
+
+    return stat(filepath, &info) == 0 ? (int64_t)info.st_size : -1;
+}
+
+krt_status krti_path_join(krti_str *s, const char *dir, const char *name)
+{
+    krti_str_clear(s);
+    krti_str_add(s, dir);
+    if (s->length > 0 && s->ptr[s->length - 1] != '/')
+        krti_str_add(s, "/");
+    return krti_str_add(s, name);
+}
+
+krt_status krti_path_dir(krti_str *s, const char *filepath)
+{
+    const char *slash = strrchr(filepath, '/');
+
+    krti_str_clear(s);
+    if (slash == NULL)
+        return krti_str_add(s, ".");
+    return krti_str_add_n(s, filepath, slash == filepath ? 1 : (size_t)(slash - filepath));
+}
+
+const char *krti_path_name(const char *filepath)
+{
+    const char *slash = strrchr(filepath, '/');
+
+    return slash != NULL ? slash + 1 : filepath;
+}
+
+bool krti_path_is_plain_name(const char *name)
+{
+    return name[0] != '\0' && strchr(name, '/') == NULL && strchr(name, '\\') == NULL &&
+           strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static krt_status write_all(krt_ctx *k, int fd, const unsigned char *data, size_t size)
+{
+    while (size > 0) {
+        const ssize_t n = write(fd, data, size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return krti_fail_errno(k, KRT_E_IO, "cannot write");
+        data += n;
+        size -= (size_t)n;
+    }
+    return KRT_OK;
+}
+
+static krt_status sync_dir(krt_ctx *k, const char *filepath)
+{
+    krti_str dir = KRTI_STR_INIT(k);
+    krt_status st = krti_path_dir(&dir, filepath);
+    const int fd = st == KRT_OK ? open(dir.ptr, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    if (fd >= 0) {
+        (void)fsync(fd); /* not every file system can; the rename has happened either way */
+        close(fd);
+    }
+    krti_str_free(&dir);
+    return st;
+}
+
+krt_status krti_write_file(krt_ctx *k, const char *filepath, const void *data, size_t size)
+{
+    krti_str temp = KRTI_STR_INIT(k);
+    krt_status st = KRT_OK;
+    bool made = false;
+    int fd = -1;
+
+    TRY(krti_str_addf(&temp, "%s.tmp.%ld", filepath, (long)getpid()));
+    fd = open(temp.ptr, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        TRY(krti_fail_errno(k, KRT_E_IO, "cannot create"));
+    made = true;
+    TRY(write_all(k, fd, data, size));
+    if (fsync(fd) != 0 && errno != EINVAL)
+        TRY(krti_fail_errno(k, KRT_E_IO, "cannot sync"));
+    if (rename(temp.ptr, filepath) != 0)
+        TRY(krti_fail_errno(k, KRT_E_IO, "cannot rename into place"));
+    made = false;
+    TRY(sync_dir(k, filepath));
+
+done:
+    if (fd >= 0)
+        close(fd);
+    if (made)
+        (void)unlink(temp.ptr);
+    krti_str_free(&temp);
+    return krti_fail_in_file(k, st, filepath);
+}
+
+int krti_num_processors(void)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return CPU_COUNT(&set);
+    return 1;
+}

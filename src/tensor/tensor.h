@@ -1,0 +1,33 @@
+/* The tensor as the library's own floors see it. Public face: <keratin/tensor.h>. */
+#ifndef KRTI_TENSOR_TENSOR_H
+#define KRTI_TENSOR_TENSOR_H
+
+#include "base/fs.h"
+#include <keratin/tensor.h>
+
+struct krt_tensor {
+    krti_owned owned;
+    krt_dtype dtype;
+    krt_shape shape;
+    size_t size_bytes;
+    void *data;
+    bool writable;
+    bool ours;          /* data came from krti_alloc */
+    krti_bytes *source; /* the mapping data points into, or NULL */
+};
+
+/* A tensor over mapped or inflated file bytes, which it keeps alive. Row major, native order,
+ * aligned for the dtype: the caller has checked. */
+krt_status krti_tensor_map(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_shape shape,
+                           krti_bytes *source, const void *data);
+
+/* Converts n elements; src and dst must not overlap unless the dtypes are equal. Saturates nothing:
+ * as C casts, floats to integers truncate, anything to bool is != 0. */
+void krti_convert(void *dst, krt_dtype to, const void *src, krt_dtype from, size_t n);
+
+/* Bytes a fully known shape takes; false when unknown, negative or more than SIZE_MAX/2. */
+bool krti_shape_bytes(krt_shape shape, krt_dtype dtype, size_t *bytes);
+
+bool krti_dtype_is_float(krt_dtype dtype);
+
+#endif
