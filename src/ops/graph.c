@@ -1,0 +1,238 @@
+/* Building graphs: nodes, leaves, and the failure that sticks. See graph.h. */
+#include "ops/op.h"
+
+krt_status krti_graph_new(krt_ctx *k, krti_graph **out)
+{
+    krti_graph *g = krti_alloc(k, sizeof *g);
+
+    *out = g;
+    if (g == NULL)
+        return KRT_E_NOMEM;
+    g->k = k;
+    g->arena = (krti_arena)KRTI_ARENA_INIT(k);
+    return KRT_OK;
+}
+
+void krti_graph_free(krti_graph *g)
+{
+    if (g == NULL)
+        return;
+    krti_arena_free(&g->arena);
+    krti_free(g->k, g->nodes);
+    krti_free(g->k, g->inputs);
+    krti_free(g->k, g->outputs);
+    krti_free(g->k, g);
+}
+
+krt_value *krti_graph_fail(krti_graph *g, krt_status status, const char *format, ...)
+{
+    char text[KRTI_MESSAGE_MAX];
+    va_list args;
+
+    if (g->status != KRT_OK)
+        return NULL;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    g->status = krti_fail(g->k, status, g->scope, "%s", text);
+    return NULL;
+}
+
+static krt_status append(krti_graph *g, void *items, size_t *n, size_t *capacity, void *item)
+{
+    void **list = NULL;
+    const krt_status st = krti_grow(g->k, items, capacity, *n + 1, sizeof item);
+
+    if (st != KRT_OK)
+        return g->status = st;
+    memcpy(&list, items, sizeof list);
+    list[(*n)++] = item;
+    return KRT_OK;
+}
+
+krt_status krti_graph_add_output(krti_graph *g, krt_value *v)
+{
+    if (v == NULL)
+        return g->status;
+    return append(g, &g->outputs, &g->num_outputs, &g->outputs_capacity, v);
+}
+
+static krti_node *node_new(krti_graph *g, const krti_op *op, int num_in)
+{
+    krti_node *n = krti_arena_alloc(&g->arena, sizeof *n);
+
+    if (n == NULL) {
+        g->status = KRT_E_NOMEM;
+        return NULL;
+    }
+    n->op = op;
+    n->num_in = num_in;
+    n->num_out = 1;
+    n->id = (int)g->num_nodes;
+    n->in = krti_arena_array(&g->arena, (size_t)(num_in > 0 ? num_in : 1), sizeof(krt_value *));
+    if (n->in == NULL ||
+        (g->scope != NULL && (n->scope = krti_arena_strdup(&g->arena, g->scope)) == NULL)) {
+        g->status = KRT_E_NOMEM;
+        return NULL;
+    }
+    for (int i = 0; i < KRTI_MAX_OUT; i++)
+        n->out[i] = (krt_value){.node = n, .index = i, .shape = {.rank = -1}};
+    return append(g, &g->nodes, &g->num_nodes, &g->capacity, n) == KRT_OK ? n : NULL;
+}
+
+krti_node *krti_graph_add(krti_graph *g, const krti_op *op, krt_value *const *in, int num_in,
+                          const krti_attrs *attrs)
+{
+    if (g->status != KRT_OK)
+        return NULL;
+    for (int i = 0; i < num_in; i++)
+        if (in[i] == NULL && (i < op->min_in || op->max_in < 0))
+            return NULL;
+    krti_node *n = node_new(g, op, num_in);
+    if (n == NULL)
+        return NULL;
+    n->is_static = op != &krti_op_input;
+    for (int i = 0; i < num_in; i++) {
+        n->in[i] = in[i];
+        n->is_static = n->is_static && (in[i] == NULL || in[i]->node->is_static);
+    }
+    if (attrs != NULL)
+        n->attrs = *attrs;
+    if (op->infer != NULL && op->infer(g, n) != KRT_OK) {
+        if (g->status == KRT_OK)
+            g->status = g->k->error.status;
+        return NULL;
+    }
+    return n;
+}
+
+krt_value *krti_graph_add1(krti_graph *g, const krti_op *op, krt_value *const *in, int num_in,
+                           const krti_attrs *attrs)
+{
+    krti_node *n = krti_graph_add(g, op, in, num_in, attrs);
+
+    return n != NULL ? &n->out[0] : NULL;
+}
+
+/* ------------------------------------------------------------------------------- dimensions */
+
+int64_t krti_dim_mul(int64_t a, int64_t b)
+{
+    int64_t product = 0;
+
+    if (a == KRT_NONE || b == KRT_NONE || !krti_mul_i64(a, b, &product))
+        return KRT_NONE;
+    return product;
+}
+
+int64_t krti_dim_add(int64_t a, int64_t b)
+{
+    return a == KRT_NONE || b == KRT_NONE ? KRT_NONE : a + b;
+}
+
+int64_t krti_dim_div(int64_t a, int64_t b)
+{
+    if (a == KRT_NONE || b == KRT_NONE || b == 0)
+        return KRT_NONE;
+    return a >= 0 ? a / b : -((-a + b - 1) / b);
+}
+
+bool krti_shape_known(krt_shape s)
+{
+    for (int i = 0; i < s.rank; i++)
+        if (s.dim[i] == KRT_NONE)
+            return false;
+    return s.rank >= 0;
+}
+
+int krti_axis(krti_graph *g, int64_t axis, int rank)
+{
+    if (axis >= -rank && axis < rank)
+        return (int)(axis < 0 ? axis + rank : axis);
+    krti_graph_fail(g, KRT_E_INVALID, "axis %lld is out of range for rank %d", (long long)axis,
+                    rank);
+    return -1;
+}
+
+/* ------------------------------------------------------------------------------- leaves */
+
+const krti_op krti_op_input = {.name = "input", .flags = KRTI_OP_LEAF};
+const krti_op krti_op_variable = {.name = "variable", .flags = KRTI_OP_LEAF};
+const krti_op krti_op_constant = {.name = "constant", .flags = KRTI_OP_LEAF};
+
+static krt_value *leaf(krti_graph *g, const krti_op *op, krt_dtype dtype, krt_shape shape)
+{
+    krti_node *n = krti_graph_add(g, op, NULL, 0, NULL);
+
+    if (n == NULL)
+        return NULL;
+    n->out[0].dtype = dtype;
+    n->out[0].shape = shape;
+    return &n->out[0];
+}
+
+krt_value *krti_input(krti_graph *g, krt_dtype dtype, krt_shape shape)
+{
+    krt_value *v = leaf(g, &krti_op_input, dtype, shape);
+
+    if (v == NULL || append(g, &g->inputs, &g->num_inputs, &g->inputs_capacity, v) != KRT_OK)
+        return NULL;
+    return v;
+}
+
+krt_value *krti_variable(krti_graph *g, const krt_tensor *tensor)
+{
+    if (tensor == NULL)
+        return NULL;
+    krt_value *v = leaf(g, &krti_op_variable, tensor->dtype, tensor->shape);
+    if (v != NULL)
+        v->node->attrs.tensor = tensor;
+    return v;
+}
+
+krt_value *krti_constant(krti_graph *g, krt_dtype dtype, krt_shape shape, const void *data)
+{
+    size_t bytes = 0;
+
+    if (!krti_shape_bytes(shape, dtype, &bytes))
+        return krti_graph_fail(g, KRT_E_INVALID, "a constant needs a known shape");
+    krt_value *v = leaf(g, &krti_op_constant, dtype, shape);
+    if (v == NULL)
+        return NULL;
+    v->node->constant = krti_arena_alloc(&g->arena, bytes > 0 ? bytes : 1);
+    if (v->node->constant == NULL) {
+        g->status = KRT_E_NOMEM;
+        return NULL;
+    }
+    if (bytes > 0)
+        memcpy(v->node->constant, data, bytes);
+    return v;
+}
+
+krt_value *krti_scalar_of(krti_graph *g, krt_dtype dtype, double value)
+{
+    unsigned char bytes[8] = {0};
+
+    krti_convert(bytes, dtype, &value, KRT_FLOAT64, 1);
+    return krti_constant(g, dtype, (krt_shape){.rank = 0}, bytes);
+}
+
+krt_value *krti_scalar(krti_graph *g, double value)
+{
+    return krti_scalar_of(g, KRT_FLOAT32, value);
+}
+
+krt_value *krti_scalar_like(krti_graph *g, const krt_value *like, double value)
+{
+    return like != NULL ? krti_scalar_of(g, like->dtype, value) : NULL;
+}
+
+double krti_node_flops(const krti_node *n)
+{
+    if (n->op->flags & (KRTI_OP_LEAF | KRTI_OP_VIEW))
+        return 0;
+    if (n->op->flops != NULL)
+        return n->op->flops(n);
+    const int64_t size = krt_shape_size(n->out[0].shape);
+    return size == KRT_NONE ? 0 : (double)size;
+}

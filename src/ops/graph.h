@@ -1,0 +1,326 @@
+/* The graph: what a model computes, as values and the operations between them.
+ *
+ * Layers describe themselves by calling the constructors below; nothing is computed until a graph
+ * is compiled into a plan (plan.h) and run (run.h). Every constructor infers shape and dtype at
+ * once. A dimension may be KRT_NONE: such a graph answers for shapes (summary) and cannot be
+ * compiled. Failure sticks: the graph keeps its first error, constructors then return NULL, and
+ * NULL inputs give NULL, so a layer checks once, at its end.
+ *
+ * Conventions: activations are channels last, (batch, spatial..., channels), whatever the layer's
+ * data_format says (layers transpose at their borders and the compiler cancels the pairs). Negative
+ * axes count from the end. Binary ops broadcast as NumPy's. Keras counterpart: keras.ops. */
+#ifndef KRTI_OPS_GRAPH_H
+#define KRTI_OPS_GRAPH_H
+
+#include "base/arena.h"
+#include "tensor/tensor.h"
+
+typedef struct krti_graph krti_graph;
+typedef struct krti_node krti_node;
+typedef struct krti_op krti_op;
+typedef struct krt_value krt_value;
+
+/* One result of one node. */
+struct krt_value {
+    krti_node *node;
+    int index; /* which of the node's outputs */
+    krt_dtype dtype;
+    krt_shape shape;
+};
+
+/* How a window moves: convolution and pooling. Spatial rank 1 to 3; unused entries are 1 and 0.
+ * Padding is explicit; "same" and "causal" were resolved by krti_window_make(). */
+typedef struct krti_window {
+    int rank;
+    int64_t size[3];
+    int64_t stride[3];
+    int64_t dilation[3];
+    int64_t before[3], after[3];
+    int64_t output_padding[3]; /* transposed convolution: KRT_NONE where Keras's is None */
+    int64_t groups;
+} krti_window;
+
+/* An elementwise function with its parameters, to be fused behind a convolution or product. */
+typedef struct krti_activation {
+    const krti_op *op; /* NULL: none */
+    double a, b, c;
+} krti_activation;
+
+typedef enum krti_pad_mode {
+    KRTI_PAD_CONSTANT = 0,
+    KRTI_PAD_REFLECT,
+    KRTI_PAD_SYMMETRIC,
+    KRTI_PAD_EDGE
+} krti_pad_mode;
+
+typedef enum krti_interpolation {
+    KRTI_NEAREST = 0,
+    KRTI_BILINEAR,
+    KRTI_BICUBIC,
+    KRTI_LANCZOS3,
+    KRTI_LANCZOS5,
+    KRTI_AREA
+} krti_interpolation;
+
+/* What an operation needs to know beside its inputs; which member counts is the op's business. */
+typedef union krti_attrs {
+    krti_window window; /* conv, conv_transpose, *_pool */
+    struct {
+        double a, b, c;
+    } scalar; /* elementwise with parameters */
+    struct {
+        int n;
+        int axis[KRT_MAX_RANK];
+        bool keepdims;
+    } reduce; /* axes >= 0, ascending */
+    struct {
+        int axis;
+    } axis; /* concat, softmax, gather, argmax, ... */
+    struct {
+        int perm[KRT_MAX_RANK];
+    } transpose;
+    struct {
+        krt_shape shape;
+    } shape; /* reshape, broadcast_to */
+    struct {
+        int64_t start[KRT_MAX_RANK], stop[KRT_MAX_RANK], step[KRT_MAX_RANK];
+    } slice;
+    struct {
+        int64_t before[KRT_MAX_RANK], after[KRT_MAX_RANK];
+        krti_pad_mode mode;
+        double value;
+    } pad;
+    struct {
+        int64_t times[KRT_MAX_RANK];
+    } tile;
+    struct {
+        int axis;
+        int64_t times;
+    } repeat;
+    struct {
+        bool transpose_a, transpose_b;
+    } matmul;
+    struct {
+        int n;
+        int64_t size[2];
+        krti_interpolation method;
+        bool antialias;
+    } resize;
+    struct {
+        const char *equation;
+    } einsum; /* expanded: no ellipsis */
+    struct {
+        double epsilon;
+        int axis;
+    } norm;
+    struct {
+        int64_t depth;
+        int axis;
+    } one_hot;
+    struct {
+        bool exclusive, reverse;
+        int axis;
+    } scan;                   /* cumsum */
+    const krt_tensor *tensor; /* variable */
+} krti_attrs;
+
+enum { KRTI_MAX_OUT = 4 };
+
+struct krti_node {
+    const krti_op *op;
+    int id; /* position of creation: inputs come before users */
+    int num_in, num_out;
+    krt_value **in; /* an optional input may be NULL */
+    krt_value out[KRTI_MAX_OUT];
+    krti_attrs attrs;
+    krti_activation activation; /* fused behind; only on ops whose table entry allows it */
+    bool is_static;    /* known before the run: a leaf but no input, or made of such alone */
+    const char *scope; /* path of the layer that asked for it, for messages and profiles */
+    void *constant;    /* krti_op_constant: the data, in the arena */
+};
+
+struct krti_graph {
+    krt_ctx *k;
+    krti_arena arena;
+    krti_node **nodes;
+    size_t num_nodes, capacity;
+    krt_value **inputs;
+    size_t num_inputs, inputs_capacity;
+    krt_value **outputs;
+    size_t num_outputs, outputs_capacity;
+    const char *scope; /* current layer path; set by the tracer */
+    krt_status status; /* the first failure */
+};
+
+krt_status krti_graph_new(krt_ctx *k, krti_graph **out);
+void krti_graph_free(krti_graph *g); /* NULL allowed */
+/* Records a failure with the current scope as its object; returns NULL for `return krti_graph_fail(...)`. */
+krt_value *krti_graph_fail(krti_graph *g, krt_status status, const char *format, ...)
+    KRTI_PRINTF(3, 4);
+krt_status krti_graph_add_output(krti_graph *g, krt_value *v);
+/* For op files: a node with inputs and attributes, inferred. NULL after a failure or a NULL
+ * required input (the op's table says how many are required). */
+krti_node *krti_graph_add(krti_graph *g, const krti_op *op, krt_value *const *in, int num_in,
+                          const krti_attrs *attrs);
+/* The only output of krti_graph_add(). */
+krt_value *krti_graph_add1(krti_graph *g, const krti_op *op, krt_value *const *in, int num_in,
+                           const krti_attrs *attrs);
+
+/* Dimensions that may be unknown: KRT_NONE in, KRT_NONE out. */
+int64_t krti_dim_mul(int64_t a, int64_t b);
+int64_t krti_dim_add(int64_t a, int64_t b);
+int64_t krti_dim_div(int64_t a, int64_t b); /* floor */
+bool krti_shape_known(krt_shape s);
+/* axis in [-rank, rank) to [0, rank); fails through the graph and returns -1. */
+int krti_axis(krti_graph *g, int64_t axis, int rank);
+
+/* --- leaves (graph.c) ------------------------------------------------------------------------ */
+krt_value *krti_input(krti_graph *g, krt_dtype dtype, krt_shape shape);
+/* A model's weight: borrowed, identified by its tensor, so two uses are one value. */
+krt_value *krti_variable(krti_graph *g, const krt_tensor *tensor);
+krt_value *krti_constant(krti_graph *g, krt_dtype dtype, krt_shape shape, const void *data);
+krt_value *krti_scalar(krti_graph *g, double value); /* float32, shape () */
+krt_value *krti_scalar_of(krti_graph *g, krt_dtype dtype, double value);
+/* A scalar of the same dtype as `like`. */
+krt_value *krti_scalar_like(krti_graph *g, const krt_value *like, double value);
+
+/* --- elementwise (op_math.c) ----------------------------------------------------------------- */
+/* X(name): krti_<name>(g, x) and krti_op_<name>. */
+#define KRTI_UNARY(X)                                                                         \
+    X(negative)                                                                               \
+    X(absolute) X(sign) X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X(sqrt) X(rsqrt)     \
+        X(square) X(reciprocal) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh)  \
+            X(asinh) X(acosh) X(atanh) X(floor) X(ceil) X(round) X(trunc) X(erf) X(sigmoid)   \
+                X(tanh) X(silu) X(gelu) X(gelu_tanh) X(softplus) X(softsign) X(selu) X(mish)  \
+                    X(hard_sigmoid) X(hard_silu) X(log_sigmoid) X(isnan) X(isinf) X(isfinite) \
+                        X(logical_not)
+/* X(name): with parameters a, b, c: krti_<name>(g, x, a, b, c).
+ *   relu:      x >= b ? x : a * (x - b) for x < b, then min(., c); Keras's negative_slope,
+ *              threshold and max_value; plain is (0, 0, INFINITY). Keras: f(x) = max_value if
+ *              x >= max_value; x if threshold <= x; negative_slope * (x - threshold) otherwise
+ *   elu:       x > 0 ? x : a * (exp(x) - 1)
+ *   celu:      max(x, 0) + min(0, a * (exp(x / a) - 1))
+ *   clip:      min(max(x, a), b)
+ *   affine:    a * x + b
+ *   power_scalar: x ** a */
+#define KRTI_UNARY_PARAMS(X) X(relu) X(elu) X(celu) X(clip) X(affine) X(power_scalar)
+/* X(name): krti_<name>(g, a, b), broadcasting; the second group gives KRT_BOOL. */
+#define KRTI_BINARY(X)                                                                      \
+    X(add)                                                                                  \
+    X(subtract) X(multiply) X(divide) X(maximum) X(minimum) X(power) X(mod) X(floor_divide) \
+        X(atan2) X(squared_difference)
+#define KRTI_COMPARE(X)                                                                         \
+    X(equal)                                                                                    \
+    X(not_equal) X(greater) X(greater_equal) X(less) X(less_equal) X(logical_and) X(logical_or) \
+        X(logical_xor)
+
+#define X(name)                                          \
+    krt_value *krti_##name(krti_graph *g, krt_value *x); \
+    extern const krti_op krti_op_##name;
+KRTI_UNARY(X)
+#undef X
+#define X(name)                                                                        \
+    krt_value *krti_##name(krti_graph *g, krt_value *x, double a, double b, double c); \
+    extern const krti_op krti_op_##name;
+KRTI_UNARY_PARAMS(X)
+#undef X
+#define X(name)                                                        \
+    krt_value *krti_##name(krti_graph *g, krt_value *a, krt_value *b); \
+    extern const krti_op krti_op_##name;
+KRTI_BINARY(X)
+KRTI_COMPARE(X)
+#undef X
+/* An elementwise function chosen at run time (activations.c keeps a table of them). */
+krt_value *krti_apply(krti_graph *g, krt_value *x, krti_activation f);
+krt_value *krti_where(krti_graph *g, krt_value *condition, krt_value *a, krt_value *b);
+krt_value *krti_cast(krti_graph *g, krt_value *x, krt_dtype dtype);
+/* Both to the dtype Keras's backend would compute in (float wins over int, wider over narrower). */
+krt_dtype krti_result_dtype(krt_dtype a, krt_dtype b);
+
+/* --- reductions (op_reduce.c) ---------------------------------------------------------------- */
+/* axes: n of them, any sign; n = 0 reduces all. */
+#define KRTI_REDUCE(X) X(sum) X(mean) X(prod) X(max) X(min) X(any) X(all)
+#define X(name)                                                                        \
+    krt_value *krti_reduce_##name(krti_graph *g, krt_value *x, const int *axes, int n, \
+                                  bool keepdims);                                      \
+    extern const krti_op krti_op_reduce_##name;
+KRTI_REDUCE(X)
+#undef X
+krt_value *krti_argmax(krti_graph *g, krt_value *x, int axis, bool keepdims); /* int32 */
+krt_value *krti_argmin(krti_graph *g, krt_value *x, int axis, bool keepdims);
+krt_value *krti_cumsum(krti_graph *g, krt_value *x, int axis, bool exclusive, bool reverse);
+krt_value *krti_sort(krti_graph *g, krt_value *x, int axis); /* ascending */
+/* Composed: mean and (biased) variance over axes, keepdims. */
+krt_status krti_moments(krti_graph *g, krt_value *x, const int *axes, int n, krt_value **mean,
+                        krt_value **variance);
+
+/* --- shape (op_shape.c) ---------------------------------------------------------------------- */
+/* One dimension may be -1. */
+krt_value *krti_reshape(krti_graph *g, krt_value *x, krt_shape shape);
+krt_value *krti_transpose(krti_graph *g, krt_value *x, const int *perm);
+krt_value *krti_expand_dims(krti_graph *g, krt_value *x, int axis);
+krt_value *krti_squeeze(krti_graph *g, krt_value *x, const int *axes, int n); /* n = 0: every 1 */
+krt_value *krti_concat(krti_graph *g, krt_value *const *x, size_t n, int axis);
+krt_value *krti_stack(krti_graph *g, krt_value *const *x, size_t n, int axis);
+/* NumPy's basic slice, every axis given; start and stop already clipped, step != 0;
+ * stop = KRT_NONE: to the end (for step < 0: past the first element). */
+krt_value *krti_slice(krti_graph *g, krt_value *x, const int64_t *start, const int64_t *stop,
+                      const int64_t *step);
+krt_value *krti_slice_axis(krti_graph *g, krt_value *x, int axis, int64_t start, int64_t stop,
+                           int64_t step);
+krt_value *krti_pad(krti_graph *g, krt_value *x, const int64_t *before, const int64_t *after,
+                    krti_pad_mode mode, double value);
+krt_value *krti_tile(krti_graph *g, krt_value *x, const int64_t *times);
+krt_value *krti_repeat(krti_graph *g, krt_value *x, int64_t times, int axis); /* np.repeat */
+krt_value *krti_broadcast_to(krti_graph *g, krt_value *x, krt_shape shape);
+/* np.take along an axis; indices of any integer dtype and rank. Negative indices count from the
+ * end; what is still out of range gives NaN (floats) or 0, as Keras on JAX and TensorFlow on GPU. */
+krt_value *krti_gather(krti_graph *g, krt_value *x, krt_value *indices, int axis);
+krt_value *krti_one_hot(krti_graph *g, krt_value *indices, int64_t depth, int axis,
+                        krt_dtype dtype);
+
+/* --- products (op_linalg.c) ------------------------------------------------------------------ */
+/* np.matmul on the last two axes, batch axes broadcast; ranks >= 2. bias (n,) and residual (the
+ * result's shape) may be NULL. */
+krt_value *krti_matmul(krti_graph *g, krt_value *a, krt_value *b, bool transpose_a,
+                       bool transpose_b, krt_value *bias);
+/* x (..., in) times kernel (in, out): Dense. One product of flattened rows. */
+krt_value *krti_dense(krti_graph *g, krt_value *x, krt_value *kernel, krt_value *bias);
+/* Keras's equation over one or two inputs ("abc,cd->abd", with "..."). Composed of transpose,
+ * reshape and matmul. */
+krt_value *krti_einsum(krti_graph *g, const char *equation, krt_value *const *x, size_t n);
+
+/* --- networks (op_nn.c) ---------------------------------------------------------------------- */
+/* Resolves Keras's padding ("valid", "same", "causal") for this input; spatial dims of x may be
+ * unknown unless padding is "same" with stride > 1. kernel etc. have `rank` entries. */
+krt_status krti_window_make(krti_graph *g, krti_window *out, const krt_value *x, int rank,
+                            const int64_t *size, const int64_t *stride, const int64_t *dilation,
+                            const char *padding);
+/* x (n, spatial..., in), kernel (size..., in / groups, out), bias (out) or NULL. */
+krt_value *krti_conv(krti_graph *g, krt_value *x, krt_value *kernel, krt_value *bias,
+                     const krti_window *w);
+/* kernel (size..., out, in) as Keras stores it; `padding` as Keras resolves it for a transposed
+ * convolution; output_padding KRT_NONE entries: inferred by Keras's rule. */
+krt_value *krti_conv_transpose(krti_graph *g, krt_value *x, krt_value *kernel, krt_value *bias,
+                               int rank, const int64_t *stride, const int64_t *dilation,
+                               const int64_t *output_padding, const char *padding);
+krt_value *krti_max_pool(krti_graph *g, krt_value *x, const krti_window *w);
+/* The mean of the elements inside the image: padding does not count. */
+krt_value *krti_avg_pool(krti_graph *g, krt_value *x, const krti_window *w);
+/* Keras's adaptive pooling: output_size entries for each spatial axis. */
+krt_value *krti_adaptive_avg_pool(krti_graph *g, krt_value *x, int rank, const int64_t *size);
+krt_value *krti_adaptive_max_pool(krti_graph *g, krt_value *x, int rank, const int64_t *size);
+/* (x - mean) / sqrt(variance + epsilon) * gamma + beta along `axis`; gamma, beta may be NULL.
+ * At inference the compiler folds it into what stands before, or into scale and shift. */
+krt_value *krti_batch_norm(krti_graph *g, krt_value *x, krt_value *mean, krt_value *variance,
+                           krt_value *gamma, krt_value *beta, int axis, double epsilon);
+/* Over the last axis; others are composed by the layer. gamma, beta (last dim) may be NULL. */
+krt_value *krti_layer_norm(krti_graph *g, krt_value *x, krt_value *gamma, krt_value *beta,
+                           double epsilon);
+krt_value *krti_softmax(krti_graph *g, krt_value *x, int axis);
+krt_value *krti_log_softmax(krti_graph *g, krt_value *x, int axis);
+krt_value *krti_resize_image(krti_graph *g, krt_value *x, int64_t height, int64_t width,
+                             krti_interpolation method,
+                             bool antialias); /* x rank 4 channels last */
+
+#endif

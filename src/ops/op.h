@@ -1,0 +1,74 @@
+/* The op table's entry: everything the compiler, the differentiator and the tests know of an op.
+ *
+ * One op is one `const krti_op` in an op_*.c file. The reference kernel is plain loops over
+ * row-major buffers: the truth the fast kernels are tested against, and what runs when none fits.
+ * Fast kernels register beside it (kernel.h). */
+#ifndef KRTI_OPS_OP_H
+#define KRTI_OPS_OP_H
+
+#include "ops/graph.h"
+
+/* A buffer at run time: row major unless a kernel said otherwise. */
+typedef struct krti_view {
+    void *data;
+    krt_dtype dtype;
+    krt_shape shape;
+} krti_view;
+
+typedef enum krti_op_flags {
+    KRTI_OP_ELEMENTWISE = 1, /* one float in, one out, same place: may be fused and run in place */
+    KRTI_OP_VIEW = 2,        /* the output is the first input's bytes under another shape */
+    KRTI_OP_LEAF = 4,        /* input, variable, constant */
+    KRTI_OP_FUSES = 8,       /* in[2] bias, in[3] residual and node->activation are honoured */
+    KRTI_OP_BROADCASTS = 16  /* binary elementwise */
+} krti_op_flags;
+
+/* Adds to grads[i] (NULL until something flows there) for each input i. `dy` holds one value an
+ * output. Filled in with training; NULL marks an op through which no gradient flows. */
+typedef krt_status (*krti_vjp_fn)(krti_graph *g, const krti_node *n, krt_value *const *dy,
+                                  krt_value **grads);
+
+struct krti_op {
+    const char *name;
+    int min_in, max_in; /* inputs below min_in may not be NULL; max_in -1: any number */
+    unsigned flags;
+    /* Sets dtype and shape of every output (num_out is 1 unless it says otherwise) and may
+     * normalize the attributes. */
+    krt_status (*infer)(krti_graph *g, krti_node *n);
+    /* in[i].data is NULL for an absent optional input. Never fails: infer has checked. */
+    void (*reference)(const krti_node *n, const krti_view *in, krti_view *out);
+    /* Floating-point operations of one run; NULL: one an output element. */
+    double (*flops)(const krti_node *n);
+    krti_vjp_fn vjp;
+};
+
+extern const krti_op krti_op_input, krti_op_variable, krti_op_constant;
+extern const krti_op krti_op_where, krti_op_cast;
+extern const krti_op krti_op_argmax, krti_op_argmin, krti_op_cumsum, krti_op_sort;
+extern const krti_op krti_op_reshape, krti_op_transpose, krti_op_concat, krti_op_slice, krti_op_pad;
+extern const krti_op krti_op_tile, krti_op_repeat, krti_op_broadcast_to, krti_op_gather;
+extern const krti_op krti_op_one_hot;
+extern const krti_op krti_op_matmul;
+extern const krti_op krti_op_conv, krti_op_conv_transpose, krti_op_max_pool, krti_op_avg_pool;
+extern const krti_op krti_op_adaptive_avg_pool, krti_op_adaptive_max_pool, krti_op_batch_norm;
+extern const krti_op krti_op_layer_norm, krti_op_softmax, krti_op_log_softmax, krti_op_resize;
+
+/* Every op of this build, for the tests and `describe`; NULL-terminated. */
+extern const krti_op *const krti_ops[];
+
+/* Numbers of multiply-adds and the like, from the entry's rule or one an element. */
+double krti_node_flops(const krti_node *n);
+
+/* Runs one node by its reference kernel over plain buffers, fused bias, residual and activation
+ * included. Used by constant folding, by the fallback kernel, and by the tests. */
+void krti_reference_run(const krti_node *n, const krti_view *in, krti_view *out);
+
+/* One element through a fusable activation, in float. */
+float krti_activation_apply(krti_activation f, float x);
+
+static inline bool krti_is(const krt_value *v, const krti_op *op)
+{
+    return v != NULL && v->node->op == op;
+}
+
+#endif
