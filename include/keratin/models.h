@@ -1,0 +1,173 @@
+/**
+ * @file models.h
+ * Models and the layers in them: building, looking inside, and predicting.
+ * Keras: keras.Sequential, keras.Model, keras.layers.Layer.
+ */
+#ifndef KERATIN_MODELS_H
+#define KERATIN_MODELS_H
+
+#include "tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct krt_model krt_model;
+typedef struct krt_layer krt_layer;
+typedef struct krt_variable krt_variable;
+typedef struct krt_ktensor krt_ktensor; /**< Keras: KerasTensor, a symbolic tensor */
+typedef struct krt_layer_class krt_layer_class;
+
+typedef struct krt_ktensors {
+    size_t              n;
+    krt_ktensor *const *items;
+} krt_ktensors;
+/** KRT_KTENSORS(a, b): a list of symbolic tensors, for one call. C only. */
+#define KRT_KTENSORS(...) KRT_LIST(krt_ktensors, krt_ktensor *, __VA_ARGS__)
+
+/* --- building -------------------------------------------------------------------------------- */
+
+typedef struct krt_model_args {
+    size_t      struct_size;
+    const char *name; /**< NULL: sequential, sequential_1, ... or functional, ... */
+} krt_model_args;
+#define KRT_MODEL(...) KRT_ARGS(krt_model_args, .name = NULL, __VA_ARGS__)
+
+typedef struct krt_input_args {
+    size_t      struct_size;
+    const char *name;       /**< NULL: input_layer, input_layer_1, ... */
+    int64_t     batch_size; /**< KRT_NONE: any */
+    const char *dtype;      /**< NULL: "float32" */
+} krt_input_args;
+#define KRT_INPUT(...) \
+    KRT_ARGS(krt_input_args, .batch_size = KRT_NONE, .dtype = NULL, __VA_ARGS__)
+
+/** An empty Sequential. Keras: keras.Sequential(). Returns NULL when memory is short.
+ *  A model under construction keeps its first failure; later calls on it return that. */
+KRT_API krt_model *krt_sequential(krt_ctx *k, const krt_model_args *args);
+/** Keras: model.add(keras.Input(shape)). `shape` is without the batch dimension. */
+KRT_API krt_status krt_add_input(krt_model *m, krt_shape shape, const krt_input_args *args);
+/** Keras: model.add(layer). */
+KRT_API krt_status krt_add(krt_model *m, const krt_spec *layer);
+KRT_API krt_status krt_add_layer(krt_model *m, krt_layer *layer); /**< a layer that exists */
+
+/** Keras: keras.Input(shape). NULL on failure, which flows through krt_apply(). */
+KRT_API krt_ktensor *krt_input(krt_ctx *k, krt_shape shape, const krt_input_args *args);
+/** Keras: Layer(...)(x). NULL when x is NULL or the layer fails. */
+KRT_API krt_ktensor *krt_apply(krt_ktensor *x, const krt_spec *layer);
+/** Keras: Add()([a, b]). */
+KRT_API krt_ktensor *krt_apply_n(krt_ktensors x, const krt_spec *layer);
+/** A layer to be called more than once. */
+KRT_API krt_layer *krt_layer_new(krt_ctx *k, const krt_spec *layer);
+/** Keras: layer(x); every call shares the weights. */
+KRT_API krt_ktensor *krt_call_layer(krt_layer *layer, krt_ktensor *x);
+/** Keras: keras.Model(inputs, outputs). NULL on failure (see krt_ctx_error()). */
+KRT_API krt_model *krt_functional(krt_ctx *k, krt_ktensors inputs, krt_ktensors outputs,
+                                  const krt_model_args *args);
+/** Frees the model and its own bookkeeping; layers it shares with other models live on.
+ *  NULL: allowed. */
+KRT_API void krt_model_free(krt_model *m);
+
+/* --- looking inside -------------------------------------------------------------------------- */
+
+KRT_API const char *krt_model_name(const krt_model *m);
+/** "Sequential", "Functional", or a subclass's own name. */
+KRT_API const char *krt_model_class_name(const krt_model *m);
+KRT_API size_t      krt_model_num_inputs(const krt_model *m);
+KRT_API size_t      krt_model_num_outputs(const krt_model *m);
+/** Shape with the batch dimension, unknown dimensions KRT_NONE; rank -1 while unknown. */
+KRT_API krt_shape   krt_model_input_shape(const krt_model *m, size_t i);
+KRT_API krt_shape   krt_model_output_shape(const krt_model *m, size_t i);
+KRT_API const char *krt_model_input_name(const krt_model *m, size_t i);
+KRT_API krt_dtype   krt_model_input_dtype(const krt_model *m, size_t i);
+
+/** Keras: len(model.layers), model.layers[i], in Keras's order. */
+KRT_API size_t     krt_model_num_layers(const krt_model *m);
+KRT_API krt_layer *krt_model_layer(const krt_model *m, size_t i);
+/** Keras: model.get_layer(name). NULL when there is none. */
+KRT_API krt_layer *krt_get_layer(const krt_model *m, const char *name);
+/** Keras: model.count_params(). */
+KRT_API int64_t krt_model_count_params(const krt_model *m);
+
+KRT_API const char *krt_layer_name(const krt_layer *l);
+KRT_API const char *krt_layer_class_name(const krt_layer *l);
+/** The inner model of a layer that is one, else NULL. */
+KRT_API krt_model *krt_layer_as_model(krt_layer *l);
+KRT_API bool       krt_layer_trainable(const krt_layer *l);
+/** All weights, inner layers' included; Keras: layer.weights (own first, then inner layers'). */
+KRT_API size_t        krt_layer_num_weights(const krt_layer *l);
+KRT_API krt_variable *krt_layer_weight(const krt_layer *l, size_t i);
+/** "conv2d/kernel". */
+KRT_API const char *krt_variable_path(const krt_variable *v);
+KRT_API krt_shape   krt_variable_shape(const krt_variable *v);
+KRT_API krt_dtype   krt_variable_dtype(const krt_variable *v);
+/** The values, row major, borrowed; float32 even when the file holds another width. NULL while the
+ *  model has no weights yet. */
+KRT_API const void *krt_variable_data(const krt_variable *v);
+
+typedef struct krt_summary_args {
+    size_t struct_size;
+    int    line_length; /**< 0: as Keras chooses when it is not on a terminal */
+    bool   expand_nested;
+    bool   show_trainable;
+} krt_summary_args;
+#define KRT_SUMMARY(...) KRT_ARGS(krt_summary_args, .show_trainable = false, __VA_ARGS__)
+
+/** Keras: model.summary(), character for character. Owns: *out, krt_free() it. */
+KRT_API krt_status krt_summary(krt_model *m, char **out, const krt_summary_args *args);
+
+/* --- predicting ------------------------------------------------------------------------------ */
+
+typedef struct krt_predict_args {
+    size_t  struct_size;
+    int64_t batch_size; /**< 32 */
+} krt_predict_args;
+#define KRT_PREDICT(...) KRT_ARGS(krt_predict_args, .batch_size = 32, __VA_ARGS__)
+
+/** Keras: model.predict(x), for a model of one input and one output. x is cast to the input's
+ *  dtype; a missing last axis of 1 is added. Owns: *out, krt_tensor_free() it.
+ *  Fails: E_INVALID (rank, shape), E_UNSUPPORTED (a layer that cannot run, named), E_NOMEM. */
+KRT_API krt_status krt_predict(krt_model *m, krt_tensor **out, const krt_tensor *x,
+                               const krt_predict_args *args);
+/** The same for any number of inputs and outputs, in the model's order. */
+KRT_API krt_status krt_predict_n(krt_model *m, krt_tensor **out, size_t num_out,
+                                 const krt_tensor *const *x, size_t num_x,
+                                 const krt_predict_args *args);
+
+/** One caller's place to run a model: its arena and its error. Many threads may run one model at
+ *  once, each with a run of its own; the model must not change meanwhile. A run on shapes it has
+ *  seen allocates nothing and takes no lock. */
+typedef struct krt_run krt_run;
+
+typedef struct krt_run_args {
+    size_t      struct_size;
+    const char *layer;   /**< NULL: the model's outputs; else the output of this layer */
+    int         threads; /**< 0: the context's */
+} krt_run_args;
+#define KRT_RUN(...) KRT_ARGS(krt_run_args, .threads = 0, __VA_ARGS__)
+
+/** Makes a run. Call it on the model's own thread; use it on any one thread at a time.
+ *  Owns: *out until krt_run_free(), which must come before krt_model_free(). */
+KRT_API krt_status krt_run_new(krt_model *m, krt_run **out, const krt_run_args *args);
+KRT_API void       krt_run_free(krt_run *r); /**< NULL: allowed */
+/** Compiles for inputs of these shapes (with the batch dimension) ahead of the first call. */
+KRT_API krt_status krt_run_prepare(krt_run *r, const krt_shape *shapes, size_t num_x);
+/** Runs: x[i] are row-major inputs of the model's input dtypes with shapes[i]. Afterwards
+ *  krt_run_output() has the results. Fails: E_INVALID, E_UNSUPPORTED, E_NOMEM; see
+ *  krt_run_error(). */
+KRT_API krt_status krt_run_call(krt_run *r, const void *const *x, const krt_shape *shapes,
+                                size_t num_x);
+KRT_API size_t     krt_run_num_outputs(const krt_run *r);
+/** The i-th result of the last call, row major; borrowed until the next call. */
+KRT_API const void      *krt_run_output(const krt_run *r, size_t i);
+KRT_API krt_shape        krt_run_output_shape(const krt_run *r, size_t i);
+KRT_API krt_dtype        krt_run_output_dtype(const krt_run *r, size_t i);
+KRT_API const krt_error *krt_run_error(const krt_run *r);
+/** Bytes of the arena the last prepared shapes need: activations and scratch. */
+KRT_API size_t krt_run_arena_bytes(const krt_run *r);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

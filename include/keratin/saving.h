@@ -1,0 +1,143 @@
+/**
+ * @file saving.h
+ * Opening model and weight files of every Keras generation, and what a load did.
+ * Keras: keras.saving.load_model, Model.load_weights, keras.models.model_from_json.
+ */
+#ifndef KERATIN_SAVING_H
+#define KERATIN_SAVING_H
+
+#include "models.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- what a load did ------------------------------------------------------------------------- */
+
+/** What became of one variable or one file entry. */
+typedef enum krt_outcome {
+    KRT_LOADED = 1,    /**< the entry filled the variable */
+    KRT_SKIPPED_SHAPE, /**< both exist, shapes differ */
+    KRT_SKIPPED_COUNT, /**< the layer's number of variables differs */
+    KRT_MISSING,       /**< the model's variable has no entry in the file */
+    KRT_UNEXPECTED,    /**< the file's entry has no variable in the model */
+    KRT_OPTIMIZER      /**< optimizer state, kept for training */
+} krt_outcome;
+
+typedef struct krt_report krt_report;
+
+typedef struct krt_report_entry {
+    size_t      struct_size;
+    krt_outcome outcome;
+    const char *path;     /**< the variable, "dense_1/kernel"; NULL for KRT_UNEXPECTED */
+    const char *entry;    /**< in the file, "/layers/dense_1/vars/0"; NULL for KRT_MISSING */
+    krt_shape   expected; /**< rank -1 where there is none */
+    krt_shape   found;
+} krt_report_entry;
+
+KRT_API size_t                  krt_report_size(const krt_report *r);
+KRT_API size_t                  krt_report_count(const krt_report *r, krt_outcome outcome);
+KRT_API const krt_report_entry *krt_report_at(const krt_report *r, size_t i);
+KRT_API void                    krt_report_free(krt_report *r); /**< NULL: allowed */
+
+/* --- loading --------------------------------------------------------------------------------- */
+
+typedef struct krt_load_args {
+    size_t       struct_size;
+    const char  *config;  /**< architecture JSON file for weights-only files; NULL: in the file */
+    const char  *weights; /**< weights file for architecture-only files; NULL: in the file */
+    bool         safe_mode;    /**< true; this library never runs code from a file either way */
+    bool         config_only;  /**< false; true builds the model and leaves weights unread */
+    krt_report **report; /**< out, optional; also filled on KRT_E_MISMATCH */
+} krt_load_args;
+#define KRT_LOAD(...) KRT_ARGS(krt_load_args, .safe_mode = true, .report = NULL, __VA_ARGS__)
+
+/** Opens a model file, the form told by content and never by suffix: `.keras` archives and
+ *  directories, whole `.h5`, architecture JSON (with args->weights), weights (with args->config).
+ *  A model with classes this library does not know still loads; running names the first of them.
+ *  Owns: *out until krt_model_free() or krt_ctx_free().
+ *  Fails: E_NOT_FOUND, E_FORMAT, E_CORRUPT, E_MISMATCH (weights do not fill the model), E_UNSAFE,
+ *  E_UNSUPPORTED, E_NOMEM. */
+KRT_API krt_status krt_load(krt_ctx *k, krt_model **out, const char *filepath,
+                            const krt_load_args *args);
+
+/** The same from a buffer, which must outlive the model: weights are used where they lie. */
+KRT_API krt_status krt_load_memory(krt_ctx *k, krt_model **out, const void *data, size_t size,
+                                   const krt_load_args *args);
+
+typedef struct krt_load_weights_args {
+    size_t       struct_size;
+    krt_report **report; /**< out, optional; also filled on KRT_E_MISMATCH */
+} krt_load_weights_args;
+#define KRT_LOAD_WEIGHTS(...) KRT_ARGS(krt_load_weights_args, .report = NULL, __VA_ARGS__)
+
+/** Keras: model.load_weights(filepath). `.weights.h5`, sharded `.weights.json`, `.keras`, legacy
+ *  `.h5`, by content. All or nothing: on failure the model's weights are as before. */
+KRT_API krt_status krt_load_weights(krt_model *m, const char *filepath,
+                                    const krt_load_weights_args *args);
+
+/** Keras: model_from_json(json). No weights. */
+KRT_API krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json,
+                                 const krt_load_args *args);
+
+/* --- looking at a file without building a model ---------------------------------------------- */
+
+/** An open file of any supported kind. Never reads tensor data unless asked for a value. */
+typedef struct krt_file krt_file;
+
+typedef enum krt_file_kind {
+    KRT_FILE_KERAS_ARCHIVE = 1, /**< .keras */
+    KRT_FILE_KERAS_DIRECTORY,   /**< .keras saved with zipped=False */
+    KRT_FILE_WEIGHTS_H5,        /**< Keras 3 .weights.h5 */
+    KRT_FILE_WEIGHTS_JSON,      /**< sharded weights */
+    KRT_FILE_LEGACY_H5,         /**< whole model of Keras 1 to 3 in HDF5 */
+    KRT_FILE_LEGACY_WEIGHTS_H5, /**< weights-only HDF5 of Keras 1 and 2 */
+    KRT_FILE_CONFIG_JSON,       /**< architecture JSON */
+    KRT_FILE_TF_CHECKPOINT,     /**< recognised only */
+    KRT_FILE_SAVED_MODEL        /**< recognised only */
+} krt_file_kind;
+
+typedef struct krt_file_info {
+    size_t        struct_size;
+    krt_file_kind kind;
+    const char   *format;        /**< "Keras 3 archive (.keras)" */
+    const char   *keras_version; /**< NULL when the file does not say */
+    const char   *backend;
+    const char   *date_saved;
+    const char   *class_name; /**< of the model; NULL without a config */
+    const char   *name;
+    bool          has_config, is_compiled;
+    int64_t       size_bytes;
+    int64_t       weights_bytes, optimizer_bytes, config_bytes;
+    int64_t       num_layers; /**< in the config, nested models' included; KRT_NONE without one */
+    int64_t       num_params; /**< elements of the weights arrays */
+    size_t        num_arrays; /**< weights and optimizer */
+} krt_file_info;
+
+typedef struct krt_file_array {
+    size_t      struct_size;
+    const char *path; /**< in the file: "/layers/conv2d/vars/0", "conv2d/conv2d/kernel:0" */
+    krt_dtype   dtype; /**< KRT_DTYPE_NONE for one this library cannot read */
+    krt_shape   shape;
+    int64_t     size_bytes;
+    int64_t     offset;       /**< of the raw bytes in `file`; KRT_NONE when chunked or compressed */
+    const char *file;         /**< shard or member it lies in, NULL: the file itself */
+    bool        is_optimizer; /**< optimizer state, not a weight */
+} krt_file_array;
+
+KRT_API krt_status krt_file_open(krt_ctx *k, krt_file **out, const char *filepath);
+KRT_API void       krt_file_close(krt_file *f); /**< NULL: allowed */
+KRT_API const krt_file_info *krt_file_get_info(krt_file *f);
+KRT_API size_t                krt_file_num_arrays(const krt_file *f);
+KRT_API const krt_file_array *krt_file_array_at(const krt_file *f, size_t i);
+/** The array's values. Owns: *out, krt_tensor_free() it. */
+KRT_API krt_status krt_file_read_array(krt_file *f, size_t i, krt_tensor **out);
+/** The architecture as Keras's JSON; indent < 0: one line. Owns: *out, krt_free() it.
+ *  Fails: E_NOT_FOUND when the file holds none. */
+KRT_API krt_status krt_file_config(krt_file *f, char **out, int indent);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,185 @@
+/* Tracing one layer: build when needed, describe, pass the mask on. See layer.h. */
+#include "layers/layer.h"
+
+krt_status krti_layer_build(krt_layer *l, const krt_shape *inputs, size_t n)
+{
+    krt_ctx *k = l->owned.k;
+    krt_status st = KRT_OK;
+
+    if (l->is_built)
+        return KRT_OK;
+    l->build_shapes = krti_array(k, n > 0 ? n : 1, sizeof *l->build_shapes);
+    if (l->build_shapes == NULL)
+        return KRT_E_NOMEM;
+    memcpy(l->build_shapes, inputs, n * sizeof *inputs);
+    l->num_build_shapes = n;
+    if (l->cls->build != NULL)
+        st = l->cls->build(l, l->args, inputs, n);
+    if (st != KRT_OK)
+        return krti_fail_in_object(k, st, l->name);
+    l->is_built = true;
+    return KRT_OK;
+}
+
+static krt_status build_for(krt_layer *l, const krt_call *c)
+{
+    krt_ctx *k = l->owned.k;
+
+    if (l->is_built)
+        return KRT_OK;
+    krt_shape *shapes = krti_array(k, c->num_in > 0 ? c->num_in : 1, sizeof *shapes);
+    if (shapes == NULL)
+        return KRT_E_NOMEM;
+    for (size_t i = 0; i < c->num_in; i++)
+        shapes[i] = c->in[i]->shape;
+    const krt_status st = krti_layer_build(l, shapes, c->num_in);
+    krti_free(k, shapes);
+    return st;
+}
+
+static krt_status can_run(const krt_layer *l)
+{
+    if (l->cls == NULL || l->cls->call == NULL)
+        return krti_layer_fail(l, KRT_E_UNKNOWN_CLASS,
+                               "layer \"%s\" has the class %s, which this build cannot run; its "
+                               "weights are readable, running it needs krt_register()",
+                               l->name, l->class_name);
+    if (l->unsupported != NULL)
+        return krti_layer_fail(l, KRT_E_UNSUPPORTED, "%s", l->unsupported);
+    return KRT_OK;
+}
+
+/* The path of the layer inside the graph: outer scope + "/" + name. */
+static const char *enter_scope(krti_graph *g, const krt_layer *l)
+{
+    const size_t outer = g->scope != NULL ? strlen(g->scope) + 1 : 0;
+    const size_t n = outer + strlen(l->name);
+    char *path = krti_arena_alloc(&g->arena, n + 1);
+
+    if (path != NULL)
+        snprintf(path, n + 1, "%s%s%s", outer > 0 ? g->scope : "", outer > 0 ? "/" : "", l->name);
+    return path;
+}
+
+static void pass_mask(const krt_layer *l, krt_call *c)
+{
+    if (c->mask_is_set || !(l->cls->flags & KRT_LAYER_PASSES_MASK) || c->num_in == 0)
+        return;
+    for (size_t i = 0; i < c->num_out; i++)
+        c->out_mask[i] = c->in_mask != NULL ? c->in_mask[0] : NULL;
+}
+
+krt_status krti_layer_trace(krt_layer *l, krti_graph *g, krt_call *c)
+{
+    krt_ctx *k = g->k;
+    const char *outer = g->scope;
+    krt_status st = can_run(l);
+
+    if (st != KRT_OK)
+        return st;
+    for (size_t i = 0; i < c->num_in; i++)
+        if (c->in[i] == NULL)
+            return g->status;
+    c->g = g;
+    c->layer = l;
+    c->num_out = 0;
+    c->mask_is_set = false;
+    memset(c->out, 0, sizeof c->out);
+    memset(c->out_mask, 0, sizeof c->out_mask);
+    g->scope = enter_scope(g, l);
+    st = g->scope != NULL ? build_for(l, c) : KRT_E_NOMEM;
+    if (st == KRT_OK)
+        st = l->cls->call(l, l->args, c);
+    if (st == KRT_OK)
+        st = g->status;
+    if (st == KRT_OK && c->num_out == 0)
+        st = krti_layer_fail(l, KRT_E_USER, "the layer's call set no output");
+    if (st == KRT_OK)
+        pass_mask(l, c);
+    krti_fail_in_object(k, st, g->scope);
+    g->scope = outer;
+    return st;
+}
+
+krt_value *krti_layer_apply(krt_layer *l, krt_call *outer, krt_value *x, krt_value *mask,
+                            krt_value **mask_out)
+{
+    krt_value *const in[1] = {x};
+    krt_value *const in_mask[1] = {mask};
+    krt_call c = {.training = outer->training,
+                  .num_in = 1,
+                  .in = in,
+                  .in_mask = in_mask,
+                  .user = outer->user};
+
+    if (mask_out != NULL)
+        *mask_out = NULL;
+    if (x == NULL)
+        return NULL;
+    const krt_status st = krti_layer_trace(l, outer->g, &c);
+    if (st != KRT_OK) {
+        if (outer->g->status == KRT_OK)
+            outer->g->status = st;
+        return NULL;
+    }
+    if (mask_out != NULL)
+        *mask_out = c.out_mask[0];
+    return c.out[0];
+}
+
+void krti_call_set_mask(krt_call *c, size_t i, krt_value *mask)
+{
+    KRTI_ASSERT(i < KRTI_MAX_CALL_OUT);
+    c->mask_is_set = true;
+    c->out_mask[i] = mask;
+}
+
+/* ------------------------------------------------------------------------------- public */
+
+krt_value *krt_call_input(const krt_call *c, size_t i)
+{
+    if (i < c->num_in)
+        return c->in[i];
+    return krti_graph_fail(c->g, KRT_E_INVALID, "the layer wants input %zu, it is called on %zu", i,
+                           c->num_in);
+}
+
+size_t krt_call_num_inputs(const krt_call *c)
+{
+    return c->num_in;
+}
+
+krt_value *krt_call_weight(krt_call *c, const char *name)
+{
+    const krt_variable *v = krti_layer_variable(c->layer, name);
+
+    if (v == NULL)
+        return krti_graph_fail(c->g, KRT_E_INVALID, "the layer has no weight \"%s\"", name);
+    return krti_variable(c->g, v->tensor);
+}
+
+bool krt_call_training(const krt_call *c)
+{
+    return c->training;
+}
+
+krt_status krt_call_output(krt_call *c, size_t i, krt_value *v)
+{
+    if (i >= KRTI_MAX_CALL_OUT)
+        return krti_layer_fail(c->layer, KRT_E_UNSUPPORTED, "more than %d outputs",
+                               KRTI_MAX_CALL_OUT);
+    c->out[i] = v;
+    if (i >= c->num_out)
+        c->num_out = i + 1;
+    return c->g->status;
+}
+
+krt_shape krt_value_shape(const krt_value *v)
+{
+    return v->shape;
+}
+
+krt_dtype krt_value_dtype(const krt_value *v)
+{
+    return v->dtype;
+}

@@ -1,0 +1,161 @@
+/* A layer: a class, its arguments, its variables and its inner layers. Keras: layers/layer.py.
+ *
+ * A layer comes from C (an args struct), or from a Keras config (a dict). Both end in the same
+ * args struct, filled through the class's field table. A layer of a class nobody knows is still a
+ * layer: it has a name, a config and, when the file has any, weights; only tracing it fails. Models
+ * are layers too: their classes live one floor up and register here (krti_class_add). */
+#ifndef KRTI_LAYERS_LAYER_H
+#define KRTI_LAYERS_LAYER_H
+
+#include "base/conf.h"
+#include "base/map.h"
+#include "ops/graph.h"
+#include <keratin/layers.h>
+#include <keratin/sys/layer_class.h>
+
+struct krt_variable {
+    krt_layer *layer;   /* the owner */
+    const char *name;   /* "kernel" */
+    char *path;         /* "conv2d/kernel", made on demand */
+    krt_tensor *tensor; /* shape from build on; data NULL until loaded or initialized */
+    bool trainable;
+    const krt_spec *initializer;
+};
+
+/* An inner layer under the attribute name Keras gives it, which is its path in weight files. */
+typedef struct krti_inner {
+    const char *attribute; /* "layer", "query_dense", "layers" */
+    bool in_list;          /* the attribute is a list: paths go attribute/<snake_case>[_N] */
+    krt_layer *layer;
+} krti_inner;
+
+struct krt_layer {
+    krti_owned owned;
+    krti_arena arena;           /* names, args, configs: everything that lives with the layer */
+    const krt_layer_class *cls; /* NULL: unknown class */
+    const char *class_name;     /* as the file or the spec says it, without "package>" */
+    const char *package;        /* NULL unless registered under one */
+    const char *name;
+    void *args;               /* the class's args struct; NULL for an unknown class */
+    const krti_conf *config;  /* the dict it came from; NULL when made in C */
+    const char *dtype_policy; /* "float32", "mixed_float16", ... */
+    bool trainable;
+    bool is_built;
+    krt_variable **variables; /* own, in Keras's order of creation = index in `vars` */
+    size_t num_variables, variables_capacity;
+    krti_inner *inner; /* in order of creation */
+    size_t num_inner, inner_capacity;
+    krt_shape *build_shapes; /* what it was built for */
+    size_t num_build_shapes;
+    void (*fini)(krt_layer *l); /* what a class with state of its own frees; NULL: nothing */
+    const char *unsupported; /* why it cannot run, found while reading the config; NULL: it can */
+};
+
+/* --- making (layer.c) ------------------------------------------------------------------------ */
+/* From an args struct. Owns: *out belongs to the context. Fails: E_UNKNOWN_CLASS, E_INVALID. */
+krt_status krti_layer_from_spec(krt_ctx *k, krt_layer **out, const krt_spec *spec);
+/* From Keras's object: {"class_name", "config", ...}, of any generation (legacy.c respells it).
+ * Unknown classes succeed with cls NULL. `depth` guards recursion. */
+krt_status krti_layer_from_conf(krt_ctx *k, krt_layer **out, const krti_conf *object, int depth);
+enum { KRTI_LAYER_MAX_DEPTH = 64 };
+/* For classes with state of their own: `size` bytes instead of sizeof(krt_layer), the base first. */
+krt_status krti_layer_alloc(krt_ctx *k, krt_layer **out, size_t size, const char *class_name);
+/* Sets the name from `name`, or the next automatic one: snake_case(class), "_1", ... */
+krt_status krti_layer_set_name(krt_layer *l, const char *name);
+/* Keras's to_snake_case: Conv2D -> conv2d, ReLU -> re_lu. */
+krt_status krti_snake_case(krti_str *s, const char *class_name);
+krt_status krti_layer_add_inner(krt_layer *l, const char *attribute, bool in_list,
+                                krt_layer *inner);
+/* A variable that belongs to another layer but is also saved here (SpectralNormalization). */
+krt_status krti_layer_add_shared(krt_layer *l, krt_variable *v);
+krt_variable *krti_layer_variable(const krt_layer *l, const char *name); /* own; NULL: none */
+/* The layer's failure: status, its name as the object. */
+krt_status krti_layer_fail(const krt_layer *l, krt_status status, const char *format, ...)
+    KRTI_PRINTF(3, 4);
+/* Fills every variable, inner ones too, that has no data yet by its initializer. */
+krt_status krti_layer_initialize(krt_layer *l);
+krt_status krti_initialize(krt_variable *v); /* initializers.c */
+/* Visits own variables, then inner layers', each once, in Keras's order of `layer.weights`. */
+typedef krt_status (*krti_variable_fn)(void *user, krt_variable *v);
+krt_status krti_layer_each_variable(const krt_layer *l, krti_variable_fn fn, void *user);
+
+/* --- classes (registry.c) -------------------------------------------------------------------- */
+/* Finds in the context's registered classes, then in the built-in tables; NULL: unknown. Aliases
+ * of older Keras ("Convolution2D", "Model") are resolved by legacy.c before. */
+const krt_layer_class *krti_class_find(krt_ctx *k, const char *name);
+krt_status krti_class_add(krt_ctx *k, const krt_layer_class *cls);
+/* Every built-in class, NULL-terminated lists, one a file; the registry concatenates them. */
+extern const krt_layer_class *const krti_classes_core[];
+extern const krt_layer_class *const krti_classes_activation[];
+extern const krt_layer_class *const krti_classes_convolutional[];
+extern const krt_layer_class *const krti_classes_pooling[];
+extern const krt_layer_class *const krti_classes_normalization[];
+extern const krt_layer_class *const krti_classes_merging[];
+extern const krt_layer_class *const krti_classes_reshaping[];
+extern const krt_layer_class *const krti_classes_regularization[];
+extern const krt_layer_class *const krti_classes_preprocessing[];
+extern const krt_layer_class *const krti_classes_wrappers[];
+/* For `describe` and the tests: i-th built-in class, NULL past the last. */
+const krt_layer_class *krti_class_at(size_t i);
+
+/* --- args and configs (config.c) ------------------------------------------------------------- */
+/* Copies a spec's args into the arena, strings and lists included, over the class's defaults. */
+krt_status krti_args_copy(krt_ctx *k, krti_arena *a, const krt_layer_class *cls,
+                          const krt_spec *spec, void **out);
+/* Reads a config dict into a fresh args struct. A key the class does not know is an error as in
+ * Keras ("Unrecognized keyword arguments passed to Dense: {'extra': 1}"), base keys (name,
+ * trainable, dtype, ...) aside. */
+krt_status krti_args_from_conf(krt_layer *l, const krti_conf *config);
+/* The dict of get_config() for a layer made in C, the base keys included. */
+krti_conf *krti_layer_to_conf(krti_arena *a, const krt_layer *l);
+/* An object-valued argument that came from a file: the spec's class_name and the whole dict. */
+typedef struct krti_conf_spec {
+    krt_spec spec;         /* struct_size = sizeof(krti_conf_spec) */
+    const krti_conf *conf; /* {"class_name", "config"} */
+} krti_conf_spec;
+/* The dict behind such a spec; NULL when the spec was made in C. */
+const krti_conf *krti_spec_conf(const krt_spec *spec);
+
+/* --- tracing (call.c) ------------------------------------------------------------------------ */
+enum { KRTI_MAX_CALL_OUT = 64 };
+
+struct krt_call {
+    krti_graph *g;
+    krt_layer *layer;
+    bool training;
+    size_t num_in;
+    krt_value *const *in;
+    krt_value *const *in_mask; /* NULL entries: no mask; KRT_BOOL, (batch, time) as in Keras */
+    size_t num_out;
+    krt_value *out[KRTI_MAX_CALL_OUT];
+    krt_value *out_mask[KRTI_MAX_CALL_OUT];
+    bool mask_is_set; /* the layer decided about out_mask itself */
+    /* A Functional node's arguments as Keras wrote them, tensors replaced by {"__value__": i},
+     * i an index into `in`. NULL outside such a node. */
+    const krti_conf *args, *kwargs;
+    void *user; /* the tracer's own */
+};
+
+/* Builds the layer if it is not, then describes it. Inputs' shapes may hold KRT_NONE. The scope of
+ * the graph becomes the layer's path meanwhile. c->in, in_mask, training, args are the caller's;
+ * out and out_mask are filled. Fails: what build and call fail with, the layer named;
+ * E_UNKNOWN_CLASS for a class nobody knows, E_UNSUPPORTED. */
+krt_status krti_layer_trace(krt_layer *l, krti_graph *g, krt_call *c);
+/* One value in, one out, for a layer inside a layer; mask in and out may be NULL. */
+krt_value *krti_layer_apply(krt_layer *l, krt_call *outer, krt_value *x, krt_value *mask,
+                            krt_value **mask_out);
+/* Builds without describing: for inner layers of layers. */
+krt_status krti_layer_build(krt_layer *l, const krt_shape *inputs, size_t n);
+/* Sets a mask for output i (NULL: none) and says that the layer has decided. */
+void krti_call_set_mask(krt_call *c, size_t i, krt_value *mask);
+/* The value or constant behind one entry of c->args or c->kwargs; NULL for null. */
+krt_value *krti_call_arg(krt_call *c, const krti_conf *arg);
+
+/* --- activations (activations.c) ------------------------------------------------------------- */
+/* Keras's function by name, or a serialized object as JSON text (config.c put it there); NULL is
+ * linear. Fails through the graph: E_UNKNOWN_CLASS "unknown activation \"foo\"". */
+krt_value *krti_activate(krti_graph *g, krt_value *x, const char *activation);
+/* Whether the name is known; the layer's init calls it so that a bad name fails early. */
+bool krti_activation_known(krt_ctx *k, const char *activation);
+
+#endif
