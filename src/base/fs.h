@@ -12,11 +12,12 @@
 typedef struct krti_bytes {
     const unsigned char *data;
     size_t size;
-    /* The rest is fs.c's. */
+    /* The rest is os_posix.c's. */
     krt_ctx *k;
     atomic_int uses;
-    bool mapped, taken; /* how to give the memory back; neither: it is the caller's */
-    char *filepath;     /* NULL for a buffer */
+    bool mapped, taken;        /* how to give the memory back; neither: it is not ours */
+    struct krti_bytes *parent; /* what a view lies in, kept alive; else NULL */
+    char *filepath;            /* NULL for a buffer */
 } krti_bytes;
 
 /* Maps a file. Fails: E_NOT_FOUND, E_IO, and E_FORMAT "is a directory". An empty file maps to
@@ -26,6 +27,10 @@ krt_status krti_bytes_map(krt_ctx *k, krti_bytes **out, const char *filepath);
 krt_status krti_bytes_wrap(krt_ctx *k, krti_bytes **out, const void *data, size_t size);
 /* Takes over memory from krti_alloc (an inflated archive member, say). */
 krt_status krti_bytes_take(krt_ctx *k, krti_bytes **out, void *data, size_t size);
+/* A part of other bytes, which it keeps alive: an archive member where it lies. The caller has
+ * checked that it lies inside. */
+krt_status krti_bytes_view(krt_ctx *k, krti_bytes **out, krti_bytes *parent, size_t offset,
+                           size_t size);
 krti_bytes *krti_bytes_use(krti_bytes *b);  /* one more user */
 void krti_bytes_drop(krti_bytes *b);        /* one less; NULL allowed */
 /* Tells the system that this range was copied elsewhere and its pages may go. A hint. */

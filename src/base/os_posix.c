@@ -88,6 +88,18 @@ krt_status krti_bytes_take(krt_ctx *k, krti_bytes **out, void *data, size_t size
     return st;
 }
 
+krt_status krti_bytes_view(krt_ctx *k, krti_bytes **out, krti_bytes *parent, size_t offset,
+                           size_t size)
+{
+    KRTI_ASSERT(offset <= parent->size && size <= parent->size - offset);
+    const unsigned char *data = parent->data != NULL ? parent->data + offset : NULL;
+    const krt_status st = bytes_new(k, out, data, size);
+
+    if (st == KRT_OK)
+        (*out)->parent = krti_bytes_use(parent);
+    return st;
+}
+
 krti_bytes *krti_bytes_use(krti_bytes *b)
 {
     atomic_fetch_add(&b->uses, 1);
@@ -102,6 +114,7 @@ void krti_bytes_drop(krti_bytes *b)
         munmap((void *)(uintptr_t)b->data, b->size);
     if (b->taken)
         krti_free(b->k, (void *)(uintptr_t)b->data);
+    krti_bytes_drop(b->parent);
     krti_free(b->k, b->filepath);
     krti_free(b->k, b);
 }
@@ -112,6 +125,8 @@ void krti_bytes_forget(const krti_bytes *b, const void *from, size_t size)
     const uintptr_t start = ((uintptr_t)from + page - 1) / page * page;
     const uintptr_t end = ((uintptr_t)from + size) / page * page;
 
+    while (b->parent != NULL)
+        b = b->parent;
     if (b->mapped && end > start)
         (void)madvise((void *)start, end - start, MADV_DONTNEED);
 }
