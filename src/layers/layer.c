@@ -188,6 +188,14 @@ krt_variable *krti_layer_variable(const krt_layer *l, const char *name)
     return NULL;
 }
 
+krt_layer *krti_layer_inner(const krt_layer *l, const char *attribute)
+{
+    for (size_t i = 0; i < l->num_inner; i++)
+        if (strcmp(l->inner[i].attribute, attribute) == 0)
+            return l->inner[i].layer;
+    return NULL;
+}
+
 /* An inner layer may be reached twice (a layer shared in a model); it counts where it is first. */
 static bool seen_before(const krt_layer *l, size_t i)
 {

@@ -41,6 +41,8 @@ struct krt_layer {
     const char *dtype_policy; /* "float32", "mixed_float16", ... */
     bool trainable;
     bool is_built;
+    int depth;      /* of the object in its file: guards recursion */
+    int generation; /* of the Keras that wrote it: 1, 2 or 3; it decides what some names mean */
     krt_variable **variables; /* own, in Keras's order of creation = index in `vars` */
     size_t num_variables, variables_capacity;
     krti_inner *inner; /* in order of creation */
@@ -55,9 +57,13 @@ struct krt_layer {
 /* From an args struct. Owns: *out belongs to the context. Fails: E_UNKNOWN_CLASS, E_INVALID. */
 krt_status krti_layer_from_spec(krt_ctx *k, krt_layer **out, const krt_spec *spec);
 /* From Keras's object: {"class_name", "config", ...}, of any generation (legacy.c respells it).
- * Unknown classes succeed with cls NULL. `depth` guards recursion. */
+ * Unknown classes succeed with cls NULL, what is known but cannot run with `unsupported`. The
+ * object must outlive the layer. `depth` guards recursion. Fails: E_FORMAT, E_INVALID. */
 krt_status krti_layer_from_conf(krt_ctx *k, krt_layer **out, const krti_conf *object, int depth);
-enum { KRTI_LAYER_MAX_DEPTH = 64 };
+enum { KRTI_LAYER_MAX_DEPTH = 64, KRTI_LAYER_MAX_KEYS = 1024 };
+/* The layer in an argument of `owner` (KRT_FIELD_LAYER), made in C or read from a file; for the
+ * init hook of a wrapper, which then adds it as an inner layer. */
+krt_status krti_layer_from_arg(krt_layer *owner, krt_layer **out, const krt_spec *arg);
 /* For classes with state of their own: `size` bytes instead of sizeof(krt_layer), the base first. */
 krt_status krti_layer_alloc(krt_ctx *k, krt_layer **out, size_t size, const char *class_name);
 /* Sets the name from `name`, or the next automatic one: snake_case(class), "_1", ... */
@@ -69,6 +75,7 @@ krt_status krti_layer_add_inner(krt_layer *l, const char *attribute, bool in_lis
 /* A variable that belongs to another layer but is also saved here (SpectralNormalization). */
 krt_status krti_layer_add_shared(krt_layer *l, krt_variable *v);
 krt_variable *krti_layer_variable(const krt_layer *l, const char *name); /* own; NULL: none */
+krt_layer *krti_layer_inner(const krt_layer *l, const char *attribute); /* the first; NULL: none */
 /* The layer's failure: status, its name as the object. */
 krt_status krti_layer_fail(const krt_layer *l, krt_status status, const char *format, ...)
     KRTI_PRINTF(3, 4);
@@ -84,6 +91,13 @@ krt_status krti_layer_each_variable(const krt_layer *l, krti_variable_fn fn, voi
  * of older Keras ("Convolution2D", "Model") are resolved by legacy.c before. */
 const krt_layer_class *krti_class_find(krt_ctx *k, const char *name);
 krt_status krti_class_add(krt_ctx *k, const krt_layer_class *cls);
+/* A class whose layers are more than a krt_layer, such as models, makes them itself: its flags
+ * hold KRTI_LAYER_OWN and its table is one of these. */
+typedef struct krti_own_class {
+    krt_layer_class base;
+    krt_status (*from_conf)(krt_ctx *k, krt_layer **out, const krti_conf *object, int depth);
+} krti_own_class;
+enum { KRTI_LAYER_OWN = 1 << 16 };
 /* Every built-in class, NULL-terminated lists, one a file; the registry concatenates them. */
 extern const krt_layer_class *const krti_classes_core[];
 extern const krt_layer_class *const krti_classes_activation[];
@@ -95,6 +109,9 @@ extern const krt_layer_class *const krti_classes_reshaping[];
 extern const krt_layer_class *const krti_classes_regularization[];
 extern const krt_layer_class *const krti_classes_preprocessing[];
 extern const krt_layer_class *const krti_classes_wrappers[];
+/* Their package is "keras.ops", so that the operation Add is not the layer Add; tf.keras's
+ * TFOpLambda and its like have none. */
+extern const krt_layer_class *const krti_classes_operations[];
 /* For `describe` and the tests: i-th built-in class, NULL past the last. */
 const krt_layer_class *krti_class_at(size_t i);
 
@@ -104,13 +121,18 @@ krt_status krti_args_copy(krt_ctx *k, krti_arena *a, const krt_layer_class *cls,
                           const krt_spec *spec, void **out);
 /* Reads a config dict into a fresh args struct. A key the class does not know is an error as in
  * Keras ("Unrecognized keyword arguments passed to Dense: {'extra': 1}"), base keys (name,
- * trainable, dtype, ...) aside. */
+ * trainable, dtype, ...) aside. Initializers left out are Keras's default for the key, here and in
+ * krti_args_copy(): build can hand them on as they are. */
 krt_status krti_args_from_conf(krt_layer *l, const krti_conf *config);
+/* The same for an object that is no layer, an initializer; `owner` is named in errors. */
+krt_status krti_object_args(krt_layer *owner, const krt_layer_class *cls, const krt_spec *spec,
+                            void **out);
 /* The dict of get_config() for a layer made in C, the base keys included. */
 krti_conf *krti_layer_to_conf(krti_arena *a, const krt_layer *l);
 /* An object-valued argument that came from a file: the spec's class_name and the whole dict. */
+#define KRTI_CONF_SPEC SIZE_MAX
 typedef struct krti_conf_spec {
-    krt_spec spec;         /* struct_size = sizeof(krti_conf_spec) */
+    krt_spec spec;         /* struct_size is KRTI_CONF_SPEC, which no args struct can have */
     const krti_conf *conf; /* {"class_name", "config"} */
 } krti_conf_spec;
 /* The dict behind such a spec; NULL when the spec was made in C. */
@@ -152,10 +174,23 @@ void krti_call_set_mask(krt_call *c, size_t i, krt_value *mask);
 krt_value *krti_call_arg(krt_call *c, const krti_conf *arg);
 
 /* --- activations (activations.c) ------------------------------------------------------------- */
-/* Keras's function by name, or a serialized object as JSON text (config.c put it there); NULL is
+/* Keras's function by name, or "@attribute": the inner layer that was given as activation. NULL is
  * linear. Fails through the graph: E_UNKNOWN_CLASS "unknown activation \"foo\"". */
-krt_value *krti_activate(krti_graph *g, krt_value *x, const char *activation);
-/* Whether the name is known; the layer's init calls it so that a bad name fails early. */
-bool krti_activation_known(krt_ctx *k, const char *activation);
+krt_value *krti_activate(krt_call *c, krt_value *x, const char *activation);
+/* Whether Keras has such a function; NULL is linear. config.c asks for every activation field: a
+ * bad name from C fails at once, one from a file marks the layer as unsupported. */
+bool krti_activation_known(const char *activation);
+
+/* --- initializers (initializers.c) ----------------------------------------------------------- */
+/* Keras's initializers as classes without build and call: "HeNormal", "he_normal", "uniform", ...;
+ * NULL: unknown. */
+const krt_layer_class *krti_initializer_find(const char *name);
+
+/* --- older generations (legacy.c) ------------------------------------------------------------ */
+/* Respells one object {"class_name", "config", ...} as Keras 3 would write it: class aliases,
+ * renamed and dropped keys, older forms of values. *out is `object` when nothing had to change,
+ * else a copy in the arena (nested layers are shared and respelled when their turn comes). */
+krt_status krti_legacy_layer(krti_arena *a, int generation, const krti_conf *object,
+                             const krti_conf **out);
 
 #endif

@@ -29,7 +29,8 @@ typedef enum krt_field_kind {
     KRT_FIELD_PAIR3,      /**< int64_t[3][2] */
     KRT_FIELD_SHAPE,      /**< krt_shape; null is rank -1 */
     KRT_FIELD_AXES,       /**< krt_axes: -1 or [1, 2]; null is n = 0 */
-    KRT_FIELD_ACTIVATION, /**< const char *: Keras's name, or a serialized Keras object as JSON */
+    KRT_FIELD_ACTIVATION, /**< const char *: Keras's name. A layer used as activation becomes an
+                               inner layer, and the member names that: "@activation" */
     KRT_FIELD_OBJECT,     /**< const krt_spec *: initializer, regularizer, constraint */
     KRT_FIELD_LAYER,      /**< const krt_spec *: a wrapped layer */
     KRT_FIELD_NUMBERS,    /**< krt_numbers: a number or (nested) lists of them; null is n = 0 */
@@ -55,6 +56,10 @@ typedef struct krt_field {
     krt_field_kind kind;
     size_t         offset; /**< offsetof(struct my_args, member) */
 } krt_field;
+/** KRT_FIELD(krt_dense_args, INT, units): a key with the member's name. */
+#define KRT_FIELD(type, kind, member) { #member, KRT_FIELD_##kind, offsetof(type, member) }
+/** The last two entries of every layer's table. */
+#define KRT_BASE_FIELDS(type) KRT_FIELD(type, STRING, name), KRT_FIELD(type, BOOL, trainable)
 
 typedef struct krt_call krt_call;
 struct krt_layer_class {
