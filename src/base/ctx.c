@@ -48,7 +48,7 @@ static size_t *prefix_of(void *p)
     return (size_t *)(void *)((char *)p - PREFIX);
 }
 
-static void *alloc_raw(krt_ctx *k, size_t size)
+void *krti_alloc_raw(krt_ctx *k, size_t size)
 {
     size_t total = 0;
     char *block = NULL;
@@ -65,7 +65,7 @@ static void *alloc_raw(krt_ctx *k, size_t size)
 
 void *krti_alloc(krt_ctx *k, size_t size)
 {
-    void *p = alloc_raw(k, size);
+    void *p = krti_alloc_raw(k, size);
 
     if (p != NULL)
         memset(p, 0, size);
@@ -89,7 +89,7 @@ void *krti_resize(krt_ctx *k, void *p, size_t size)
     char *block = NULL;
 
     if (p == NULL)
-        return alloc_raw(k, size);
+        return krti_alloc_raw(k, size);
     if (krti_add_size(size, PREFIX, &total))
         block = k->allocator.resize(k->allocator.user, prefix_of(p), *prefix_of(p), total, ALIGN);
     if (block == NULL) {
@@ -113,7 +113,7 @@ void krt_free(krt_ctx *k, void *p)
 
 char *krti_strndup(krt_ctx *k, const char *text, size_t length)
 {
-    char *copy = alloc_raw(k, length + 1);
+    char *copy = krti_alloc_raw(k, length + 1);
 
     if (copy != NULL) {
         memcpy(copy, text, length);

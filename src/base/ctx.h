@@ -87,6 +87,8 @@ void krti_warn(krt_ctx *k, const char *format, ...) KRTI_PRINTF(2, 3);
 /* Zeroed memory, aligned to 64 bytes; NULL and a recorded E_NOMEM when there is none. A size of 0
  * gives a pointer that may be freed. */
 void *krti_alloc(krt_ctx *k, size_t size);
+/* The same without the zeros, for what is filled at once. */
+void *krti_alloc_raw(krt_ctx *k, size_t size);
 /* n elements of `size` bytes, zeroed; the product is checked. */
 void *krti_array(krt_ctx *k, size_t n, size_t size);
 /* Grows or shrinks; new bytes are not zeroed; on failure `p` is untouched. p may be NULL. */

@@ -26,10 +26,14 @@ struct krt_value {
     int index; /* which of the node's outputs */
     krt_dtype dtype;
     krt_shape shape;
+    krt_value *same_as; /* what the compiler put in its place; NULL: itself */
 };
 
 /* How a window moves: convolution and pooling. Spatial rank 1 to 3; unused entries are 1 and 0.
- * Padding is explicit; "same" and "causal" were resolved by krti_window_make(). */
+ * Padding is explicit; "same" and "causal" were resolved by krti_window_make(), which leaves
+ * KRT_NONE where it depends on a dimension that is unknown. For a transposed convolution before
+ * and after are what is cut off the full result of (in - 1) * stride + (size - 1) * dilation + 1;
+ * a negative `after` adds that many places, which hold the bias alone. */
 typedef struct krti_window {
     int rank;
     int64_t size[3];
@@ -105,18 +109,24 @@ typedef union krti_attrs {
         int64_t size[2];
         krti_interpolation method;
         bool antialias;
+        const struct krti_resample *axis[2]; /* set by infer; see reference/resample.h */
     } resize;
-    struct {
-        const char *equation;
-    } einsum; /* expanded: no ellipsis */
     struct {
         double epsilon;
         int axis;
     } norm;
     struct {
+        krt_dtype dtype;
+    } cast;
+    struct {
         int64_t depth;
         int axis;
+        krt_dtype dtype;
     } one_hot;
+    struct {
+        int rank;
+        int64_t size[3];
+    } adaptive; /* adaptive_*_pool: the output's spatial dimensions */
     struct {
         bool exclusive, reverse;
         int axis;
@@ -125,6 +135,9 @@ typedef union krti_attrs {
 } krti_attrs;
 
 enum { KRTI_MAX_OUT = 4 };
+
+/* No value may have more elements than this, unknown dimensions aside. */
+#define KRTI_MAX_ELEMENTS ((int64_t)1 << 48)
 
 struct krti_node {
     const krti_op *op;
@@ -186,18 +199,22 @@ krt_value *krti_scalar_like(krti_graph *g, const krt_value *like, double value);
 
 /* --- elementwise (op_math.c) ----------------------------------------------------------------- */
 /* X(name): krti_<name>(g, x) and krti_op_<name>. */
-#define KRTI_UNARY(X)                                                                         \
-    X(negative)                                                                               \
-    X(absolute) X(sign) X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X(sqrt) X(rsqrt)     \
-        X(square) X(reciprocal) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh)  \
-            X(asinh) X(acosh) X(atanh) X(floor) X(ceil) X(round) X(trunc) X(erf) X(sigmoid)   \
-                X(tanh) X(silu) X(gelu) X(gelu_tanh) X(softplus) X(softsign) X(selu) X(mish)  \
-                    X(hard_sigmoid) X(hard_silu) X(log_sigmoid) X(isnan) X(isinf) X(isfinite) \
-                        X(logical_not)
+/* The first group keeps integers, the second computes in floats (integers become float32, as in
+ * Keras), the third answers in KRT_BOOL. */
+#define KRTI_UNARY_NUMBER(X) X(negative) X(absolute) X(sign) X(square)
+#define KRTI_UNARY_FLOAT(X)                                                                   \
+    X(exp)                                                                                    \
+    X(expm1) X(log) X(log1p) X(log2) X(log10) X(sqrt) X(rsqrt) X(reciprocal) X(sin) X(cos)    \
+        X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(asinh) X(acosh) X(atanh) X(floor)    \
+            X(ceil) X(round) X(trunc) X(erf) X(sigmoid) X(tanh) X(silu) X(gelu) X(gelu_tanh)  \
+                X(softplus) X(softsign) X(selu) X(mish) X(hard_sigmoid) X(hard_silu)          \
+                    X(log_sigmoid)
+#define KRTI_UNARY_TEST(X) X(isnan) X(isinf) X(isfinite) X(logical_not)
+#define KRTI_UNARY(X) KRTI_UNARY_NUMBER(X) KRTI_UNARY_FLOAT(X) KRTI_UNARY_TEST(X)
 /* X(name): with parameters a, b, c: krti_<name>(g, x, a, b, c).
- *   relu:      x >= b ? x : a * (x - b) for x < b, then min(., c); Keras's negative_slope,
- *              threshold and max_value; plain is (0, 0, INFINITY). Keras: f(x) = max_value if
- *              x >= max_value; x if threshold <= x; negative_slope * (x - threshold) otherwise
+ *   relu:      Keras's relu(x, negative_slope a, threshold b, max_value c): y = x > b ? x : 0;
+ *              unless c is infinite, y = min(max(y, 0), c); unless a is 0, y -= a * max(b - x, 0).
+ *              Plain is (0, 0, INFINITY), relu6 (0, 0, 6), leaky (slope, 0, INFINITY)
  *   elu:       x > 0 ? x : a * (exp(x) - 1)
  *   celu:      max(x, 0) + min(0, a * (exp(x / a) - 1))
  *   clip:      min(max(x, a), b)

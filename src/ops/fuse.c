@@ -1,0 +1,313 @@
+/* Rewriting a graph for inference. See plan.h.
+ *
+ * One walk in order of creation, so a rule finds its inputs already rewritten: a convolution first
+ * takes the padding before it, then the BatchNormalization behind it, then bias, residual and
+ * activation. What a rule replaces gets `same_as`; nothing is moved, the schedule (plan.c) sorts
+ * what is still reachable. The rules are a table at the end. */
+#include "ops/plan.h"
+
+typedef struct rewriter {
+    krti_graph *g;
+    int *uses; /* by node id * KRTI_MAX_OUT + output index; nodes made later are not in it */
+    size_t num_nodes;
+} rewriter;
+
+krt_value *krti_resolve(krt_value *v)
+{
+    while (v != NULL && v->same_as != NULL)
+        v = v->same_as;
+    return v;
+}
+
+static int *uses_of(rewriter *r, const krt_value *v)
+{
+    return &r->uses[v->node->id * KRTI_MAX_OUT + v->index];
+}
+
+static krt_status count_uses(rewriter *r)
+{
+    krti_graph *g = r->g;
+
+    r->num_nodes = g->num_nodes;
+    r->uses = krti_array(g->k, (g->num_nodes + 1) * KRTI_MAX_OUT, sizeof *r->uses);
+    if (r->uses == NULL)
+        return KRT_E_NOMEM;
+    for (size_t i = 0; i < g->num_nodes; i++)
+        for (int j = 0; j < g->nodes[i]->num_in; j++)
+            if (g->nodes[i]->in[j] != NULL)
+                ++*uses_of(r, g->nodes[i]->in[j]);
+    for (size_t i = 0; i < g->num_outputs; i++)
+        ++*uses_of(r, g->outputs[i]);
+    return KRT_OK;
+}
+
+/* v now stands where n's output stood; v's uses become n's. */
+static void replace(rewriter *r, krti_node *n, krt_value *v)
+{
+    if (v == NULL)
+        return;
+    n->out[0].same_as = v;
+    if ((size_t)v->node->id < r->num_nodes)
+        *uses_of(r, v) += *uses_of(r, &n->out[0]) - 1;
+}
+
+/* The node that makes v, when nothing else looks at v and it can take more behind it. */
+static krti_node *open_producer(rewriter *r, krt_value *v)
+{
+    krti_node *n = v->node;
+
+    if ((size_t)n->id >= r->num_nodes || *uses_of(r, v) != 1 || !(n->op->flags & KRTI_OP_FUSES))
+        return NULL;
+    return n->activation.op == NULL && v->dtype == KRT_FLOAT32 ? n : NULL;
+}
+
+static krt_value *input_of(const krti_node *n, int i)
+{
+    return i < n->num_in ? n->in[i] : NULL;
+}
+
+static krt_status set_input(rewriter *r, krti_node *n, int i, krt_value *v)
+{
+    if (i >= n->num_in) {
+        krt_value **in = krti_arena_array(&r->g->arena, (size_t)i + 1, sizeof(krt_value *));
+
+        if (in == NULL)
+            return KRT_E_NOMEM;
+        memcpy(in, n->in, (size_t)n->num_in * sizeof(krt_value *));
+        n->in = in;
+        n->num_in = i + 1;
+    }
+    n->in[i] = v;
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- identities */
+
+static krt_status drop_identity(rewriter *r, krti_node *n)
+{
+    krt_value *x = n->in[0];
+    bool same = x->dtype == n->out[0].dtype && krt_shape_equal(x->shape, n->out[0].shape);
+
+    if (n->op == &krti_op_transpose)
+        for (int i = 0; i < x->shape.rank; i++)
+            same = same && n->attrs.transpose.perm[i] == i;
+    if (same)
+        replace(r, n, x);
+    return KRT_OK;
+}
+
+static krt_status merge_transposes(rewriter *r, krti_node *n)
+{
+    krti_node *before = n->in[0]->node;
+    int perm[KRT_MAX_RANK];
+
+    if (before->op != &krti_op_transpose)
+        return drop_identity(r, n);
+    for (int i = 0; i < n->out[0].shape.rank; i++)
+        perm[i] = before->attrs.transpose.perm[n->attrs.transpose.perm[i]];
+    memcpy(n->attrs.transpose.perm, perm, sizeof perm);
+    n->in[0] = before->in[0];
+    return drop_identity(r, n);
+}
+
+/* ------------------------------------------------------------------------------- padding */
+
+/* ZeroPadding2D and the like in front of a convolution becomes the convolution's own. */
+static krt_status merge_padding(rewriter *r, krti_node *n)
+{
+    krti_node *pad = n->in[0]->node;
+    krti_window *w = &n->attrs.window;
+    const int rank = w->rank;
+
+    if (pad->op != &krti_op_pad || pad->attrs.pad.mode != KRTI_PAD_CONSTANT ||
+        pad->attrs.pad.value != 0 || *uses_of(r, n->in[0]) != 1)
+        return KRT_OK;
+    const int64_t *before = pad->attrs.pad.before, *after = pad->attrs.pad.after;
+    if (before[0] != 0 || after[0] != 0 || before[rank + 1] != 0 || after[rank + 1] != 0)
+        return KRT_OK;
+    for (int i = 0; i < rank; i++)
+        if (before[i + 1] < 0 || after[i + 1] < 0)
+            return KRT_OK;
+    for (int i = 0; i < rank; i++) {
+        w->before[i] += before[i + 1];
+        w->after[i] += after[i + 1];
+    }
+    n->in[0] = pad->in[0];
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- BatchNormalization */
+
+/* The kernel with its output channels scaled. Where those are not last (transposed convolution),
+ * the scale is shaped to meet them. */
+static krt_value *scaled_kernel(krti_graph *g, const krti_node *n, krt_value *scale)
+{
+    if (n->op == &krti_op_conv_transpose)
+        scale = krti_reshape(g, scale, (krt_shape){.rank = 2, .dim = {scale->shape.dim[0], 1}});
+    return krti_multiply(g, n->in[1], scale);
+}
+
+static bool can_scale(const krti_node *n)
+{
+    if (input_of(n, 3) != NULL || !n->in[1]->node->is_static)
+        return false;
+    if (n->op == &krti_op_matmul)
+        return !n->attrs.matmul.transpose_b && n->in[1]->shape.rank == 2;
+    return n->op == &krti_op_conv || n->op == &krti_op_conv_transpose;
+}
+
+/* The producer computes y * scale + shift from now on. */
+static krt_status fold_scale(rewriter *r, krti_node *n, krt_value *scale, krt_value *shift)
+{
+    krti_graph *g = r->g;
+    krt_value *bias = input_of(n, 2);
+    krt_value *kernel = scaled_kernel(g, n, scale);
+
+    if (bias != NULL)
+        shift = krti_add(g, krti_multiply(g, bias, scale), shift);
+    if (kernel == NULL || shift == NULL)
+        return g->status;
+    n->in[1] = kernel;
+    return set_input(r, n, 2, shift);
+}
+
+/* scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale, as Keras's backends do. */
+static krt_status fold_batch_norm(rewriter *r, krti_node *n)
+{
+    krti_graph *g = r->g;
+    krt_value *x = n->in[0], *mean = n->in[1], *gamma = input_of(n, 3), *beta = input_of(n, 4);
+
+    for (int i = 1; i < n->num_in; i++)
+        if (n->in[i] != NULL && !n->in[i]->node->is_static)
+            return KRT_OK;
+    if (n->attrs.norm.axis != x->shape.rank - 1 || x->dtype != KRT_FLOAT32)
+        return KRT_OK;
+    krt_value *scale = krti_rsqrt(g, krti_affine(g, n->in[2], 1, n->attrs.norm.epsilon, 0));
+    if (gamma != NULL)
+        scale = krti_multiply(g, scale, gamma);
+    krt_value *shift = krti_negative(g, krti_multiply(g, mean, scale));
+    if (beta != NULL)
+        shift = krti_add(g, beta, shift);
+    if (shift == NULL)
+        return g->status;
+    krti_node *before = open_producer(r, x);
+    if (before != NULL && can_scale(before)) {
+        replace(r, n, x);
+        return fold_scale(r, before, scale, shift);
+    }
+    n->op = &krti_op_scale_shift;
+    memset(&n->attrs, 0, sizeof n->attrs);
+    n->in[1] = scale;
+    n->in[2] = shift;
+    n->num_in = 3;
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- epilogues */
+
+static krt_status fuse_activation(rewriter *r, krti_node *n)
+{
+    krti_node *before = open_producer(r, n->in[0]);
+
+    if (before == NULL || n->out[0].dtype != KRT_FLOAT32)
+        return KRT_OK;
+    before->activation =
+        (krti_activation){n->op, n->attrs.scalar.a, n->attrs.scalar.b, n->attrs.scalar.c};
+    replace(r, n, n->in[0]);
+    return KRT_OK;
+}
+
+static bool is_bias_for(const krt_value *v, const krt_value *x)
+{
+    return v->node->is_static && v->dtype == KRT_FLOAT32 && v->shape.rank == 1 &&
+           x->shape.rank >= 1 && v->shape.dim[0] == x->shape.dim[x->shape.rank - 1];
+}
+
+static bool can_take_bias(const krti_node *n)
+{
+    return input_of(n, 2) == NULL && input_of(n, 3) == NULL;
+}
+
+/* The one of the two that can take the other as a residual; the later one when both can, so that
+ * the earlier is surely there. */
+static int residual_side(rewriter *r, const krti_node *n)
+{
+    int side = -1;
+
+    for (int i = 0; i < 2; i++) {
+        krti_node *before = open_producer(r, n->in[i]);
+        const bool fits = before != NULL && input_of(before, 3) == NULL &&
+                          krt_shape_equal(n->in[0]->shape, n->in[1]->shape) &&
+                          n->in[1 - i]->dtype == KRT_FLOAT32 && !n->in[1 - i]->node->is_static;
+
+        if (fits && (side < 0 || before->id > n->in[side]->node->id))
+            side = i;
+    }
+    return side;
+}
+
+static krt_status fuse_add(rewriter *r, krti_node *n)
+{
+    krt_status st = KRT_OK;
+
+    for (int i = 0; i < 2; i++) {
+        krti_node *before = open_producer(r, n->in[i]);
+
+        if (before != NULL && can_take_bias(before) && is_bias_for(n->in[1 - i], n->in[i])) {
+            st = set_input(r, before, 2, n->in[1 - i]);
+            replace(r, n, n->in[i]);
+            return st;
+        }
+    }
+    const int side = n->in[0] != n->in[1] ? residual_side(r, n) : -1;
+    if (side < 0)
+        return KRT_OK;
+    st = set_input(r, n->in[side]->node, 2, input_of(n->in[side]->node, 2));
+    if (st == KRT_OK)
+        st = set_input(r, n->in[side]->node, 3, n->in[1 - side]);
+    replace(r, n, n->in[side]);
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- the walk */
+
+typedef struct rule {
+    const krti_op *op;
+    krt_status (*apply)(rewriter *r, krti_node *n);
+} rule;
+
+static const rule rules[] = {
+    {&krti_op_reshape, drop_identity},      {&krti_op_cast, drop_identity},
+    {&krti_op_transpose, merge_transposes}, {&krti_op_conv, merge_padding},
+    {&krti_op_batch_norm, fold_batch_norm}, {&krti_op_add, fuse_add},
+};
+
+static krt_status apply_rules(rewriter *r, krti_node *n)
+{
+    for (int i = 0; i < n->num_in; i++)
+        n->in[i] = krti_resolve(n->in[i]);
+    if (n->is_static)
+        return KRT_OK;
+    for (size_t i = 0; i < KRTI_COUNT(rules); i++)
+        if (rules[i].op == n->op)
+            return rules[i].apply(r, n);
+    if (n->op->flags & KRTI_OP_ELEMENTWISE)
+        return fuse_activation(r, n);
+    return KRT_OK;
+}
+
+krt_status krti_rewrite(krti_graph *g)
+{
+    rewriter r = {.g = g};
+    krt_status st = count_uses(&r);
+
+    for (size_t i = 0; st == KRT_OK && i < r.num_nodes; i++)
+        st = apply_rules(&r, g->nodes[i]);
+    for (size_t i = 0; i < g->num_nodes; i++)
+        for (int j = 0; j < g->nodes[i]->num_in; j++)
+            g->nodes[i]->in[j] = krti_resolve(g->nodes[i]->in[j]);
+    for (size_t i = 0; i < g->num_outputs; i++)
+        g->outputs[i] = krti_resolve(g->outputs[i]);
+    krti_free(g->k, r.uses);
+    return st;
+}

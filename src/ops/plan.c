@@ -1,0 +1,378 @@
+/* Compiling: schedule, kernels, slots, lifetimes. See plan.h. */
+#include "ops/plan.h"
+
+/* A static input no kernel has packed yet; becomes a static slot, or KRTI_NO_SLOT. */
+enum { PENDING_STATIC = -2 };
+
+typedef struct compiler {
+    krti_build build;
+    krti_plan *p;
+    krti_graph *g;
+    krti_node **order; /* the nodes to run, inputs before users */
+    int num_order;
+    int slots_capacity;
+    int *last_use; /* by value: the last step that reads it or a view of it */
+    int *step_of;  /* by node id: its step, -1 when it has none */
+} compiler;
+
+static int value_id(const krt_value *v)
+{
+    return v->node->id * KRTI_MAX_OUT + v->index;
+}
+
+static bool has_step(const krti_node *n)
+{
+    return !n->is_static && !(n->op->flags & (KRTI_OP_LEAF | KRTI_OP_VIEW));
+}
+
+/* ------------------------------------------------------------------------------- schedule */
+
+/* Depth first from the outputs with a stack of our own: a node follows its inputs. Nodes are
+ * visited in order of creation where there is a choice, which keeps lifetimes short. */
+static krt_status visit(compiler *c, krti_node *root, unsigned char *state, krti_node **stack)
+{
+    size_t top = 0;
+
+    stack[top++] = root;
+    while (top > 0) {
+        krti_node *n = stack[top - 1];
+        krti_node *next = NULL;
+
+        state[n->id] = 1;
+        for (int i = 0; i < n->num_in && next == NULL; i++)
+            if (n->in[i] != NULL && !n->in[i]->node->is_static && state[n->in[i]->node->id] == 0)
+                next = n->in[i]->node;
+        if (next != NULL) {
+            stack[top++] = next;
+            continue;
+        }
+        top--;
+        if (state[n->id] == 1)
+            c->order[c->num_order++] = n;
+        state[n->id] = 2;
+    }
+    return KRT_OK;
+}
+
+static krt_status schedule(compiler *c)
+{
+    krt_ctx *k = c->build.k;
+    const size_t n = c->g->num_nodes + 1;
+    unsigned char *state = krti_array(k, n, 1);
+    krti_node **stack = krti_array(k, n, sizeof *stack);
+    krt_status st = KRT_OK;
+
+    c->order = krti_array(k, n, sizeof *c->order);
+    if (state == NULL || stack == NULL || c->order == NULL)
+        TRY(KRT_E_NOMEM);
+    for (size_t i = 0; i < c->g->num_outputs; i++)
+        if (!c->g->outputs[i]->node->is_static && state[c->g->outputs[i]->node->id] == 0)
+            TRY(visit(c, c->g->outputs[i]->node, state, stack));
+
+done:
+    krti_free(k, state);
+    krti_free(k, stack);
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- kernels */
+
+static const krti_kernel *find_kernel(const krti_node *n, int threads)
+{
+    static const krti_kernel *const *const tables[] = {krti_kernels_native,
+#ifdef KERATIN_HAVE_ONEDNN
+                                                       krti_kernels_onednn
+#endif
+    };
+
+    for (size_t t = 0; t < KRTI_COUNT(tables); t++)
+        for (const krti_kernel *const *k = tables[t]; *k != NULL; k++)
+            if ((*k)->op == n->op && (*k)->supports(n, threads))
+                return *k;
+    return &krti_kernel_reference;
+}
+
+static krt_status make_step(compiler *c, krti_node *n)
+{
+    krti_plan *p = c->p;
+    krti_step *s = &p->steps[p->num_steps];
+
+    for (int i = 0; i < n->num_out; i++)
+        if (!krti_shape_known(n->out[i].shape))
+            return krti_fail(c->build.k, KRT_E_INVALID, n->scope,
+                             "%s has an unknown dimension; give inputs of a full shape",
+                             n->op->name);
+    s->node = n;
+    s->num_in = n->num_in;
+    s->num_out = n->num_out;
+    s->threads = p->threads;
+    s->in = krti_arena_array(&c->g->arena, (size_t)n->num_in + 1, sizeof *s->in);
+    if (s->in == NULL)
+        return KRT_E_NOMEM;
+    for (int i = 0; i < n->num_in; i++)
+        s->in[i] = n->in[i] == NULL ? KRTI_NO_SLOT : n->in[i]->node->is_static ? PENDING_STATIC : 0;
+    s->kernel = find_kernel(n, p->threads);
+    c->step_of[n->id] = p->num_steps++;
+    return s->kernel->prepare != NULL ? s->kernel->prepare(&c->build, s) : KRT_OK;
+}
+
+static krt_status make_steps(compiler *c)
+{
+    krti_plan *p = c->p;
+    krt_status st = KRT_OK;
+
+    p->steps = krti_array(p->k, (size_t)c->num_order + 1, sizeof *p->steps);
+    c->step_of = krti_array(p->k, c->g->num_nodes + 1, sizeof *c->step_of);
+    if (p->steps == NULL || c->step_of == NULL)
+        return KRT_E_NOMEM;
+    for (size_t i = 0; i < c->g->num_nodes; i++)
+        c->step_of[i] = -1;
+    for (int i = 0; st == KRT_OK && i < c->num_order; i++)
+        if (has_step(c->order[i]))
+            st = make_step(c, c->order[i]);
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- slots */
+
+/* What a view looks at in the end. */
+static const krt_value *root_of(const krt_value *v)
+{
+    while ((v->node->op->flags & KRTI_OP_VIEW) && !v->node->is_static)
+        v = v->node->in[0];
+    return v;
+}
+
+static krt_status find_last_uses(compiler *c)
+{
+    krti_plan *p = c->p;
+
+    c->last_use = krti_array(p->k, (c->g->num_nodes + 1) * KRTI_MAX_OUT, sizeof *c->last_use);
+    if (c->last_use == NULL)
+        return KRT_E_NOMEM;
+    for (int i = 0; i < p->num_steps; i++)
+        for (int j = 0; j < p->steps[i].num_in; j++)
+            if (p->steps[i].node->in[j] != NULL)
+                c->last_use[value_id(root_of(p->steps[i].node->in[j]))] = i;
+    for (size_t i = 0; i < c->g->num_outputs; i++)
+        c->last_use[value_id(root_of(c->g->outputs[i]))] = p->num_steps;
+    return KRT_OK;
+}
+
+static krt_status new_slot(compiler *c, krti_slot_kind kind, int *out)
+{
+    krti_plan *p = c->p;
+    size_t capacity = (size_t)c->slots_capacity;
+    const krt_status st =
+        krti_grow(p->k, &p->slots, &capacity, (size_t)p->num_slots + 1, sizeof *p->slots);
+
+    if (st != KRT_OK)
+        return st;
+    c->slots_capacity = (int)capacity;
+    p->slots[p->num_slots] = (krti_slot){.kind = kind};
+    *out = p->num_slots++;
+    return KRT_OK;
+}
+
+static krt_status static_slot(compiler *c, const krt_value *v, int *slot)
+{
+    krti_plan *p = c->p;
+    krt_status st = KRT_OK;
+
+    *slot = p->slot_of[value_id(v)];
+    if (*slot != KRTI_NO_SLOT)
+        return KRT_OK;
+    const void *data = krti_build_static(&c->build, v);
+    if (data == NULL)
+        return c->build.k->error.status != KRT_OK ? c->build.k->error.status : KRT_E_STATE;
+    st = new_slot(c, KRTI_SLOT_STATIC, slot);
+    if (st != KRT_OK)
+        return st;
+    p->slots[*slot].data = data;
+    p->slot_of[value_id(v)] = *slot;
+    return KRT_OK;
+}
+
+/* The slot of an input that dies here, where this kernel may write its result over it. */
+static int alias_for(compiler *c, const krti_step *s, int step, size_t bytes)
+{
+    for (int i = 0; i < s->num_in; i++) {
+        if (!(s->kernel->may_alias & (1u << i)) || s->in[i] < 0)
+            continue;
+        const krti_slot *slot = &c->p->slots[s->in[i]];
+        const krt_value *root = root_of(s->node->in[i]);
+
+        if (slot->kind == KRTI_SLOT_ARENA && slot->size_bytes == bytes && slot->last == step &&
+            c->last_use[value_id(root)] == step)
+            return s->in[i];
+    }
+    return KRTI_NO_SLOT;
+}
+
+static krt_status output_slot(compiler *c, krti_step *s, int step, int i)
+{
+    const krt_value *v = &s->node->out[i];
+    size_t bytes = 0;
+    krt_status st = KRT_OK;
+
+    if (!krti_shape_bytes(v->shape, v->dtype, &bytes))
+        return krti_fail(c->build.k, KRT_E_INVALID, s->node->scope, "the result is too large");
+    int last = c->last_use[value_id(v)];
+    if (last < step)
+        last = step; /* an output of several that nobody reads */
+    s->out[i] = i == 0 ? alias_for(c, s, step, bytes) : KRTI_NO_SLOT;
+    if (s->out[i] == KRTI_NO_SLOT) {
+        st = new_slot(c, KRTI_SLOT_ARENA, &s->out[i]);
+        if (st != KRT_OK)
+            return st;
+        c->p->slots[s->out[i]].size_bytes = bytes;
+        c->p->slots[s->out[i]].first = step;
+    }
+    c->p->slots[s->out[i]].last = last;
+    c->p->slot_of[value_id(v)] = s->out[i];
+    return KRT_OK;
+}
+
+static krt_status assign_step(compiler *c, int step)
+{
+    krti_step *s = &c->p->steps[step];
+    krt_status st = KRT_OK;
+
+    for (int i = 0; st == KRT_OK && i < s->num_in; i++) {
+        if (s->in[i] == PENDING_STATIC)
+            st = static_slot(c, s->node->in[i], &s->in[i]);
+        else if (s->in[i] != KRTI_NO_SLOT)
+            s->in[i] = c->p->slot_of[value_id(s->node->in[i])];
+    }
+    for (int i = 0; st == KRT_OK && i < s->num_out; i++)
+        st = output_slot(c, s, step, i);
+    return st;
+}
+
+static krt_status assign_inputs(compiler *c)
+{
+    krti_plan *p = c->p;
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < c->g->num_inputs; i++) {
+        int slot = 0;
+
+        st = new_slot(c, KRTI_SLOT_INPUT, &slot);
+        if (st != KRT_OK)
+            break;
+        p->slots[slot].input = (int)i;
+        p->slot_of[value_id(c->g->inputs[i])] = slot;
+    }
+    return st;
+}
+
+static krt_status assign_slots(compiler *c)
+{
+    krti_plan *p = c->p;
+    const size_t num_values = (c->g->num_nodes + 1) * KRTI_MAX_OUT;
+    krt_status st = KRT_OK;
+
+    p->slot_of = krti_array(p->k, num_values, sizeof *p->slot_of);
+    if (p->slot_of == NULL)
+        return KRT_E_NOMEM;
+    for (size_t i = 0; i < num_values; i++)
+        p->slot_of[i] = KRTI_NO_SLOT;
+    TRY(find_last_uses(c));
+    TRY(assign_inputs(c));
+    for (int i = 0; i < c->num_order; i++) {
+        krti_node *n = c->order[i];
+
+        if (c->step_of[n->id] >= 0)
+            TRY(assign_step(c, c->step_of[n->id]));
+        else if (n->op->flags & KRTI_OP_VIEW)
+            p->slot_of[value_id(&n->out[0])] = p->slot_of[value_id(n->in[0])];
+    }
+    for (size_t i = 0; i < c->g->num_outputs; i++) {
+        int slot = 0;
+
+        if (c->g->outputs[i]->node->is_static)
+            TRY(static_slot(c, c->g->outputs[i], &slot));
+    }
+
+done:
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- compile */
+
+krt_status krti_compile(krt_ctx *k, krti_plan **out, krti_graph *graph, krti_packs *packs,
+                        int threads)
+{
+    krti_plan *p = krti_alloc(k, sizeof *p);
+    compiler c = {.p = p, .g = graph};
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    if (p == NULL) {
+        krti_graph_free(graph);
+        return KRT_E_NOMEM;
+    }
+    p->k = k;
+    p->graph = graph;
+    p->threads = threads > 0 ? threads : krti_num_processors();
+    c.build = (krti_build){k, p, packs, p->threads};
+    TRY(graph->status);
+    TRY(krti_rewrite(graph));
+    TRY(schedule(&c));
+    TRY(make_steps(&c));
+    TRY(assign_slots(&c));
+    TRY(krti_plan_memory(p));
+    *out = p;
+    p = NULL;
+
+done:
+    krti_plan_free(p);
+    krti_free(k, c.order);
+    krti_free(k, c.last_use);
+    krti_free(k, c.step_of);
+    return st;
+}
+
+void krti_plan_free(krti_plan *p)
+{
+    if (p == NULL)
+        return;
+    for (int i = 0; i < p->num_steps; i++)
+        if (p->steps[i].kernel != NULL && p->steps[i].kernel->release != NULL)
+            p->steps[i].kernel->release(p->k, &p->steps[i]);
+    krti_free(p->k, p->steps);
+    krti_free(p->k, p->slots);
+    krti_free(p->k, p->slot_of);
+    krti_graph_free(p->graph);
+    krti_free(p->k, p);
+}
+
+/* ------------------------------------------------------------------------------- the fallback */
+
+static void run_reference(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
+{
+    krti_view fixed[16], *in = fixed, out[KRTI_MAX_OUT];
+    const krti_node *n = s->node;
+
+    (void)run_state;
+    if (s->num_in > (int)KRTI_COUNT(fixed))
+        in = scratch;
+    for (int i = 0; i < s->num_in; i++) {
+        in[i] = (krti_view){.data = NULL};
+        if (s->in[i] != KRTI_NO_SLOT)
+            in[i] = (krti_view){ptr[s->in[i]], n->in[i]->dtype, n->in[i]->shape};
+    }
+    for (int i = 0; i < s->num_out; i++)
+        out[i] = (krti_view){ptr[s->out[i]], n->out[i].dtype, n->out[i].shape};
+    krti_reference_run(n, in, out);
+}
+
+static krt_status prepare_reference(krti_build *b, krti_step *s)
+{
+    (void)b;
+    s->scratch_bytes = (size_t)s->num_in * sizeof(krti_view);
+    return KRT_OK;
+}
+
+const krti_kernel krti_kernel_reference = {
+    .name = "reference", .prepare = prepare_reference, .run = run_reference};

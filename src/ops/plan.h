@@ -1,0 +1,75 @@
+/* From graph to plan: what is run, in which order, by which kernels, in which memory.
+ *
+ *   krti_rewrite()  fuse.c     dead code, identities, BatchNormalization folded, bias, residual and
+ *                              activation fused, padding merged
+ *   krti_compile()  plan.c     kernels picked and prepared (static.c evaluates and packs weights),
+ *                   memory.c   one arena from lifetimes
+ *   krti_exec       run.c      a loop over steps
+ *
+ * A plan is immutable and shared; each run has an krti_exec of its own. */
+#ifndef KRTI_OPS_PLAN_H
+#define KRTI_OPS_PLAN_H
+
+#include "base/map.h"
+#include "ops/kernel.h"
+
+/* Weights in the forms kernels want, shared by the plans of one model. */
+typedef struct krti_packs krti_packs;
+krt_status krti_packs_new(krt_ctx *k, krti_packs **out);
+void krti_packs_free(krti_packs *p);
+size_t krti_packs_bytes(const krti_packs *p);
+
+typedef enum krti_slot_kind {
+    KRTI_SLOT_ARENA = 0,
+    KRTI_SLOT_STATIC,
+    KRTI_SLOT_INPUT
+} krti_slot_kind;
+
+/* Where a value's bytes are. Views share the slot of what they view. */
+typedef struct krti_slot {
+    krti_slot_kind kind;
+    size_t size_bytes, offset; /* arena */
+    const void *data;          /* static */
+    int input;                 /* which */
+    int first, last;           /* steps between which it is alive */
+} krti_slot;
+
+typedef struct krti_plan {
+    krt_ctx *k;
+    krti_graph *graph; /* owned */
+    krti_step *steps;
+    int num_steps;
+    krti_slot *slots;
+    int num_slots;
+    int *slot_of; /* by node id * KRTI_MAX_OUT + output index */
+    size_t arena_bytes;
+    int threads;
+} krti_plan;
+
+/* Rewrites for inference, in place. `keep_variables`: do not fold what training would change. */
+krt_status krti_rewrite(krti_graph *g);
+
+/* The value that stands for v after rewriting. */
+krt_value *krti_resolve(krt_value *v);
+
+/* Compiles a graph with known shapes. Takes the graph, also on failure. `k` must be the context
+ * of the caller's thread; it stays with the plan. */
+krt_status krti_compile(krt_ctx *k, krti_plan **out, krti_graph *graph, krti_packs *packs,
+                        int threads);
+void krti_plan_free(krti_plan *p);
+
+/* memory.c: offsets for arena slots and for each step's scratch; sets arena_bytes. */
+krt_status krti_plan_memory(krti_plan *p);
+
+/* One caller's memory for a plan. */
+typedef struct krti_exec krti_exec;
+krt_status krti_exec_new(krt_ctx *k, krti_exec **out, const krti_plan *plan);
+void krti_exec_free(krti_exec *e);
+/* Binds the inputs in the graph's order and runs every step. Allocates nothing. */
+void krti_exec_run(krti_exec *e, const void *const *inputs);
+const void *krti_exec_output(const krti_exec *e, size_t i);
+
+/* A table of steps with kernel names, shapes and milliseconds, for bench and debugging. */
+krt_status krti_exec_profile(krti_exec *e, const void *const *inputs, int repeats, krti_str *out);
+
+#endif

@@ -1,0 +1,142 @@
+/* Running a plan: a loop over steps. No allocation, no lookup, no lock. See plan.h. */
+#include "ops/plan.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#include <time.h>
+
+struct krti_exec {
+    krt_ctx *k;
+    const krti_plan *plan;
+    char *arena;
+    void **ptr;        /* by slot */
+    void **run_states; /* by step */
+};
+
+krt_status krti_exec_new(krt_ctx *k, krti_exec **out, const krti_plan *plan)
+{
+    krti_exec *e = krti_alloc(k, sizeof *e);
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    if (e == NULL)
+        return KRT_E_NOMEM;
+    e->k = k;
+    e->plan = plan;
+    e->arena = krti_alloc(k, plan->arena_bytes + 64); /* kernels may load a vector past the end */
+    e->ptr = krti_array(k, (size_t)plan->num_slots + 1, sizeof *e->ptr);
+    e->run_states = krti_array(k, (size_t)plan->num_steps + 1, sizeof *e->run_states);
+    if (e->arena == NULL || e->ptr == NULL || e->run_states == NULL)
+        TRY(KRT_E_NOMEM);
+    for (int i = 0; i < plan->num_slots; i++) {
+        const krti_slot *s = &plan->slots[i];
+
+        if (s->kind == KRTI_SLOT_ARENA)
+            e->ptr[i] = e->arena + s->offset;
+        else if (s->kind == KRTI_SLOT_STATIC)
+            e->ptr[i] = (void *)(uintptr_t)s->data;
+    }
+    for (int i = 0; i < plan->num_steps; i++) {
+        const krti_step *s = &plan->steps[i];
+
+        if (s->kernel->run_begin != NULL)
+            TRY(s->kernel->run_begin(k, s, e->ptr, e->arena + s->scratch_offset,
+                                     &e->run_states[i]));
+    }
+    *out = e;
+    e = NULL;
+
+done:
+    krti_exec_free(e);
+    return st;
+}
+
+void krti_exec_free(krti_exec *e)
+{
+    if (e == NULL)
+        return;
+    for (int i = 0; e->run_states != NULL && i < e->plan->num_steps; i++)
+        if (e->plan->steps[i].kernel->run_end != NULL && e->run_states[i] != NULL)
+            e->plan->steps[i].kernel->run_end(e->k, e->run_states[i]);
+    krti_free(e->k, e->arena);
+    krti_free(e->k, e->ptr);
+    krti_free(e->k, e->run_states);
+    krti_free(e->k, e);
+}
+
+static void bind(krti_exec *e, const void *const *inputs)
+{
+    const krti_plan *p = e->plan;
+
+    for (int i = 0; i < p->num_slots; i++)
+        if (p->slots[i].kind == KRTI_SLOT_INPUT)
+            e->ptr[i] = (void *)(uintptr_t)inputs[p->slots[i].input];
+#ifdef _OPENMP
+    if (omp_get_max_threads() != p->threads)
+        omp_set_num_threads(p->threads);
+#endif
+}
+
+static void run_step(krti_exec *e, int i)
+{
+    const krti_step *s = &e->plan->steps[i];
+
+    s->kernel->run(s, e->ptr, e->arena + s->scratch_offset, e->run_states[i]);
+}
+
+void krti_exec_run(krti_exec *e, const void *const *inputs)
+{
+    bind(e, inputs);
+    for (int i = 0; i < e->plan->num_steps; i++)
+        run_step(e, i);
+}
+
+const void *krti_exec_output(const krti_exec *e, size_t i)
+{
+    const krti_plan *p = e->plan;
+    const krt_value *v = p->graph->outputs[i];
+
+    return e->ptr[p->slot_of[v->node->id * KRTI_MAX_OUT + v->index]];
+}
+
+static double now_ms(void)
+{
+    struct timespec t;
+
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+krt_status krti_exec_profile(krti_exec *e, const void *const *inputs, int repeats, krti_str *out)
+{
+    const krti_plan *p = e->plan;
+    double total = 0;
+
+    krti_exec_run(e, inputs);
+    double *ms = krti_array(e->k, (size_t)p->num_steps + 1, sizeof *ms);
+    if (ms == NULL)
+        return KRT_E_NOMEM;
+    for (int r = 0; r < repeats; r++) {
+        for (int i = 0; i < p->num_steps; i++) {
+            const double start = now_ms();
+
+            run_step(e, i);
+            ms[i] += (now_ms() - start) / repeats;
+        }
+    }
+    for (int i = 0; i < p->num_steps; i++) {
+        const krti_step *s = &p->steps[i];
+        const double flops = krti_node_flops(s->node);
+        char shape[160];
+
+        total += ms[i];
+        krti_str_addf(out, "%9.4f ms %8.2f GFLOP/s  %-22s %-24s %s\n", ms[i],
+                      ms[i] > 0 ? flops / ms[i] * 1e-6 : 0, s->kernel->name,
+                      krt_shape_print(s->node->out[0].shape, shape, sizeof shape),
+                      s->node->scope != NULL ? s->node->scope : "");
+    }
+    krti_free(e->k, ms);
+    return krti_str_addf(out, "%9.4f ms in %d steps, arena of %zu bytes\n", total, p->num_steps,
+                         p->arena_bytes);
+}
