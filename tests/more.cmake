@@ -1,0 +1,39 @@
+# Tests that are no cmocka programs: source rules, headers, symbols, the tool, packaging.
+add_test(NAME source COMMAND sh ${CMAKE_SOURCE_DIR}/tools/check_source.sh)
+set_tests_properties(source PROPERTIES TIMEOUT 60)
+set_tests_properties(source floors PROPERTIES LABELS source)
+
+# Each public header alone, as C17 and C++17, and what must not compile. gcc and clang only read
+# here, so this takes no object files.
+add_test(NAME headers
+         COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/headertest/run.sh ${CMAKE_C_COMPILER}
+                 ${CMAKE_SOURCE_DIR}/include)
+set_tests_properties(headers PROPERTIES TIMEOUT 120)
+
+if(BUILD_SHARED_LIBS)
+  add_test(NAME symbols
+           COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/headertest/symbols.sh $<TARGET_FILE:keratin>
+                   ${CMAKE_SOURCE_DIR}/include)
+endif()
+
+# Size and packaging mean something only for what is shipped.
+if(BUILD_SHARED_LIBS AND CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT KERATIN_SANITIZE)
+  add_test(NAME size
+           COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/headertest/size.sh $<TARGET_FILE:keratin> 2097152)
+  add_test(NAME packaging
+           COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/headertest/packaging.sh ${CMAKE_COMMAND}
+                   ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER} ${CMAKE_SOURCE_DIR}/examples/predict.c)
+  set_tests_properties(packaging PROPERTIES TIMEOUT 120)
+endif()
+
+# The tool: each cli/<name>.sh with what it must print beside it.
+file(GLOB cli_tests CONFIGURE_DEPENDS cli/*.sh)
+list(FILTER cli_tests EXCLUDE REGEX "/run\\.sh$")
+foreach(script ${cli_tests})
+  get_filename_component(name ${script} NAME_WE)
+  add_test(NAME cli/${name}
+           COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/cli/run.sh ${script}
+                   $<TARGET_FILE:keratin_tool> ${CMAKE_CURRENT_SOURCE_DIR}/fixtures
+                   ${CMAKE_SOURCE_DIR}/data)
+  set_tests_properties(cli/${name} PROPERTIES TIMEOUT 60)
+endforeach()
