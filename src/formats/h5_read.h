@@ -22,7 +22,7 @@ typedef enum krti_h5_kind { KRTI_H5_GROUP = 1, KRTI_H5_DATASET, KRTI_H5_OTHER } 
 typedef enum krti_h5_class {
     KRTI_H5_INTEGER = 1,
     KRTI_H5_FLOAT,
-    KRTI_H5_STRING,   /* fixed length or variable length */
+    KRTI_H5_STRING, /* fixed length or variable length */
     KRTI_H5_OPAQUE,
     KRTI_H5_ENUM_BOOL, /* h5py's bool: int8 enum FALSE=0, TRUE=1 */
     KRTI_H5_UNSUPPORTED
@@ -33,13 +33,15 @@ enum { KRTI_H5_MAX_RANK = 32 };
 /* Type and shape of a dataset or attribute, as it lies in the file. */
 typedef struct krti_h5_type {
     krti_h5_class cls;
-    uint32_t size;      /* bytes of one element in the file */
+    uint32_t size; /* bytes of one element in the file */
     bool big_endian;
-    bool is_signed;     /* integers */
-    bool is_vlen;       /* strings: element is a heap reference */
-    bool is_bfloat16;   /* float of 2 bytes with 8 exponent and 7 fraction bits */
-    int rank;           /* 0: scalar */
-    bool is_null;       /* null dataspace: no element at all */
+    bool is_signed;         /* integers */
+    bool is_vlen;           /* strings: element is a heap reference */
+    bool is_bfloat16;       /* float of 2 bytes with 8 exponent and 7 fraction bits */
+    bool is_space_padded;   /* strings of fixed length: padded with spaces, not zeros */
+    const char *class_name; /* for messages: "compound", "float8"; never NULL */
+    int rank;               /* 0: scalar */
+    bool is_null;           /* null dataspace: no element at all */
     uint64_t dim[KRTI_H5_MAX_RANK];
 } krti_h5_type;
 
@@ -48,7 +50,7 @@ typedef struct krti_h5_dataset {
     uint64_t size_bytes;   /* elements times type.size, checked against overflow */
     uint64_t stored_bytes; /* what the file holds of it (compressed, or 0 when never written) */
     bool is_contiguous;
-    uint64_t offset;       /* of the raw data in the file when contiguous and written, else 0 */
+    uint64_t offset; /* of the raw data in the file when contiguous and written, else 0 */
 } krti_h5_dataset;
 
 /* Whether the bytes begin with an HDF5 signature (at 0, 512, 1024, ... for a user block). */
@@ -101,8 +103,12 @@ krt_status krti_h5_attribute_strings(krti_h5 *f, krti_h5_object object, const ch
 krt_status krti_h5_attribute_names(krti_h5 *f, krti_h5_object object, const char *name,
                                    krti_h5_strings *out, bool *found);
 /* A numeric scalar attribute as int64. */
-krt_status krti_h5_attribute_int(krti_h5 *f, krti_h5_object object, const char *name,
-                                 int64_t *out, bool *found);
+krt_status krti_h5_attribute_int(krti_h5 *f, krti_h5_object object, const char *name, int64_t *out,
+                                 bool *found);
+/* Calls `each` for every attribute, in no particular order. */
+typedef krt_status (*krti_h5_attribute_fn)(void *user, const char *name, const krti_h5_type *type);
+krt_status krti_h5_each_attribute(krti_h5 *f, krti_h5_object object, krti_h5_attribute_fn each,
+                                  void *user);
 bool krti_h5_has_attribute(krti_h5 *f, krti_h5_object object, const char *name);
 
 #endif
