@@ -49,8 +49,16 @@ const char *krti_path_name(const char *filepath);
 /* A single component: no separator, not "", "." or "..", no NUL. */
 bool krti_path_is_plain_name(const char *name);
 
-/* Writes a whole file: beside it, synced, renamed over it. */
+/* Writes a whole file: beside it, synced, renamed over it. What is there and no regular file (a
+ * pipe, a terminal) is written to as it is. */
 krt_status krti_write_file(krt_ctx *k, const char *filepath, const void *data, size_t size);
+
+/* The same for a file that lies in several places: header, data, header, data, ... */
+typedef struct krti_part {
+    const void *data;
+    size_t size;
+} krti_part;
+krt_status krti_write_parts(krt_ctx *k, const char *filepath, const krti_part *parts, size_t n);
 
 /* Processors this process may use, at least 1. */
 int krti_num_processors(void);

@@ -210,6 +210,34 @@ static krt_status sync_dir(krt_ctx *k, const char *filepath)
 
 krt_status krti_write_file(krt_ctx *k, const char *filepath, const void *data, size_t size)
 {
+    const krti_part part = {data, size};
+
+    return krti_write_parts(k, filepath, &part, 1);
+}
+
+static krt_status write_parts(krt_ctx *k, int fd, const krti_part *parts, size_t n)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; i < n && st == KRT_OK; i++)
+        st = write_all(k, fd, parts[i].data, parts[i].size);
+    return st;
+}
+
+static krt_status write_in_place(krt_ctx *k, const char *filepath, const krti_part *parts, size_t n)
+{
+    const int fd = open(filepath, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return krti_fail_errno(k, KRT_E_IO, "cannot open for writing");
+    const krt_status st = write_parts(k, fd, parts, n);
+    close(fd);
+    return st;
+}
+
+static krt_status write_and_rename(krt_ctx *k, const char *filepath, const krti_part *parts,
+                                   size_t n)
+{
     krti_str temp = KRTI_STR_INIT(k);
     krt_status st = KRT_OK;
     bool made = false;
@@ -220,7 +248,7 @@ krt_status krti_write_file(krt_ctx *k, const char *filepath, const void *data, s
     if (fd < 0)
         TRY(krti_fail_errno(k, KRT_E_IO, "cannot create"));
     made = true;
-    TRY(write_all(k, fd, data, size));
+    TRY(write_parts(k, fd, parts, n));
     if (fsync(fd) != 0 && errno != EINVAL)
         TRY(krti_fail_errno(k, KRT_E_IO, "cannot sync"));
     if (rename(temp.ptr, filepath) != 0)
@@ -234,7 +262,21 @@ done:
     if (made)
         (void)unlink(temp.ptr);
     krti_str_free(&temp);
-    return krti_fail_in_file(k, st, filepath);
+    return st;
+}
+
+krt_status krti_write_parts(krt_ctx *k, const char *filepath, const krti_part *parts, size_t n)
+{
+    struct stat info;
+    krt_status st = KRT_OK;
+
+    if (stat(filepath, &info) == 0 && S_ISDIR(info.st_mode))
+        st = krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file");
+    else if (stat(filepath, &info) == 0 && !S_ISREG(info.st_mode))
+        st = write_in_place(k, filepath, parts, n);
+    else
+        st = write_and_rename(k, filepath, parts, n);
+    return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
 }
 
 int krti_num_processors(void)

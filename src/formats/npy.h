@@ -9,40 +9,46 @@
 
 enum { KRTI_ARRAY_MAX_RANK = 8 };
 
-typedef enum krti_array_kind { KRTI_ARRAY_INT = 1, KRTI_ARRAY_UINT, KRTI_ARRAY_FLOAT,
-                               KRTI_ARRAY_BOOL } krti_array_kind;
+typedef enum krti_array_kind {
+    KRTI_ARRAY_INT = 1,
+    KRTI_ARRAY_UINT,
+    KRTI_ARRAY_FLOAT,
+    KRTI_ARRAY_BOOL
+} krti_array_kind;
 
 typedef struct krti_ndarray {
     krti_array_kind kind;
-    int item_size;           /* 1, 2, 4, 8 */
+    int item_size; /* 1, 2, 4, 8 */
     bool big_endian;
     bool fortran_order;
     int rank;
     int64_t dim[KRTI_ARRAY_MAX_RANK];
-    const void *data;        /* points into `bytes`; any alignment */
+    const void *data; /* points into `bytes`; any alignment */
     size_t size_bytes;
-    krti_bytes *bytes;       /* a use; drop it */
-    char *name;              /* member of an .npz without ".npy", else NULL; krti_free it */
+    krti_bytes *bytes; /* a use; drop it */
+    char *name;        /* member of an .npz without ".npy", else NULL; krti_free it */
 } krti_ndarray;
 
 typedef struct krti_ndarrays {
-    size_t n;
+    size_t n, capacity;
     krti_ndarray *items;
 } krti_ndarrays;
 
-/* Reads every array of the file, the form told by content. Fails: E_FORMAT naming what the file
- * is instead, E_CORRUPT (short), E_UNSUPPORTED (objects, structures, rank over 8). */
+/* Reads every array of the file, the form told by content: .npy, IDX and CSV also gzipped. A CSV
+ * file is one array of (rows, columns), int64 when every field is one, else float64. Fails: E_FORMAT
+ * naming what the file is instead, E_CORRUPT (cut short, damaged), E_UNSUPPORTED (objects,
+ * structures, rank over 8). */
 krt_status krti_ndarrays_read(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes);
 void krti_ndarrays_free(krt_ctx *k, krti_ndarrays *arrays);
 
-/* Appends a .npy header for the array (native order, C order) to s: magic, dict, padding. */
-
+/* Appends a .npy header for the array (native order, C order) to s, byte for byte as NumPy. */
 krt_status krti_npy_header(krti_str *s, krti_array_kind kind, int item_size, int rank,
                            const int64_t *dim);
 
-/* Writes stored members with these names and bytes as an archive: used for .npz output. */
+/* Writes members stored under "NAME.npy", as np.savez does: beside the target, then renamed. ZIP64
+ * where a size needs it. Fails: E_INVALID (a name that no archive may hold, two of one name), E_IO. */
 typedef struct krti_npz_member {
-    const char *name;        /* without ".npy" */
+    const char *name; /* without ".npy" */
     krti_array_kind kind;
     int item_size, rank;
     const int64_t *dim;

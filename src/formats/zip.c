@@ -161,21 +161,24 @@ static bool has_dotdot(const char *name)
     return false;
 }
 
+const char *krti_zip_name_problem(const char *name, size_t length)
+{
+    if (length == 0)
+        return "has an empty name";
+    if (strlen(name) != length)
+        return "has a NUL in its name";
+    if (name[0] == '/' || (length > 2 && name[1] == ':' && name[2] == '/'))
+        return "has an absolute name";
+    if (strchr(name, '\\') != NULL)
+        return "has a backslash in its name";
+    return has_dotdot(name) ? "has \"..\" in its name" : NULL;
+}
+
 static krt_status check_name(krti_zip *z, const char *name, size_t length)
 {
-    const char *why = NULL;
+    const char *why = krti_zip_name_problem(name, length);
 
-    if (length == 0)
-        why = "has an empty name";
-    else if (strlen(name) != length)
-        why = "has a NUL in its name";
-    else if (name[0] == '/' || (length > 2 && name[1] == ':' && name[2] == '/'))
-        why = "has an absolute name";
-    else if (strchr(name, '\\') != NULL)
-        why = "has a backslash in its name";
-    else if (has_dotdot(name))
-        why = "has \"..\" in its name";
-    else if (krti_map_has(z->by_name, name))
+    if (why == NULL && krti_map_has(z->by_name, name))
         why = "occurs twice";
     if (why == NULL)
         return KRT_OK;
@@ -221,6 +224,11 @@ static bool widen(uint64_t *value, const unsigned char **p, size_t *left)
     return true;
 }
 
+static bool is_bomb(uint64_t size, uint64_t stored_size)
+{
+    return size > BOMB_SIZE && size / BOMB_RATIO > stored_size;
+}
+
 static krt_status read_sizes(krti_zip *z, entry *e, const directory *d)
 {
     krti_zip_member *m = e->m;
@@ -240,7 +248,7 @@ static krt_status read_sizes(krti_zip *z, entry *e, const directory *d)
     e->local += d->shift;
     if (!m->is_deflated && m->size != m->stored_size)
         return fail_member(z, KRT_E_CORRUPT, m, "it is stored, yet in another size");
-    if (m->size > BOMB_SIZE && m->size / BOMB_RATIO > m->stored_size)
+    if (is_bomb(m->size, m->stored_size))
         return krti_fail(z->k, KRT_E_UNSAFE, NULL,
                          "archive member \"%s\" declares %llu bytes in %llu: a decompression bomb",
                          m->name, (unsigned long long)m->size, (unsigned long long)m->stored_size);
@@ -369,6 +377,24 @@ static krt_status check_overlaps(krti_zip *z, span *spans)
     return KRT_OK;
 }
 
+/* Many small members are a bomb as well. */
+static krt_status check_total(krti_zip *z)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < z->n; i++) {
+        if (z->members[i].size > UINT64_MAX - total)
+            total = UINT64_MAX;
+        else
+            total += z->members[i].size;
+    }
+    if (!is_bomb(total, z->bytes->size))
+        return KRT_OK;
+    return krti_fail(z->k, KRT_E_UNSAFE, NULL,
+                     "archive of %zu bytes declares %llu: a decompression bomb", z->bytes->size,
+                     (unsigned long long)total);
+}
+
 /* The arrays are sized by what the directory's bytes can hold, never by what it claims to hold. */
 static krt_status read_directory(krti_zip *z, const directory *d)
 {
@@ -394,6 +420,7 @@ static krt_status read_directory(krti_zip *z, const directory *d)
         TRY(krti_fail(z->k, KRT_E_CORRUPT, NULL, "directory has %zu entries, expected %llu", z->n,
                       (unsigned long long)d->num_entries));
     TRY(check_overlaps(z, spans));
+    TRY(check_total(z));
 
 done:
     krti_free(z->k, spans);
