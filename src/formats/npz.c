@@ -119,8 +119,9 @@ static krt_status put_local(krti_str *s, const krti_npz_member *m, outgoing *o)
     if (st == KRT_OK) {
         o->header = s->length;
         o->size = (uint64_t)npy.length + m->size_bytes;
-        o->crc32 =
-            libdeflate_crc32(libdeflate_crc32(0, npy.ptr, npy.length), m->data, m->size_bytes);
+        o->crc32 = libdeflate_crc32(0, npy.ptr, npy.length);
+        if (m->size_bytes > 0) /* NULL would start the sum anew */
+            o->crc32 = libdeflate_crc32(o->crc32, m->data, m->size_bytes);
         put(s, 0x04034b50, 4);
         put(s, VERSION_ZIP64, 2);
         put_common(s, m->name, o, UINT32_MAX);
