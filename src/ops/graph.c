@@ -80,6 +80,33 @@ static krti_node *node_new(krti_graph *g, const krti_op *op, int num_in)
     return append(g, &g->nodes, &g->num_nodes, &g->capacity, n) == KRT_OK ? n : NULL;
 }
 
+/* Shapes come from files. Bounding what is known of them here keeps every later sum of a few
+ * dimensions inside int64. */
+static bool shape_is_sane(krt_shape s)
+{
+    int64_t size = 1;
+
+    if (s.rank < 0 || s.rank > KRT_MAX_RANK)
+        return false;
+    for (int i = 0; i < s.rank; i++)
+        if (s.dim[i] != KRT_NONE &&
+            (s.dim[i] < 0 || s.dim[i] > KRTI_MAX_ELEMENTS ||
+             !krti_mul_i64(size, s.dim[i] > 0 ? s.dim[i] : 1, &size) || size > KRTI_MAX_ELEMENTS))
+            return false;
+    return true;
+}
+
+static krt_status shape_check(krti_graph *g, krt_shape s)
+{
+    char text[160];
+
+    if (shape_is_sane(s))
+        return KRT_OK;
+    krti_graph_fail(g, KRT_E_INVALID, "shape %s is beyond what can be computed",
+                    krt_shape_print(s, text, sizeof text));
+    return g->status;
+}
+
 krti_node *krti_graph_add(krti_graph *g, const krti_op *op, krt_value *const *in, int num_in,
                           const krti_attrs *attrs)
 {
@@ -103,6 +130,9 @@ krti_node *krti_graph_add(krti_graph *g, const krti_op *op, krt_value *const *in
             g->status = g->k->error.status;
         return NULL;
     }
+    for (int i = 0; i < n->num_out && op->infer != NULL; i++)
+        if (shape_check(g, n->out[i].shape) != KRT_OK)
+            return NULL;
     return n;
 }
 
@@ -162,8 +192,9 @@ const krti_op krti_op_constant = {.name = "constant", .flags = KRTI_OP_LEAF};
 
 static krt_value *leaf(krti_graph *g, const krti_op *op, krt_dtype dtype, krt_shape shape)
 {
+    if (g->status != KRT_OK || shape_check(g, shape) != KRT_OK)
+        return NULL;
     krti_node *n = krti_graph_add(g, op, NULL, 0, NULL);
-
     if (n == NULL)
         return NULL;
     n->out[0].dtype = dtype;
