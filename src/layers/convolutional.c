@@ -456,10 +456,9 @@ done:
 /* ------------------------------------------------------------------------------- classes */
 
 /* Fields stand in the order of get_config(), which is the order of the keys in files. */
-#define IGNORED(key)              \
-    {                             \
-        key, KRT_FIELD_IGNORED, 0 \
-    }
+/* clang-format off */
+#define IGNORED(key) {key, KRT_FIELD_IGNORED, 0}
+/* clang-format on */
 #define SIZE_FIELDS(T, N) \
     KRT_FIELD(T, INT##N, kernel_size), KRT_FIELD(T, INT##N, strides), KRT_FIELD(T, STRING, padding)
 #define FORMAT_FIELDS(T, N) KRT_FIELD(T, STRING, data_format), KRT_FIELD(T, INT##N, dilation_rate)

@@ -41,22 +41,11 @@ static const char *print_tuple(const int64_t *value, int n, char *buffer, size_t
     return krt_shape_print(s, buffer, size);
 }
 
-/* {3} in C is {3, 0}; in a file [3, 0] is a mistake. */
-static void fill_short(const krt_layer *l, int64_t *value, int n)
-{
-    if (l->config != NULL || value[0] == 0)
-        return;
-    for (int i = 1; i < n; i++)
-        if (value[i] == 0)
-            value[i] = value[0];
-}
-
-krt_status krti_spatial_tuple(const krt_layer *l, const char *key, int64_t *value, int n,
+krt_status krti_spatial_tuple(const krt_layer *l, const char *key, const int64_t *value, int n,
                               bool allow_zero)
 {
     char text[160];
 
-    fill_short(l, value, n);
     for (int i = 0; i < n; i++) {
         if (value[i] >= (allow_zero ? 0 : 1) && value[i] <= MAX_ENTRY)
             continue;

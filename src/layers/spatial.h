@@ -14,9 +14,9 @@ void *krti_args_member(const krt_layer_class *cls, void *args, const char *key);
 /* How many numbers the argument holds: 1 to 3 for KRT_FIELD_INT1 to INT3, else 0. */
 int krti_args_rank(const krt_layer_class *cls, const char *key);
 
-/* standardize_tuple: an array left short in C is filled with its first entry; every number is
- * positive (or not negative) and small enough to compute with. */
-krt_status krti_spatial_tuple(const krt_layer *l, const char *key, int64_t *value, int n,
+/* standardize_tuple: every number is positive (or not negative) and small enough to compute with.
+ */
+krt_status krti_spatial_tuple(const krt_layer *l, const char *key, const int64_t *value, int n,
                               bool allow_zero);
 /* standardize_padding: lower case, and one of the known words. */
 krt_status krti_spatial_padding(krt_layer *l, const char **padding, bool allow_causal);
