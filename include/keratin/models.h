@@ -163,6 +163,11 @@ KRT_API const void      *krt_run_output(const krt_run *r, size_t i);
 KRT_API krt_shape        krt_run_output_shape(const krt_run *r, size_t i);
 KRT_API krt_dtype        krt_run_output_dtype(const krt_run *r, size_t i);
 KRT_API const krt_error *krt_run_error(const krt_run *r);
+/** predict() through this run: its layer's outputs when it taps one, its plans kept for the next
+ *  call. `num_out` is krt_run_num_outputs() for the model's own outputs, 1 for most layers. */
+KRT_API krt_status krt_run_predict(krt_run *r, krt_tensor **out, size_t num_out,
+                                   const krt_tensor *const *x, size_t num_x,
+                                   const krt_predict_args *args);
 /** Bytes of the arena the last prepared shapes need: activations and scratch. */
 KRT_API size_t krt_run_arena_bytes(const krt_run *r);
 

@@ -399,6 +399,7 @@ void krt_ctx_free(krt_ctx *k)
 {
     if (k == NULL)
         return;
+    k->is_closing = true;
     while (k->owned != NULL) {
         krti_owned *object = k->owned;
 

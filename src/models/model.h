@@ -9,6 +9,7 @@
 #define KRTI_MODELS_MODEL_H
 
 #include "layers/layer.h"
+#include "ops/plan.h"
 
 /* One output of one node. */
 typedef struct krti_ref {
@@ -17,40 +18,43 @@ typedef struct krti_ref {
 
 typedef struct krti_model_node {
     krt_layer *layer;
-    int call;               /* which call of that layer in this model, from 0 */
-    size_t num_in;
-    krti_ref *in;
-    /* As Keras wrote them, tensors replaced by {"__value__": i}; NULL for a plain call. */
+    size_t num_in;   /* positional inputs */
+    size_t num_refs; /* those, and behind them the tensors among the keyword arguments */
+    krti_ref *refs;
+    /* As Keras wrote them, tensors replaced by {"__value__": i}, i into refs; NULL: plain call. */
     const krti_conf *args, *kwargs;
-    size_t num_out;
-    krt_shape *out_shapes;  /* of the last symbolic trace; rank -1 while unknown */
+    size_t num_out; /* of the last symbolic trace; 0 while unknown */
+    krt_shape *out_shapes;
 } krti_model_node;
 
 typedef struct krti_model_input {
-    krt_layer *layer;       /* its InputLayer */
+    krt_layer *layer; /* its InputLayer; NULL for a Sequential that has none */
     const char *name;
     krt_dtype dtype;
-    krt_shape shape;        /* with the batch dimension */
-    int node;
+    krt_shape shape; /* with the batch dimension; rank -1 while unknown */
 } krti_model_input;
 
 struct krt_model {
-    krt_layer base;         /* inner: "layers", in_list, in Keras's order of model.layers, with the
+    krt_layer base; /* inner: "layers", in_list, in Keras's order of model.layers, with the
                                InputLayers of a Functional and without a Sequential's */
     bool is_sequential;
     bool is_functional;     /* neither: a subclassed model, known by its config only */
-    krti_model_node *nodes; /* inputs before users */
+    krti_model_node *nodes; /* inputs before users; the first num_inputs are the inputs' */
     size_t num_nodes, nodes_capacity;
     krti_model_input *inputs;
-    size_t num_inputs;
+    size_t num_inputs, inputs_capacity;
     krti_ref *outputs;
-    size_t num_outputs;
-    const char **output_names; /* NULL entries: the layer's name; keys of a dict of outputs */
-    krt_layer **layers;     /* model.layers as Keras lists them (operations left out) */
+    size_t num_outputs, outputs_capacity;
+    krt_shape *output_shapes; /* by output; rank -1 while unknown */
+    krt_layer **layers;       /* model.layers as Keras lists them: operations, and a Sequential's
+                                 InputLayer, left out */
     size_t num_layers, layers_capacity;
-    const char *cannot_run; /* why, with the first layer that has no implementation; NULL: it can */
-    const krti_conf *config;/* the whole object of the file: class_name, config, compile_config */
-    krt_status failed;      /* first failure while being built from C */
+    krt_layer **kept; /* every layer made for this model alone: freed with it */
+    size_t num_kept, kept_capacity;
+    const char *cannot_run;   /* why, naming the first layer without implementation; NULL: it can */
+    krt_status cannot_status; /* the status that goes with it */
+    const krti_conf *config;  /* the whole object of the file: class_name, config, compile_config */
+    krt_status failed;        /* first failure while being built from C */
     struct krti_plans *plans; /* compiled programs by input shapes; predict.c */
 };
 
@@ -65,7 +69,42 @@ krt_model *krti_model_of(const krt_layer *l);
 /* Makes the classes Sequential, Functional and Model known to the context; once is enough. */
 krt_status krti_models_register(krt_ctx *k);
 
-/* Forgets compiled programs: after weights changed. */
-void krti_model_forget_plans(krt_model *m);
+/* --- for the files of this floor ------------------------------------------------------------- */
+
+krt_status krti_model_alloc(krt_ctx *k, krt_model **out, const char *class_name);
+krt_status krti_model_add_layer(krt_model *m, krt_layer *layer); /* to `layers` and `inner` */
+krt_status krti_model_keep(krt_model *m, krt_layer *layer);      /* frees it with the model */
+krt_status krti_model_add_input(krt_model *m, krt_layer *layer, const char *name, krt_dtype dtype,
+                                krt_shape shape);
+/* Takes over the node's arrays; they live in the model's arena. */
+krt_status krti_model_add_node(krt_model *m, const krti_model_node *node);
+krt_status krti_model_add_output(krt_model *m, krti_ref ref);
+/* Brings the nodes into an order in which inputs come first and mends every reference. Fails:
+ * E_FORMAT, Keras's words: "Invalid Functional model configuration. The graph ... has loops or
+ * disconnected nodes". */
+krt_status krti_model_sort_nodes(krt_model *m);
+/* Traces with the model's own input shapes: makes variables, learns shapes, finds what cannot run. */
+krt_status krti_model_build(krt_model *m);
+krt_status krti_sequential_wire(krt_model *m); /* nodes and output of a chain, from scratch */
+krt_status krti_sequential_from_conf(krt_model *m, const krti_conf *config);
+krt_status krti_functional_from_conf(krt_model *m, const krti_conf *config, int depth);
+/* A shape from a JSON list, null is unknown; rank -1 when it is none. */
+krt_shape krti_shape_from_conf(const krti_conf *c);
+
+/* What a tracer hands down through krt_call.user. */
+typedef struct krti_tracing {
+    const krt_layer *tap; /* NULL, or the layer whose first outputs are wanted */
+    krt_value *tapped[KRTI_MAX_CALL_OUT];
+    size_t num_tapped;
+} krti_tracing;
+
+/* Describes the model on these inputs. out has num_outputs entries. */
+krt_status krti_model_trace(krt_model *m, krti_graph *g, krt_value *const *in,
+                            krt_value *const *in_mask, size_t num_in, bool training,
+                            krti_tracing *tracing, krt_value **out, krt_value **out_mask);
+
+/* predict.c */
+krt_status krti_run_profile(krt_run *r, const void *const *x, int repeats, krti_str *out);
+void krti_plans_free(struct krti_plans *plans);
 
 #endif

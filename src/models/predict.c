@@ -1,0 +1,613 @@
+/* Running models: compiled programs by input shapes, runs, and predict. Keras: trainers/trainer.py.
+ *
+ * The model keeps its plans, each for one set of input shapes (and one tapped layer), behind a
+ * lock that is taken only to make or find one. A run keeps the memory for the plans it has used,
+ * so a call on known shapes looks through a short list and goes. */
+#include "models/model.h"
+
+#include <threads.h>
+
+typedef struct cached_plan {
+    struct cached_plan *next;
+    const krt_layer *tap;
+    int threads;
+    krti_plan *plan;
+    krt_shape shapes[]; /* one an input */
+} cached_plan;
+
+struct krti_plans {
+    krt_ctx *k; /* its own, so that compiling in a run's thread leaves the model's context alone */
+    mtx_t lock;
+    krti_packs *packs;
+    cached_plan *first;
+};
+
+void krti_plans_free(struct krti_plans *plans)
+{
+    if (plans == NULL)
+        return;
+    krt_ctx *k = plans->k;
+
+    while (plans->first != NULL) {
+        cached_plan *next = plans->first->next;
+
+        krti_plan_free(plans->first->plan);
+        krti_free(k, plans->first);
+        plans->first = next;
+    }
+    krti_packs_free(plans->packs);
+    mtx_destroy(&plans->lock);
+    krti_free(k, plans);
+    krt_ctx_free(k);
+}
+
+static krt_status plans_new(krt_model *m)
+{
+    krt_ctx *parent = m->base.owned.k, *k = NULL;
+    struct krti_plans *plans = NULL;
+    krt_status st = krti_ctx_child(&k, parent);
+
+    if (st != KRT_OK)
+        return st;
+    plans = krti_alloc(k, sizeof *plans);
+    if (plans == NULL || krti_packs_new(k, &plans->packs) != KRT_OK ||
+        mtx_init(&plans->lock, mtx_plain) != thrd_success) {
+        krti_free(k, plans);
+        krt_ctx_free(k);
+        return krti_fail(parent, KRT_E_NOMEM, NULL, "out of memory");
+    }
+    plans->k = k;
+    m->plans = plans;
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- compiling */
+
+static krt_status add_outputs(krt_model *m, krti_graph *g, krt_value *const *in,
+                              const krt_layer *layer)
+{
+    krti_tracing tracing = {.tap = layer};
+    krt_value **out = krti_array(g->k, m->num_outputs + 1, sizeof *out);
+    krt_value **out_mask = krti_array(g->k, m->num_outputs + 1, sizeof *out_mask);
+    krt_status st = out != NULL && out_mask != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    if (st == KRT_OK)
+        st = krti_model_trace(m, g, in, NULL, m->num_inputs, false, &tracing, out, out_mask);
+    if (st == KRT_OK && layer != NULL && tracing.num_tapped == 0)
+        st = krti_layer_fail(layer, KRT_E_NOT_FOUND, "the layer is not called in this model");
+    if (layer == NULL)
+        for (size_t i = 0; st == KRT_OK && i < m->num_outputs; i++)
+            st = krti_graph_add_output(g, out[i]);
+    else
+        for (size_t i = 0; st == KRT_OK && i < tracing.num_tapped; i++)
+            st = krti_graph_add_output(g, tracing.tapped[i]);
+    krti_free(g->k, out);
+    krti_free(g->k, out_mask);
+    return st;
+}
+
+static krt_status compile(krt_model *m, krti_plan **out, const krt_shape *shapes,
+                          const krt_layer *layer, int threads)
+{
+    krt_ctx *k = m->plans->k;
+    krti_graph *g = NULL;
+    krt_value **in = krti_array(k, m->num_inputs + 1, sizeof *in);
+    krt_status st = in != NULL ? krti_graph_new(k, &g) : KRT_E_NOMEM;
+
+    if (st != KRT_OK)
+        goto done;
+    for (size_t i = 0; i < m->num_inputs; i++)
+        in[i] = krti_input(g, m->inputs[i].dtype, shapes[i]);
+    TRY(add_outputs(m, g, in, layer));
+    st = krti_compile(k, out, g, m->plans->packs, threads);
+    g = NULL;
+
+done:
+    krti_graph_free(g);
+    krti_free(k, in);
+    return st;
+}
+
+static cached_plan *find_plan(const krt_model *m, const krt_shape *shapes, const krt_layer *layer,
+                              int threads)
+{
+    for (cached_plan *c = m->plans->first; c != NULL; c = c->next) {
+        bool same = c->tap == layer && c->threads == threads;
+
+        for (size_t i = 0; same && i < m->num_inputs; i++)
+            same = krt_shape_equal(c->shapes[i], shapes[i]);
+        if (same)
+            return c;
+    }
+    return NULL;
+}
+
+static krt_status make_plan(krt_model *m, cached_plan **out, const krt_shape *shapes,
+                            const krt_layer *layer, int threads)
+{
+    krt_ctx *k = m->plans->k;
+    const size_t bytes = m->num_inputs * sizeof(krt_shape);
+    cached_plan *c = krti_alloc(k, sizeof *c + bytes);
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    if (c == NULL)
+        return KRT_E_NOMEM;
+    st = compile(m, &c->plan, shapes, layer, threads);
+    if (st != KRT_OK) {
+        krti_free(k, c);
+        return st;
+    }
+    c->tap = layer;
+    c->threads = threads;
+    memcpy(c->shapes, shapes, bytes);
+    c->next = m->plans->first;
+    m->plans->first = c;
+    *out = c;
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- runs */
+
+typedef struct prepared {
+    struct prepared *next;
+    krti_exec *exec;
+    const cached_plan *plan;
+} prepared;
+
+struct krt_run {
+    krti_owned owned; /* of the model's context */
+    krt_ctx *k;       /* its own */
+    krt_model *m;
+    const krt_layer *layer;
+    int threads;
+    prepared *first;
+    prepared *last_used;
+};
+
+static void run_destroy(void *self)
+{
+    krt_run *r = self;
+    krt_ctx *k = r->k, *parent = r->owned.k;
+
+    while (r->first != NULL) {
+        prepared *next = r->first->next;
+
+        krti_exec_free(r->first->exec);
+        krti_free(k, r->first);
+        r->first = next;
+    }
+    krt_ctx_free(k);
+    krti_free(parent, r);
+}
+
+void krt_run_free(krt_run *r)
+{
+    if (r == NULL)
+        return;
+    krti_disown(&r->owned);
+    run_destroy(r);
+}
+
+static krt_status can_run(krt_model *m)
+{
+    if (m->failed != KRT_OK)
+        return m->failed;
+    if (m->cannot_run != NULL)
+        return krti_fail(m->base.owned.k, m->cannot_status, NULL, "%s", m->cannot_run);
+    if (m->num_inputs == 0 || m->num_outputs == 0)
+        return krti_layer_fail(&m->base, KRT_E_STATE, "the model has no input shape yet");
+    return krti_layer_initialize(&m->base);
+}
+
+/* A layer by name, in the model or, by "model/layer", in a model inside it. */
+static krt_status find_layer(krt_model *m, const char *name, const krt_layer **out)
+{
+    const char *slash = strchr(name, '/');
+    char first[256];
+
+    *out = krt_get_layer(m, name);
+    if (*out != NULL)
+        return KRT_OK;
+    if (slash != NULL && (size_t)(slash - name) < sizeof first) {
+        snprintf(first, sizeof first, "%.*s", (int)(slash - name), name);
+        krt_model *inner = krti_model_of(krt_get_layer(m, first));
+        if (inner != NULL)
+            return find_layer(inner, slash + 1, out);
+    }
+    return krti_fail(m->base.owned.k, KRT_E_NOT_FOUND, name, "No such layer: %s", name);
+}
+
+krt_status krt_run_new(krt_model *m, krt_run **out, const krt_run_args *args)
+{
+    static const krt_run_args defaults = {.struct_size = sizeof defaults};
+    krt_ctx *k = m->base.owned.k;
+    krt_run_args a;
+    krt_run *r = NULL;
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    TRY(krti_args_import(k, &a, &defaults, sizeof a, args));
+    TRY(can_run(m));
+    if (m->plans == NULL)
+        TRY(plans_new(m));
+    r = krti_alloc(k, sizeof *r);
+    if (r == NULL)
+        TRY(KRT_E_NOMEM);
+    r->m = m;
+    krti_own(k, &r->owned, run_destroy);
+    TRY(krti_ctx_child(&r->k, k));
+    if (a.layer != NULL)
+        TRY(find_layer(m, a.layer, &r->layer));
+    r->threads = a.threads > 0 ? a.threads : k->threads > 0 ? k->threads : krti_num_processors();
+    *out = r;
+    r = NULL;
+
+done:
+    krt_run_free(r);
+    return st;
+}
+
+static bool matches(const prepared *p, const krt_shape *shapes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!krt_shape_equal(p->plan->shapes[i], shapes[i]))
+            return false;
+    return true;
+}
+
+static krt_status check_shape(krt_run *r, size_t i, krt_shape shape)
+{
+    const krti_model_input *input = &r->m->inputs[i];
+    char found[160], wanted[160];
+    bool fits = shape.rank == input->shape.rank && krti_shape_known(shape);
+
+    for (int d = 0; fits && d < shape.rank; d++)
+        fits = shape.dim[d] > 0 &&
+               (input->shape.dim[d] == KRT_NONE || d == 0 || input->shape.dim[d] == shape.dim[d]);
+    if (fits || (input->shape.rank < 0 && krti_shape_known(shape)))
+        return KRT_OK;
+    return krti_fail(r->k, KRT_E_INVALID, input->name, "x has shape %s, the model wants %s",
+                     krt_shape_print(shape, found, sizeof found),
+                     krt_shape_print(input->shape, wanted, sizeof wanted));
+}
+
+/* Finds or makes the plan under the lock; the failure moves into the run. */
+static krt_status locked_plan(krt_run *r, cached_plan **plan, const krt_shape *shapes)
+{
+    struct krti_plans *plans = r->m->plans;
+    krt_status st = KRT_OK;
+
+    mtx_lock(&plans->lock);
+    *plan = find_plan(r->m, shapes, r->layer, r->threads);
+    if (*plan == NULL) {
+        krt_ctx *parent = r->m->base.owned.k;
+
+        st = make_plan(r->m, plan, shapes, r->layer, r->threads);
+        if (st != KRT_OK)
+            krti_fail_copy(r->k, plans->k->error.status != KRT_OK ? plans->k : parent);
+        plans->k->error.status = KRT_OK;
+    }
+    mtx_unlock(&plans->lock);
+    return st;
+}
+
+static krt_status prepare(krt_run *r, const krt_shape *shapes, size_t num_x)
+{
+    cached_plan *plan = NULL;
+    krt_status st = KRT_OK;
+
+    if (num_x != r->m->num_inputs)
+        return krti_fail(r->k, KRT_E_INVALID, NULL, "the model has %zu inputs, %zu were given",
+                         r->m->num_inputs, num_x);
+    for (prepared *p = r->first; p != NULL; p = p->next) {
+        if (matches(p, shapes, num_x)) {
+            r->last_used = p;
+            return KRT_OK;
+        }
+    }
+    for (size_t i = 0; i < num_x; i++)
+        if ((st = check_shape(r, i, shapes[i])) != KRT_OK)
+            return st;
+    st = locked_plan(r, &plan, shapes);
+    if (st != KRT_OK)
+        return st;
+    prepared *p = krti_alloc(r->k, sizeof *p);
+    if (p == NULL)
+        return KRT_E_NOMEM;
+    st = krti_exec_new(r->k, &p->exec, plan->plan);
+    if (st != KRT_OK) {
+        krti_free(r->k, p);
+        return st;
+    }
+    p->plan = plan;
+    p->next = r->first;
+    r->first = p;
+    r->last_used = p;
+    return KRT_OK;
+}
+
+krt_status krt_run_prepare(krt_run *r, const krt_shape *shapes, size_t num_x)
+{
+    return prepare(r, shapes, num_x);
+}
+
+krt_status krt_run_call(krt_run *r, const void *const *x, const krt_shape *shapes, size_t num_x)
+{
+    krt_status st = KRT_OK;
+
+    if (r->last_used == NULL || num_x != r->m->num_inputs || !matches(r->last_used, shapes, num_x))
+        st = prepare(r, shapes, num_x);
+    if (st == KRT_OK)
+        krti_exec_run(r->last_used->exec, x);
+    return st;
+}
+
+static const krt_value *output_value(const krt_run *r, size_t i)
+{
+    if (r->last_used == NULL || i >= r->last_used->plan->plan->graph->num_outputs)
+        return NULL;
+    return r->last_used->plan->plan->graph->outputs[i];
+}
+
+size_t krt_run_num_outputs(const krt_run *r)
+{
+    return r->last_used != NULL ? r->last_used->plan->plan->graph->num_outputs : r->m->num_outputs;
+}
+
+const void *krt_run_output(const krt_run *r, size_t i)
+{
+    return output_value(r, i) != NULL ? krti_exec_output(r->last_used->exec, i) : NULL;
+}
+
+krt_shape krt_run_output_shape(const krt_run *r, size_t i)
+{
+    const krt_value *v = output_value(r, i);
+
+    return v != NULL ? v->shape : (krt_shape){.rank = -1};
+}
+
+krt_dtype krt_run_output_dtype(const krt_run *r, size_t i)
+{
+    const krt_value *v = output_value(r, i);
+
+    return v != NULL ? v->dtype : KRT_DTYPE_NONE;
+}
+
+const krt_error *krt_run_error(const krt_run *r)
+{
+    return krt_ctx_error(r->k);
+}
+
+size_t krt_run_arena_bytes(const krt_run *r)
+{
+    return r->last_used != NULL ? r->last_used->plan->plan->arena_bytes : 0;
+}
+
+krt_status krti_run_profile(krt_run *r, const void *const *x, int repeats, krti_str *out)
+{
+    if (r->last_used == NULL)
+        return krti_fail(r->k, KRT_E_STATE, NULL, "the run has not been prepared");
+    return krti_exec_profile(r->last_used->exec, x, repeats, out);
+}
+
+/* ------------------------------------------------------------------------------- predict */
+
+/* One input on its way through predict: cast whole, cut into batches. */
+typedef struct feed {
+    const krt_tensor *x; /* of the input's dtype and rank */
+    krt_tensor *cast, *shaped;
+    size_t bytes_a_row;
+} feed;
+
+static void feed_free(feed *f)
+{
+    krt_tensor_free(f->shaped);
+    krt_tensor_free(f->cast);
+}
+
+/* Images often come without their single channel. */
+static krt_status add_channel_axis(feed *f, const krti_model_input *input)
+{
+    krt_shape s = f->x->shape;
+    const int wanted = input->shape.rank;
+
+    if (wanted < 2 || s.rank != wanted - 1 || input->shape.dim[wanted - 1] != 1)
+        return KRT_OK;
+    s.dim[s.rank++] = 1;
+    const krt_status st = krt_tensor_reshape(f->x, &f->shaped, s);
+    if (st == KRT_OK)
+        f->x = f->shaped;
+    return st;
+}
+
+static krt_status feed_init(feed *f, const krti_model_input *input, const krt_tensor *x)
+{
+    krt_status st = KRT_OK;
+
+    f->x = x;
+    if (x->dtype != input->dtype) {
+        TRY(krt_tensor_cast(x, &f->cast, input->dtype));
+        f->x = f->cast;
+    }
+    TRY(add_channel_axis(f, input));
+    if (f->x->shape.rank > 0 && f->x->shape.dim[0] > 0)
+        f->bytes_a_row = f->x->size_bytes / (size_t)f->x->shape.dim[0];
+
+done:
+    return st;
+}
+
+typedef struct predicting {
+    krt_ctx *k;
+    krt_model *m;
+    krt_run *run;
+    feed *feeds;
+    const void **data;
+    krt_shape *shapes;
+    int64_t rows;
+    krt_tensor **out;
+    size_t num_out;
+} predicting;
+
+static krt_status run_batch(predicting *p, int64_t start, int64_t n)
+{
+    for (size_t i = 0; i < p->m->num_inputs; i++) {
+        const feed *f = &p->feeds[i];
+
+        p->shapes[i] = f->x->shape;
+        p->shapes[i].dim[0] = n;
+        p->data[i] = (const char *)f->x->data + (size_t)start * f->bytes_a_row;
+    }
+    const krt_status st = krt_run_call(p->run, p->data, p->shapes, p->m->num_inputs);
+    if (st != KRT_OK)
+        krti_fail_copy(p->k, p->run->k);
+    return st;
+}
+
+static krt_status make_outputs(predicting *p, int64_t n)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < p->num_out; i++) {
+        krt_shape s = krt_run_output_shape(p->run, i);
+
+        if (s.rank > 0 && s.dim[0] == n)
+            s.dim[0] = p->rows;
+        else if (n != p->rows)
+            return krti_fail(p->k, KRT_E_INVALID, NULL,
+                             "output %zu has no batch axis, so the batch cannot be cut; use a "
+                             "batch_size of at least %lld",
+                             i, (long long)p->rows);
+        st = krt_tensor_new(p->k, &p->out[i], krt_run_output_dtype(p->run, i), s);
+    }
+    return st;
+}
+
+static void keep_batch(predicting *p, int64_t start, int64_t n)
+{
+    for (size_t i = 0; i < p->num_out; i++) {
+        const size_t a_row = p->out[i]->size_bytes / (size_t)p->rows;
+
+        if (a_row > 0)
+            memcpy((char *)p->out[i]->data + (size_t)start * a_row, krt_run_output(p->run, i),
+                   a_row * (size_t)n);
+    }
+}
+
+static krt_status run_batches(predicting *p, int64_t batch_size)
+{
+    krt_status st = KRT_OK;
+
+    for (int64_t start = 0; start < p->rows; start += batch_size) {
+        const int64_t n = p->rows - start < batch_size ? p->rows - start : batch_size;
+
+        TRY(run_batch(p, start, n));
+        if (start == 0)
+            TRY(make_outputs(p, n));
+        keep_batch(p, start, n);
+    }
+
+done:
+    return st;
+}
+
+static krt_status check_arguments(predicting *p, size_t num_x, const krt_predict_args *a)
+{
+    if (a->batch_size <= 0)
+        return krti_fail(p->k, KRT_E_INVALID, NULL, "batch_size is %lld, expected 1 or more",
+                         (long long)a->batch_size);
+    if (num_x != p->m->num_inputs)
+        return krti_fail(p->k, KRT_E_INVALID, NULL, "the model has %zu inputs, %zu were given",
+                         p->m->num_inputs, num_x);
+    return KRT_OK;
+}
+
+static krt_status make_feeds(predicting *p, const krt_tensor *const *x)
+{
+    const size_t n = p->m->num_inputs;
+    krt_status st = KRT_OK;
+
+    p->feeds = krti_array(p->k, n + 1, sizeof *p->feeds);
+    p->data = krti_array(p->k, n + 1, sizeof *p->data);
+    p->shapes = krti_array(p->k, n + 1, sizeof *p->shapes);
+    if (p->feeds == NULL || p->data == NULL || p->shapes == NULL)
+        return KRT_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        TRY(feed_init(&p->feeds[i], &p->m->inputs[i], x[i]));
+        const krt_shape s = p->feeds[i].x->shape;
+        const int64_t rows = s.rank > 0 ? s.dim[0] : 0;
+
+        TRY(check_shape(p->run, i, s) == KRT_OK ? KRT_OK
+                                                : (krti_fail_copy(p->k, p->run->k), KRT_E_INVALID));
+        if (i > 0 && rows != p->rows)
+            TRY(krti_fail(p->k, KRT_E_INVALID, p->m->inputs[i].name,
+                          "x has %lld rows, the first input has %lld", (long long)rows,
+                          (long long)p->rows));
+        p->rows = rows;
+    }
+
+done:
+    return st;
+}
+
+static krt_status predict_with(krt_run *run, krt_tensor **out, size_t num_out,
+                               const krt_tensor *const *x, size_t num_x,
+                               const krt_predict_args *args)
+{
+    static const krt_predict_args defaults = {.struct_size = sizeof defaults, .batch_size = 32};
+    predicting p = {
+        .k = run->m->base.owned.k, .m = run->m, .run = run, .out = out, .num_out = num_out};
+    krt_predict_args a;
+    krt_status st = KRT_OK;
+
+    TRY(krti_args_import(p.k, &a, &defaults, sizeof a, args));
+    TRY(check_arguments(&p, num_x, &a));
+    TRY(make_feeds(&p, x));
+    TRY(run_batches(&p, a.batch_size));
+
+done:
+    for (size_t i = 0; p.feeds != NULL && i < p.m->num_inputs; i++)
+        feed_free(&p.feeds[i]);
+    krti_free(p.k, p.feeds);
+    krti_free(p.k, (void *)p.data);
+    krti_free(p.k, p.shapes);
+    for (size_t i = 0; st != KRT_OK && i < num_out; i++) {
+        krt_tensor_free(out[i]);
+        out[i] = NULL;
+    }
+    return st;
+}
+
+krt_status krt_run_predict(krt_run *run, krt_tensor **out, size_t num_out,
+                           const krt_tensor *const *x, size_t num_x, const krt_predict_args *args)
+{
+    for (size_t i = 0; i < num_out; i++)
+        out[i] = NULL;
+    return predict_with(run, out, num_out, x, num_x, args);
+}
+
+krt_status krt_predict_n(krt_model *m, krt_tensor **out, size_t num_out, const krt_tensor *const *x,
+                         size_t num_x, const krt_predict_args *args)
+{
+    krt_run *run = NULL;
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; i < num_out; i++)
+        out[i] = NULL;
+    if (m->failed == KRT_OK && m->cannot_run == NULL && num_out != m->num_outputs)
+        return krti_fail(m->base.owned.k, KRT_E_INVALID, NULL,
+                         "the model has %zu outputs, room for %zu was given", m->num_outputs,
+                         num_out);
+    st = krt_run_new(m, &run, NULL);
+    if (st == KRT_OK)
+        st = predict_with(run, out, num_out, x, num_x, args);
+    krt_run_free(run);
+    return st;
+}
+
+krt_status krt_predict(krt_model *m, krt_tensor **out, const krt_tensor *x,
+                       const krt_predict_args *args)
+{
+    return krt_predict_n(m, out, 1, &x, 1, args);
+}
