@@ -118,7 +118,6 @@ static krt_status parse_layout(krti_h5 *f, krti_h5_cursor c, krti_h5_plan *plan)
                             "HDF5 data layout message of version %u is not supported, expected 1 "
                             "to 4; repack it with: h5repack IN OUT",
                             version);
-    l->is_v4 = version == 4;
     l->cls = krti_h5_take8(&c);
     if (l->cls == KRTI_H5_COMPACT) {
         TRY(parse_compact(f, &c, 2, version, l));

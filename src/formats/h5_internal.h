@@ -283,6 +283,7 @@ typedef struct krti_h5_filter {
     unsigned id;
     const char *name; /* of name_size bytes, maybe NULL */
     size_t name_size;
+    uint32_t first_value; /* of its settings: for shuffle, the size of an element */
 } krti_h5_filter;
 
 typedef struct krti_h5_filters {
@@ -317,7 +318,6 @@ typedef struct krti_h5_layout {
     uint64_t chunk[KRTI_H5_MAX_RANK];
     uint64_t chunk_bytes;
     bool are_edges_unfiltered;
-    bool is_v4;
     uint64_t single_size; /* filtered single chunk */
     uint32_t single_mask;
 } krti_h5_layout;
@@ -359,7 +359,7 @@ krt_status krti_h5_filters_parse(krti_h5 *f, krti_h5_cursor body, krti_h5_filter
 typedef struct krti_h5_decoder {
     krti_h5 *f;
     const krti_h5_filters *filters;
-    uint64_t element_size, chunk_bytes;
+    uint64_t chunk_bytes;
     struct libdeflate_decompressor *inflater;
     unsigned char *buffers[2];
     size_t capacity;
