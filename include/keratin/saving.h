@@ -136,6 +136,20 @@ KRT_API krt_status krt_file_read_array(krt_file *f, size_t i, krt_tensor **out);
  *  Fails: E_NOT_FOUND when the file holds none. */
 KRT_API krt_status krt_file_config(krt_file *f, char **out, int indent);
 
+/* --- what this build supports ---------------------------------------------------------------- */
+
+typedef struct krt_describe_args {
+    size_t struct_size;
+    bool   json; /**< false; true gives a JSON document instead of text */
+} krt_describe_args;
+#define KRT_DESCRIBE(...) KRT_ARGS(krt_describe_args, .json = false, __VA_ARGS__)
+
+/** Explains a class by its Keras name, "Conv2D": what it is, its arguments, their types and
+ *  defaults. NULL: `name` NULL lists everything this build supports. Owns: *out, krt_free() it.
+ *  Fails: E_UNKNOWN_CLASS, E_NOMEM. */
+KRT_API krt_status krt_describe(krt_ctx *k, char **out, const char *name,
+                                const krt_describe_args *args);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,395 @@
+/* keratin predict MODEL --x X: Keras's model.predict() on arrays from files.
+ *
+ * Which array feeds which input is settled here; casting and the missing channel axis are the
+ * library's. With --layer the model runs only as far as that layer (tap.c). */
+#include "predict.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct options {
+    opt_list x;
+    const char *out, *layer, *config, *weights;
+    long long batch_size;
+    double scale;
+} options;
+
+/* --- inputs ---------------------------------------------------------------------------------- */
+
+/* The arrays of one file. */
+typedef struct arrays {
+    size_t n;
+    krt_tensor **tensors;
+    char **names; /* NULL, or NULL entries, where the file gives none */
+} arrays;
+
+static void free_arrays(krt_ctx *k, arrays *a)
+{
+    for (size_t i = 0; a->tensors != NULL && i < a->n; i++)
+        krt_tensor_free(a->tensors[i]);
+    krt_free(k, a->tensors);
+    krt_free(k, a->names);
+}
+
+/* Number of the input of this name; the number of inputs when there is none. */
+static size_t input_named(const krt_model *m, const char *name, size_t length)
+{
+    size_t i = 0;
+
+    for (; i < krt_model_num_inputs(m); i++) {
+        const char *candidate = krt_model_input_name(m, i);
+
+        if (candidate != NULL && strncmp(candidate, name, length) == 0 && candidate[length] == '\0')
+            break;
+    }
+    return i;
+}
+
+/* "a, b" */
+static const char *input_names(const krt_model *m, char *buffer, size_t size)
+{
+    size_t used = 0;
+
+    buffer[0] = '\0';
+    for (size_t i = 0; i < krt_model_num_inputs(m) && used < size; i++) {
+        const char *name = krt_model_input_name(m, i);
+        const int n = snprintf(buffer + used, size - used, "%s%s", i > 0 ? ", " : "",
+                               name != NULL ? name : "?");
+
+        used += n > 0 ? (size_t)n : 0;
+    }
+    return buffer;
+}
+
+/* Takes tensor i out of the list, so that it outlives it. */
+static krt_tensor *take(arrays *a, size_t i)
+{
+    krt_tensor *t = a->tensors[i];
+
+    a->tensors[i] = NULL;
+    return t;
+}
+
+/* Several arrays for several inputs (or more arrays than inputs): by name where every input's name
+ * is there, else in the file's order where the numbers agree. */
+static int share_out(const char *file, const krt_model *m, arrays *a, krt_tensor **x)
+{
+    const size_t n = krt_model_num_inputs(m);
+    size_t named = 0;
+    char names[256];
+
+    for (size_t i = 0; a->names != NULL && i < n; i++) {
+        const char *wanted = krt_model_input_name(m, i);
+
+        for (size_t j = 0; wanted != NULL && j < a->n; j++)
+            if (a->names[j] != NULL && strcmp(a->names[j], wanted) == 0) {
+                named++;
+                break;
+            }
+    }
+    if (named != n && a->n != n)
+        return fail_says(file, "%zu array%s for the model's %zu input%s (%s)", a->n,
+                         a->n == 1 ? "" : "s", n, n == 1 ? "" : "s",
+                         input_names(m, names, sizeof names));
+    for (size_t j = 0; j < a->n; j++) {
+        const char *name = a->names != NULL ? a->names[j] : NULL;
+        const size_t i = named != n ? j : name != NULL ? input_named(m, name, strlen(name)) : n;
+
+        if (i < n && x[i] == NULL)
+            x[i] = take(a, j);
+    }
+    return CLI_DONE;
+}
+
+static int read_one(cli *c, const krt_model *m, const char *file, krt_tensor **x)
+{
+    arrays a = {0};
+    int status;
+
+    if (krt_tensors_read(c->k, &a.n, &a.tensors, &a.names, file) != KRT_OK)
+        return fail(c, file);
+    status = share_out(file, m, &a, x);
+    free_arrays(c->k, &a);
+    return status;
+}
+
+static bool is_readable(const char *file)
+{
+    FILE *f = fopen(file, "rb");
+
+    if (f != NULL)
+        fclose(f);
+    return f != NULL;
+}
+
+/* --x NAME=FILE. */
+static int read_named(cli *c, const krt_model *m, const char *text, krt_tensor **x)
+{
+    const size_t length = strcspn(text, "=");
+    const size_t i = input_named(m, text, length);
+    char names[256];
+
+    if (i == krt_model_num_inputs(m))
+        return fail_says(c->arguments[0], "no input \"%.*s\"; the model's inputs are %s",
+                         (int)(length < 200 ? length : 200), text,
+                         input_names(m, names, sizeof names));
+    if (x[i] != NULL)
+        return misuse(c, "two arrays for the input \"%s\"", krt_model_input_name(m, i));
+    if (krt_tensor_read(c->k, &x[i], text + length + 1) != KRT_OK)
+        return fail(c, text + length + 1);
+    return CLI_DONE;
+}
+
+static int read_inputs(cli *c, const krt_model *m, const opt_list *files, krt_tensor **x)
+{
+    const size_t n = krt_model_num_inputs(m);
+    char names[256];
+
+    for (size_t i = 0; i < files->n; i++) {
+        const char *text = files->items[i];
+        const size_t length = strcspn(text, "=");
+        const bool named =
+            text[length] == '=' && (input_named(m, text, length) < n || !is_readable(text));
+        int status;
+
+        if (!named && files->n > 1)
+            return misuse(c, "several --x need names: --x NAME=FILE; the model's inputs are %s",
+                          input_names(m, names, sizeof names));
+        status = named ? read_named(c, m, text, x) : read_one(c, m, text, x);
+        if (status != CLI_DONE)
+            return status;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (x[i] == NULL)
+            return fail_says(c->arguments[0], "no array for the input \"%s\"; its inputs are %s",
+                             krt_model_input_name(m, i), input_names(m, names, sizeof names));
+    return CLI_DONE;
+}
+
+/* x / scale as float32, for --scale. */
+static krt_status scale_input(krt_tensor **x, double scale)
+{
+    krt_tensor *copy = NULL;
+    krt_status st = krt_tensor_cast(*x, &copy, KRT_FLOAT32);
+    float *data;
+    int64_t n;
+
+    if (st != KRT_OK)
+        return st;
+    data = krt_tensor_data_mut(copy);
+    n = krt_shape_size(krt_tensor_shape(copy));
+    for (int64_t i = 0; i < n; i++)
+        data[i] = (float)((double)data[i] / scale);
+    krt_tensor_free(*x);
+    *x = copy;
+    return KRT_OK;
+}
+
+/* --- outputs --------------------------------------------------------------------------------- */
+
+enum { NAME_SIZE = 24 };
+
+static bool ends_with(const char *text, const char *suffix)
+{
+    const size_t n = strlen(text), m = strlen(suffix);
+
+    return n >= m && strcmp(text + n - m, suffix) == 0;
+}
+
+static krt_status print_json(const outputs *y)
+{
+    char name[NAME_SIZE];
+    krt_status st = KRT_OK;
+    json j;
+
+    json_begin(&j, stdout);
+    json_open(&j, '{');
+    for (size_t i = 0; st == KRT_OK && i < y->n; i++) {
+        snprintf(name, sizeof name, "output_%zu", i);
+        json_key(&j, name);
+        json_open(&j, '{');
+        json_key(&j, "shape");
+        json_shape(&j, krt_tensor_shape(y->items[i]));
+        json_key(&j, "dtype");
+        json_text(&j, krt_dtype_name(krt_tensor_dtype(y->items[i])));
+        json_key(&j, "values");
+        st = json_tensor(&j, y->items[i]);
+        json_close(&j, '}');
+    }
+    json_close(&j, '}');
+    json_end(&j);
+    return st;
+}
+
+static krt_status print_text(krt_ctx *k, const outputs *y)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < y->n; i++) {
+        char *text = NULL;
+
+        st = krt_tensor_format(y->items[i], &text);
+        if (st == KRT_OK && y->n > 1)
+            printf("output_%zu:\n", i);
+        if (st == KRT_OK)
+            puts(text);
+        krt_free(k, text);
+    }
+    return st;
+}
+
+static krt_status write_npz(krt_ctx *k, const outputs *y, const char *file)
+{
+    char *names = calloc(y->n, NAME_SIZE);
+    const char **list = calloc(y->n, sizeof *list);
+    krt_status st = KRT_E_NOMEM;
+
+    if (names != NULL && list != NULL) {
+        for (size_t i = 0; i < y->n; i++) {
+            list[i] = names + i * NAME_SIZE;
+            snprintf(names + i * NAME_SIZE, NAME_SIZE, "output_%zu", i);
+        }
+        st = krt_tensors_write(k, y->n, y->items, list, file);
+    }
+    free(names);
+    free(list);
+    return st;
+}
+
+static int put_outputs(cli *c, const outputs *y, const char *out)
+{
+    const bool to_file = out != NULL && strcmp(out, "-") != 0;
+    krt_status st;
+
+    if (to_file && ends_with(out, ".npy") && y->n != 1)
+        return fail_says(out, "the model has %zu outputs; .npy holds one array, .npz any number",
+                         y->n);
+    if (!to_file)
+        st = c->json ? print_json(y) : print_text(c->k, y);
+    else if (ends_with(out, ".npy"))
+        st = krt_tensor_write(y->items[0], out);
+    else
+        st = write_npz(c->k, y, out);
+    return st == KRT_OK ? CLI_DONE : fail(c, to_file ? out : c->arguments[0]);
+}
+
+/* --- the command ----------------------------------------------------------------------------- */
+
+/* The layer has to be one of the model's; a mistyped name gets the nearest. */
+static int check_layer(const cli *c, const krt_model *m, const char *layer)
+{
+    nearest n = nearest_to(layer);
+
+    if (krt_get_layer(m, layer) != NULL)
+        return CLI_DONE;
+    for (size_t i = 0; i < krt_model_num_layers(m); i++)
+        nearest_try(&n, krt_layer_name(krt_model_layer(m, i)));
+    if (nearest_best(&n) != NULL)
+        return fail_says(c->arguments[0], "no layer \"%s\"; did you mean \"%s\"", layer,
+                         nearest_best(&n));
+    return fail_says(c->arguments[0], "no layer \"%s\"; see: keratin summary %s", layer,
+                     c->arguments[0]);
+}
+
+static int run_outputs(cli *c, krt_model *m, const options *o, krt_tensor *const *x, outputs *y)
+{
+    const size_t n = krt_model_num_inputs(m);
+    krt_status st;
+
+    if (o->layer != NULL)
+        return tap_layer(c, m, o->layer, x, o->batch_size, y);
+    y->n = krt_model_num_outputs(m);
+    y->items = calloc(y->n > 0 ? y->n : 1, sizeof(krt_tensor *));
+    if (y->items == NULL)
+        return fail_says(NULL, "out of memory");
+    st = krt_predict_n(m, y->items, y->n, (const krt_tensor *const *)x, n,
+                       KRT_PREDICT(.batch_size = o->batch_size));
+    return st == KRT_OK ? CLI_DONE : fail(c, c->arguments[0]);
+}
+
+static int predict(cli *c, krt_model *m, const options *o)
+{
+    const size_t n = krt_model_num_inputs(m);
+    krt_tensor **x = calloc(n > 0 ? n : 1, sizeof *x);
+    outputs y = {0};
+    int status = x != NULL ? CLI_DONE : fail_says(NULL, "out of memory");
+
+    if (status == CLI_DONE && o->layer != NULL)
+        status = check_layer(c, m, o->layer);
+    if (status == CLI_DONE)
+        status = read_inputs(c, m, &o->x, x);
+    for (size_t i = 0; status == CLI_DONE && o->scale != 1 && i < n; i++)
+        if (scale_input(&x[i], o->scale) != KRT_OK)
+            status = fail(c, c->arguments[0]);
+    if (status == CLI_DONE)
+        status = run_outputs(c, m, o, x, &y);
+    if (status == CLI_DONE)
+        status = put_outputs(c, &y, o->out);
+    for (size_t i = 0; i < y.n; i++)
+        krt_tensor_free(y.items[i]);
+    for (size_t i = 0; x != NULL && i < n; i++)
+        krt_tensor_free(x[i]);
+    free(y.items);
+    free(x);
+    return status;
+}
+
+static int check_options(const cli *c, const options *o)
+{
+    if (o->x.n == 0)
+        return misuse(c, "no input; usage: keratin predict MODEL --x FILE");
+    if (o->scale == 0)
+        return misuse(c, "--scale divides, so it takes a number other than 0");
+    if (o->out != NULL && strcmp(o->out, "-") != 0 && !ends_with(o->out, ".npy") &&
+        !ends_with(o->out, ".npz"))
+        return misuse(c, "--out takes a name that ends in .npy or .npz, or -");
+    return CLI_DONE;
+}
+
+static int run(cli *c, const void *p)
+{
+    const options *o = p;
+    krt_model *m = NULL;
+    int status = check_options(c, o);
+
+    if (status != CLI_DONE)
+        return status;
+    if (krt_load(c->k, &m, c->arguments[0], KRT_LOAD(.config = o->config, .weights = o->weights)) !=
+        KRT_OK)
+        return fail(c, c->arguments[0]);
+    status = predict(c, m, o);
+    krt_model_free(m);
+    return status;
+}
+
+static const options defaults = {.batch_size = 32, .scale = 1};
+
+static const opt table[] = {
+    {"x", OPT_LIST, offsetof(options, x), "FILE", "input: .npy, .npz, IDX or CSV; or NAME=FILE", 0},
+    {"out", OPT_TEXT, offsetof(options, out), "FILE", ".npy or .npz; left out or -: as text", 0},
+    {"batch-size", OPT_INT, offsetof(options, batch_size), "N", "samples at a time (32)", 1},
+    {"layer", OPT_TEXT, offsetof(options, layer), "NAME", "the output of this layer instead", 0},
+    {"scale", OPT_NUMBER, offsetof(options, scale), "S", "divide the inputs, as by 255", 0},
+    {"config", OPT_TEXT, offsetof(options, config), "ARCH.json",
+     "the architecture, where MODEL holds weights only", 0},
+    {"weights", OPT_TEXT, offsetof(options, weights), "FILE",
+     "the weights, where MODEL holds the architecture only", 0},
+};
+
+const cli_command cmd_predict = {
+    .name = "predict",
+    .arguments = "MODEL --x FILE",
+    .summary = "Runs a model on arrays from files",
+    .details =
+        "Several inputs come from one .npz (by input name, else in the file's order) or from --x\n"
+        "NAME=FILE given once for each. Images without a channel axis get one. Several outputs "
+        "are\n"
+        "written to an .npz as output_0, output_1, ...\n",
+    .least = 1,
+    .most = 1,
+    .options = table,
+    .num_options = COUNT(table),
+    .defaults = &defaults,
+    .options_size = sizeof(options),
+    .run = run,
+};

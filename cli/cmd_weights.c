@@ -1,0 +1,257 @@
+/* keratin weights FILE [PATH]: every array with its place in the file, or one array's values. */
+#include "cli.h"
+
+#include <string.h>
+
+typedef struct options {
+    bool digest;
+    const char *out;
+} options;
+
+/* --- the list -------------------------------------------------------------------------------- */
+
+/* The digest is that of the values as the file's dtype, row major and little endian, wherever and
+ * in whatever layout they lie: the same in every format that holds the same numbers. */
+static krt_status digest_of(krt_file *f, size_t i, char *text)
+{
+    krt_tensor *t = NULL;
+    const krt_status st = krt_file_read_array(f, i, &t);
+
+    if (st == KRT_OK)
+        sha256_text(text, krt_tensor_data(t), (size_t)krt_file_array_at(f, i)->size_bytes);
+    krt_tensor_free(t);
+    return st;
+}
+
+static krt_status list_json(krt_file *f, bool digest)
+{
+    char text[SHA256_TEXT];
+    krt_status st = KRT_OK;
+    json j;
+
+    json_begin(&j, stdout);
+    json_open(&j, '[');
+    for (size_t i = 0; st == KRT_OK && i < krt_file_num_arrays(f); i++) {
+        const krt_file_array *a = krt_file_array_at(f, i);
+
+        json_open(&j, '{');
+        json_key(&j, "path");
+        json_text(&j, a->path);
+        json_key(&j, "shape");
+        json_shape(&j, a->shape);
+        json_key(&j, "dtype");
+        json_text(&j, a->dtype != KRT_DTYPE_NONE ? krt_dtype_name(a->dtype) : NULL);
+        json_key(&j, "bytes");
+        json_int(&j, a->size_bytes);
+        json_key(&j, "file");
+        json_text(&j, a->file);
+        json_key(&j, "offset");
+        json_int(&j, a->offset);
+        json_key(&j, "optimizer");
+        json_bool(&j, a->is_optimizer);
+        if (digest) {
+            st = a->dtype != KRT_DTYPE_NONE ? digest_of(f, i, text) : KRT_OK;
+            json_key(&j, "sha256");
+            json_text(&j, a->dtype != KRT_DTYPE_NONE ? text : NULL);
+        }
+        json_close(&j, '}');
+    }
+    json_close(&j, ']');
+    json_end(&j);
+    return st;
+}
+
+/* Columns of the list, as wide as their widest cell. */
+enum { PATH, SHAPE, DTYPE, BYTES, OFFSET, PLACE, COLUMNS };
+
+static void format_row(const krt_file_array *a, const char *cell[COLUMNS],
+                       char buffer[COLUMNS][160])
+{
+    cell[PATH] = a->path;
+    cell[SHAPE] = krt_shape_print(a->shape, buffer[SHAPE], 160);
+    cell[DTYPE] = a->dtype != KRT_DTYPE_NONE ? krt_dtype_name(a->dtype) : "unreadable";
+    cell[BYTES] = buffer[BYTES];
+    snprintf(buffer[BYTES], 160, "%lld", (long long)a->size_bytes);
+    cell[OFFSET] = buffer[OFFSET];
+    if (a->offset == KRT_NONE)
+        snprintf(buffer[OFFSET], 160, "-");
+    else
+        snprintf(buffer[OFFSET], 160, "%lld", (long long)a->offset);
+    cell[PLACE] = a->file != NULL ? a->file : "";
+}
+
+static void print_cell(const char *text, size_t width, bool to_the_right)
+{
+    const size_t length = strlen(text);
+    const int pad = length < width ? (int)(width - length) : 0;
+
+    if (to_the_right)
+        printf("%*s", pad, "");
+    print_safe(stdout, text, "");
+    if (!to_the_right)
+        printf("%*s", pad, "");
+    fputs("  ", stdout);
+}
+
+static void measure(const krt_file *f, size_t width[COLUMNS], const char *const head[COLUMNS])
+{
+    const char *cell[COLUMNS];
+    char buffer[COLUMNS][160];
+
+    for (int column = 0; column < COLUMNS; column++)
+        width[column] = strlen(head[column]);
+    for (size_t i = 0; i < krt_file_num_arrays(f); i++) {
+        format_row(krt_file_array_at(f, i), cell, buffer);
+        for (int column = 0; column < COLUMNS; column++)
+            if (strlen(cell[column]) > width[column])
+                width[column] = strlen(cell[column]);
+    }
+}
+
+static void print_row(const char *const cell[COLUMNS], const size_t width[COLUMNS], bool has_place,
+                      const char *digest)
+{
+    for (int column = 0; column < COLUMNS; column++)
+        if (column != PLACE || has_place)
+            print_cell(cell[column], width[column], column == BYTES || column == OFFSET);
+    puts(digest);
+}
+
+static krt_status list_text(krt_file *f, bool digest)
+{
+    static const char *const head[COLUMNS] = {"path", "shape", "dtype", "bytes", "offset", "in"};
+    const char *cell[COLUMNS];
+    char buffer[COLUMNS][160], text[SHA256_TEXT] = "", commas[2][32];
+    size_t width[COLUMNS];
+    const size_t n = krt_file_num_arrays(f);
+    bool has_place = false;
+    long long bytes = 0;
+    krt_status st = KRT_OK;
+
+    measure(f, width, head);
+    for (size_t i = 0; i < n; i++) {
+        has_place = has_place || krt_file_array_at(f, i)->file != NULL;
+        bytes += krt_file_array_at(f, i)->size_bytes;
+    }
+    print_row(head, width, has_place, digest ? "sha256" : "");
+    for (size_t i = 0; st == KRT_OK && i < n; i++) {
+        const krt_file_array *a = krt_file_array_at(f, i);
+
+        format_row(a, cell, buffer);
+        text[0] = '\0';
+        if (digest && a->dtype != KRT_DTYPE_NONE)
+            st = digest_of(f, i, text);
+        print_row(cell, width, has_place, text);
+    }
+    if (st == KRT_OK)
+        printf("%s arrays, %s bytes\n", with_commas((long long)n, commas[0]),
+               with_commas(bytes, commas[1]));
+    return st;
+}
+
+/* --- one array ------------------------------------------------------------------------------- */
+
+static int find_array(const krt_file *f, const char *file, const char *path, size_t *found)
+{
+    nearest n = nearest_to(path);
+
+    for (size_t i = 0; i < krt_file_num_arrays(f); i++) {
+        const char *candidate = krt_file_array_at(f, i)->path;
+
+        *found = i;
+        if (strcmp(candidate, path) == 0 || strcmp(candidate + (candidate[0] == '/'), path) == 0)
+            return CLI_DONE;
+        nearest_try(&n, candidate);
+    }
+    if (nearest_best(&n) != NULL)
+        return fail_says(file, "no array \"%s\"; did you mean \"%s\"", path, nearest_best(&n));
+    return fail_says(file, "no array \"%s\"; without a path, this command lists all %zu", path,
+                     krt_file_num_arrays(f));
+}
+
+static krt_status print_array(krt_ctx *k, const krt_file_array *a, const krt_tensor *t,
+                              bool as_json)
+{
+    char *text = NULL;
+    krt_status st;
+    json j;
+
+    if (!as_json) {
+        st = krt_tensor_format(t, &text);
+        if (st == KRT_OK)
+            puts(text);
+        krt_free(k, text);
+        return st;
+    }
+    json_begin(&j, stdout);
+    json_open(&j, '{');
+    json_key(&j, "path");
+    json_text(&j, a->path);
+    json_key(&j, "shape");
+    json_shape(&j, krt_tensor_shape(t));
+    json_key(&j, "dtype");
+    json_text(&j, krt_dtype_name(krt_tensor_dtype(t)));
+    json_key(&j, "values");
+    st = json_tensor(&j, t);
+    json_close(&j, '}');
+    json_end(&j);
+    return st;
+}
+
+static int show_array(const cli *c, krt_file *f, const options *o)
+{
+    const char *const file = c->arguments[0];
+    krt_tensor *t = NULL;
+    size_t i = 0;
+    krt_status st;
+
+    if (find_array(f, file, c->arguments[1], &i) != CLI_DONE)
+        return CLI_FAILED;
+    st = krt_file_read_array(f, i, &t);
+    if (st == KRT_OK)
+        st = o->out != NULL ? krt_tensor_write(t, o->out)
+                            : print_array(c->k, krt_file_array_at(f, i), t, c->json);
+    krt_tensor_free(t);
+    return st == KRT_OK ? CLI_DONE : fail(c, file);
+}
+
+static int run(cli *c, const void *p)
+{
+    const options *o = p;
+    const char *const file = c->arguments[0];
+    krt_file *f = NULL;
+    int status = CLI_DONE;
+
+    if (o->out != NULL && c->num_arguments < 2)
+        return misuse(c, "--out takes one array: keratin weights FILE PATH --out FILE.npy");
+    if (krt_file_open(c->k, &f, file) != KRT_OK)
+        return fail(c, file);
+    if (c->num_arguments == 2)
+        status = show_array(c, f, o);
+    else if ((c->json ? list_json(f, o->digest) : list_text(f, o->digest)) != KRT_OK)
+        status = fail(c, file);
+    krt_file_close(f);
+    return status;
+}
+
+static const options defaults = {.digest = false};
+
+static const opt table[] = {
+    {"digest", OPT_FLAG, offsetof(options, digest), NULL, "SHA-256 of each array's values", 0},
+    {"out", OPT_TEXT, offsetof(options, out), "FILE.npy", "write the array at PATH there", 0},
+};
+
+const cli_command cmd_weights = {
+    .name = "weights",
+    .arguments = "FILE [PATH]",
+    .summary = "Lists every array of a file, or shows the one at PATH",
+    .details = "offset is where the raw values begin, - when they are compressed or in chunks; in\n"
+               "names the member or shard that offset counts in.\n",
+    .least = 1,
+    .most = 2,
+    .options = table,
+    .num_options = COUNT(table),
+    .defaults = &defaults,
+    .options_size = sizeof(options),
+    .run = run,
+};
