@@ -62,14 +62,15 @@ def make(args):
     return 1 if failed else 0
 
 
-def manifest(out):
-    """file, Keras version, backend, sha256; files of families not run keep their row."""
+def manifest(out, everything):
+    """file, Keras version, backend, sha256; files of families not run keep their row. After a run of everything
+    that succeeded, files no case wrote are removed."""
     import hashlib
     import importlib.metadata as meta
 
     path = os.path.join(out, "MANIFEST.tsv")
     backend = {}
-    if os.path.exists(path):
+    if os.path.exists(path) and not everything:
         with open(path) as f:
             for line in list(f)[1:]:
                 row = line.rstrip("\n").split("\t")
@@ -83,7 +84,9 @@ def manifest(out):
     for root, _, files in os.walk(out):
         for name in files:
             rel = os.path.relpath(os.path.join(root, name), out)
-            if rel not in ("MANIFEST.tsv", "README.md"):
+            if everything and rel not in backend and rel != "README.md" and rel != "MANIFEST.tsv":
+                os.remove(os.path.join(root, name))
+            elif rel not in ("MANIFEST.tsv", "README.md"):
                 with open(os.path.join(root, name), "rb") as f:
                     digest = hashlib.sha256(f.read()).hexdigest()
                 kind = backend.get(rel, "tensorflow")
@@ -106,7 +109,7 @@ def main():
                    TF_ENABLE_ONEDNN_OPTS="0", CUDA_VISIBLE_DEVICES="", PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1")
         command = [sys.executable, os.path.abspath(__file__), "--backend", backend, "--out", args.out, "--only", args.only]
         status |= subprocess.run(command, env=env).returncode
-    manifest(args.out)
+    manifest(args.out, everything=not args.only and status == 0)
     return status
 
 
