@@ -543,3 +543,73 @@ krt_status krti_h5_find(krti_h5 *f, krti_h5_object from, const char *path, krti_
 done:
     return st;
 }
+
+/* ------------------------------------------------------------------------------- walking */
+
+enum { MAX_DEPTH = 128, LEAST_LINK = 16 /* bytes a link takes in any form */ };
+
+/* A group may be linked from many places, and each of them may hold many such links: a small file
+ * can name more objects than can ever be visited. So every link is paid for, and the structures
+ * behind them together, those gone through by `each` itself aside, may cost PATIENCE files. */
+enum { PATIENCE = 64 };
+
+typedef struct h5_walk {
+    krti_h5 *f;
+    krti_str path;
+    int depth;
+    uint64_t budget;
+    uint64_t not_ours; /* f->spent before the walk, and what `each` added to it */
+    krti_h5_walk_fn each;
+    void *user;
+} h5_walk;
+
+static krt_status check_patience(const h5_walk *w)
+{
+    if ((w->f->spent - w->not_ours) / PATIENCE <= w->f->size)
+        return KRT_OK;
+    return krti_h5_fail(w->f, KRT_E_CORRUPT, "HDF5 groups are linked too often to be listed");
+}
+
+static krt_status walk_child(void *user, const char *name, krti_h5_object object, bool is_hard_link)
+{
+    krt_status st = KRT_OK;
+    h5_walk *const w = user;
+    const size_t length = w->path.length;
+    krti_h5_kind kind = KRTI_H5_OTHER;
+
+    TRY(krti_h5_spend(w->f, &w->budget, LEAST_LINK, "group"));
+    TRY(krti_str_addf(&w->path, length == 0 ? "%s" : "/%s", name));
+    if (is_hard_link)
+        TRY(krti_h5_kind_of(w->f, object, &kind));
+    TRY(check_patience(w));
+    const uint64_t before = w->f->spent;
+    TRY(w->each(w->user, krti_str_text(&w->path), object, kind));
+    w->not_ours += w->f->spent - before;
+    if (kind == KRTI_H5_GROUP && w->depth == MAX_DEPTH)
+        return krti_h5_fail(w->f, KRT_E_CORRUPT,
+                            "HDF5 groups nest deeper than %d, they may be linked in a circle",
+                            MAX_DEPTH);
+    if (kind == KRTI_H5_GROUP) {
+        w->depth++;
+        TRY(krti_h5_each(w->f, object, walk_child, w));
+        w->depth--;
+    }
+    w->path.length = length;
+    w->path.ptr[length] = '\0';
+done:
+    return st;
+}
+
+krt_status krti_h5_walk(krti_h5 *f, krti_h5_object from, krti_h5_walk_fn each, void *user)
+{
+    h5_walk w = {.f = f,
+                 .path = KRTI_STR_INIT(f->k),
+                 .budget = f->size,
+                 .not_ours = f->spent,
+                 .each = each,
+                 .user = user};
+    const krt_status st = krti_h5_each(f, from, walk_child, &w);
+
+    krti_str_free(&w.path);
+    return st;
+}

@@ -228,9 +228,10 @@ static bool page_is_used(const unsigned char *bits, uint64_t page)
     return (bits[page / 8] & 0x80 >> page % 8) != 0;
 }
 
-/* Pages one behind another; those never written are there but hold nothing. */
-static krt_status each_page(indexer *x, uint64_t address, const unsigned char *used, uint64_t num,
-                            uint64_t page_entries, size_t entry, uint64_t first)
+/* Pages one behind another; those never written are there but hold nothing. Which were is told by
+ * the bits of `used` from `bit` on. */
+static krt_status each_page(indexer *x, uint64_t address, const unsigned char *used, uint64_t bit,
+                            uint64_t num, uint64_t page_entries, size_t entry, uint64_t first)
 {
     krt_status st = KRT_OK;
     const uint64_t page_bytes = page_entries * entry + 4;
@@ -239,7 +240,7 @@ static krt_status each_page(indexer *x, uint64_t address, const unsigned char *u
         const uint64_t left = num - done_entries;
         const uint64_t n = left < page_entries ? left : page_entries;
 
-        if (page_is_used(used, page))
+        if (page_is_used(used, bit + page))
             TRY(each_in_page(x, address + page * page_bytes, n, entry, first + done_entries));
         done_entries += n;
     }
@@ -273,7 +274,7 @@ static krt_status fixed_each(indexer *x, uint64_t address)
     if (!krti_h5_has_signature(p, "FADB") || p[4] != 0 || p[5] != client)
         return bad_index(x, what, data);
     if (is_paged)
-        TRY(each_page(x, data + whole, p + prefix, num, page_entries, entry, 0));
+        TRY(each_page(x, data + whole, p + prefix, 0, num, page_entries, entry, 0));
     else
         TRY(each_entry(x, p + prefix, num, entry, 0));
 done:
@@ -312,7 +313,7 @@ static bool is_paged(const extensible *e, unsigned u)
 }
 
 static krt_status each_in_block(const extensible *e, uint64_t address, unsigned u, uint64_t first,
-                                const unsigned char *used)
+                                const unsigned char *used, uint64_t bit)
 {
     static const char what[] = "extensible array data block";
     krt_status st = KRT_OK;
@@ -330,7 +331,7 @@ static krt_status each_in_block(const extensible *e, uint64_t address, unsigned 
     if (!krti_h5_has_signature(p, "EADB") || p[4] != 0 || p[5] != e->client)
         return bad_index(e->x, what, address);
     if (is_paged(e, u))
-        TRY(each_page(e->x, address + whole, used, num, UINT64_C(1) << e->page_bits, e->entry,
+        TRY(each_page(e->x, address + whole, used, bit, num, UINT64_C(1) << e->page_bits, e->entry,
                       first));
     else
         TRY(each_entry(e->x, p + prefix, num, e->entry, first));
@@ -359,9 +360,10 @@ static krt_status each_in_super(const extensible *e, uint64_t address, unsigned 
         return bad_index(e->x, what, address);
     krti_h5_cursor c =
         krti_h5_cursor_at(p + prefix + num * used_bytes, num * (uint64_t)f->offset_size);
+    /* The bits of all blocks follow one another without padding, though room for it is there. */
     for (uint64_t i = 0; i < num; i++)
         TRY(each_in_block(e, krti_h5_take_address(f, &c), u, first + i * entries_of(e, u),
-                          p + prefix + i * used_bytes));
+                          p + prefix, i * num_pages));
 done:
     return st;
 }
@@ -393,7 +395,7 @@ static krt_status each_in_index_block(const extensible *e, uint64_t address)
 
             if (block != KRTI_H5_UNDEFINED && is_paged(e, u))
                 return bad_index(e->x, what, address);
-            TRY(each_in_block(e, block, u, first, NULL));
+            TRY(each_in_block(e, block, u, first, NULL, 0));
         }
     }
     for (unsigned u = num_direct; u < num_super; u++) {

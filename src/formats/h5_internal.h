@@ -35,6 +35,7 @@ struct krti_h5 {
     uint64_t user_block;       /* bytes before data */
     uint64_t root;
     unsigned offset_size, length_size;
+    uint64_t spent; /* bytes of structures gone through since the file was opened */
     /* Addresses of structures whose checksum was found right, so that it is computed once. */
     uint64_t checked[KRTI_H5_CHECKED];
 };

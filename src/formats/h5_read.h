@@ -71,12 +71,19 @@ krt_status krti_h5_kind_of(krti_h5 *f, krti_h5_object object, krti_h5_kind *kind
 krt_status krti_h5_find(krti_h5 *f, krti_h5_object from, const char *path, krti_h5_object *out,
                         bool *found);
 
-/* Calls `each` for every link of a group, in name order (byte order). `kind` KRTI_H5_OTHER with
- * header U for soft and external links: they are listed, never followed. A non-OK return of
- * `each` stops and is returned. */
+/* Calls `each` for every link of a group, in name order (byte order). Soft and external links come
+ * with is_hard_link false and no object (header all ones): they are listed, never followed. A
+ * non-OK return of `each` stops and is returned. */
 typedef krt_status (*krti_h5_each_fn)(void *user, const char *name, krti_h5_object object,
                                       bool is_hard_link);
 krt_status krti_h5_each(krti_h5 *f, krti_h5_object group, krti_h5_each_fn each, void *user);
+
+/* Calls `each` for everything below a group, a group before its children, names in byte order;
+ * paths are relative to `from`. Soft and external links as in krti_h5_each. Groups that nest too
+ * deep or are linked in a circle are E_CORRUPT. */
+typedef krt_status (*krti_h5_walk_fn)(void *user, const char *path, krti_h5_object object,
+                                      krti_h5_kind kind);
+krt_status krti_h5_walk(krti_h5 *f, krti_h5_object from, krti_h5_walk_fn each, void *user);
 
 /* Describes a dataset without reading it. Refuses external storage and virtual datasets
  * (E_UNSAFE, Keras's words: "Not allowed: H5 file with external Dataset", "... virtual Dataset")

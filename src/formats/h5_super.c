@@ -67,6 +67,7 @@ krt_status krti_h5_spend(krti_h5 *f, uint64_t *budget, uint64_t size, const char
         return krti_h5_fail(f, KRT_E_CORRUPT,
                             "HDF5: a %s is reached twice, its parts point in circles", what);
     *budget -= size;
+    f->spent += size;
     return KRT_OK;
 }
 
