@@ -4,6 +4,8 @@
  * read back: 15 are tried first, since any number written with fewer survives them. */
 #include "base/number.h"
 
+#include "base/f16.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -150,14 +152,27 @@ bool krti_number_parse_int(const char *text, size_t length, int64_t *value)
 
 /* ------------------------------------------------------------------------------- writing */
 
-static bool reads_back(const char *digits, int n, int point, double value, bool is_single)
+static const struct {
+    double least_normal;
+    int kept, most; /* digits that survive in any case; digits that always suffice */
+    double plain;   /* below this, and from 0.0001 on, repr() needs no exponent (NumPy 2.4) */
+} kinds[] = {
+    [KRTI_NUMBER_DOUBLE] = {DBL_MIN, DBL_DIG, DBL_DECIMAL_DIG, 1e16},
+    [KRTI_NUMBER_SINGLE] = {FLT_MIN, FLT_DIG, FLT_DECIMAL_DIG, 1e6},
+    [KRTI_NUMBER_HALF] = {6.103515625e-05, 3, 5, 1e3},
+};
+
+static bool reads_back(const char *digits, int n, int point, double value, krti_number_kind kind)
 {
     char text[KRTI_NUMBER_DIGITS + 16];
 
     snprintf(text, sizeof text, "%.*se%d", n, digits, point - n);
-    if (is_single)
-        return strtof(text, NULL) == (float)value;
-    return strtod(text, NULL) == value;
+    if (kind == KRTI_NUMBER_DOUBLE)
+        return strtod(text, NULL) == value;
+    const float f = strtof(text, NULL);
+    if (kind == KRTI_NUMBER_SINGLE)
+        return f == (float)value;
+    return krti_f16_from_f32(f) == krti_f16_from_f32((float)value);
 }
 
 static int small_int(const char *p)
@@ -170,14 +185,14 @@ static int small_int(const char *p)
     return is_negative ? -n : n;
 }
 
-/* `n` correctly rounded digits; whatever the locale puts for a point is skipped. */
-static void rounded_digits(double value, int n, char *digits, int *point)
+/* Whatever the locale puts for a point is skipped. */
+void krti_number_round(double value, int n, char digits[KRTI_NUMBER_DIGITS + 1], int *point)
 {
     char text[64];
     int count = 0;
     const char *p = text;
 
-    snprintf(text, sizeof text, "%.*e", n - 1, value);
+    snprintf(text, sizeof text, "%.*e", n - 1, fabs(value));
     for (; *p != 'e' && *p != '\0'; p++)
         if (is_digit(*p) && count < n)
             digits[count++] = *p;
@@ -201,36 +216,35 @@ static void step_up(char *digits, int n, int *point)
     (*point)++;
 }
 
-static bool try_digits(double value, bool is_single, int n, char *digits, int *point)
+static bool try_digits(double value, krti_number_kind kind, int n, char *digits, int *point)
 {
     int exponent = 0;
 
-    rounded_digits(value, n, digits, point);
-    if (reads_back(digits, n, *point, value, is_single))
+    krti_number_round(value, n, digits, point);
+    if (reads_back(digits, n, *point, value, kind))
         return true;
     if (frexp(value, &exponent) != 0.5)
         return false;
     step_up(digits, n, point);
-    return reads_back(digits, n, *point, value, is_single);
+    return reads_back(digits, n, *point, value, kind);
 }
 
-int krti_number_shortest(double value, bool is_single, char digits[KRTI_NUMBER_DIGITS + 1],
+int krti_number_shortest(double value, krti_number_kind kind, char digits[KRTI_NUMBER_DIGITS + 1],
                          int *point)
 {
-    const double least_normal = is_single ? (double)FLT_MIN : DBL_MIN;
-    const int most = is_single ? 9 : 17;
-    double v = fabs(value);
-    int n = v < least_normal ? 1 : is_single ? FLT_DIG : DBL_DIG;
+    const double v = fabs(value);
+    const int most = kinds[kind].most;
+    int n = v < kinds[kind].least_normal ? 1 : kinds[kind].kept;
 
     if (v == 0) {
         memcpy(digits, "0", 2);
         *point = 1;
         return 1;
     }
-    while (n < most && !try_digits(v, is_single, n, digits, point))
+    while (n < most && !try_digits(v, kind, n, digits, point))
         n++;
     if (n == most)
-        rounded_digits(v, n, digits, point);
+        krti_number_round(v, n, digits, point);
     while (n > 1 && digits[n - 1] == '0')
         n--;
     digits[n] = '\0';
@@ -250,6 +264,11 @@ static void put_fixed(char *buffer, size_t size, const char *digits, int n, int 
 
 char *krti_number_repr(char *buffer, size_t size, double value)
 {
+    return krti_number_repr_as(buffer, size, value, KRTI_NUMBER_DOUBLE);
+}
+
+char *krti_number_repr_as(char *buffer, size_t size, double value, krti_number_kind kind)
+{
     char digits[KRTI_NUMBER_DIGITS + 1];
     int point = 0;
 
@@ -257,10 +276,10 @@ char *krti_number_repr(char *buffer, size_t size, double value)
         snprintf(buffer, size, "%s", isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
         return buffer;
     }
-    const int n = krti_number_shortest(value, false, digits, &point);
+    const int n = krti_number_shortest(value, kind, digits, &point);
     const size_t sign = signbit(value) && size > 1;
     buffer[0] = '-';
-    if (point > -4 && point <= 16)
+    if (value == 0 || (fabs(value) >= 1e-4 && fabs(value) < kinds[kind].plain))
         put_fixed(buffer + sign, size - sign, digits, n, point);
     else
         snprintf(buffer + sign, size - sign, "%c%s%se%c%02d", digits[0], n > 1 ? "." : "",

@@ -16,14 +16,27 @@ bool krti_number_parse_int(const char *text, size_t length, int64_t *value);
 
 enum { KRTI_NUMBER_DIGITS = 17, KRTI_NUMBER_TEXT = 32 };
 
+/* What a number must read back as. */
+typedef enum krti_number_kind {
+    KRTI_NUMBER_DOUBLE,
+    KRTI_NUMBER_SINGLE, /* float32 */
+    KRTI_NUMBER_HALF    /* float16 */
+} krti_number_kind;
+
 /* The fewest decimal digits that read back as the same number, and of those the closest:
- * 0.d1d2d3... times ten to the *point. `is_single`: as a float32 rather than a double. `value` is
- * finite; zero has the one digit 0 and point 1. The sign is left out. Returns their count. */
-int krti_number_shortest(double value, bool is_single, char digits[KRTI_NUMBER_DIGITS + 1],
+ * 0.d1d2d3... times ten to the *point. `value` is finite and of its kind; zero has the one digit 0
+ * and point 1. The sign is left out. Returns how many digits. */
+int krti_number_shortest(double value, krti_number_kind kind, char digits[KRTI_NUMBER_DIGITS + 1],
                          int *point);
+
+/* Exactly `n` digits (1 to 17) of the same form, correctly rounded, ties to even. */
+void krti_number_round(double value, int n, char digits[KRTI_NUMBER_DIGITS + 1], int *point);
 
 /* Python's repr() of a float: 1e-07, 0.001, 100.0, 1e+16, nan, -inf. KRTI_NUMBER_TEXT bytes are
  * always enough. Returns `buffer`. */
 char *krti_number_repr(char *buffer, size_t size, double value);
+
+/* The same for a number of another kind, as NumPy's str() of a scalar: 0.1, not 0.10000000149. */
+char *krti_number_repr_as(char *buffer, size_t size, double value, krti_number_kind kind);
 
 #endif
