@@ -77,7 +77,8 @@ done:
 
 /* ------------------------------------------------------------------------------- kernels */
 
-static const krti_kernel *find_kernel(const krti_node *n, int threads)
+/* The i-th kernel that could do the node; the reference kernel is the last. */
+static const krti_kernel *nth_kernel(const krti_node *n, int threads, int i)
 {
     static const krti_kernel *const *const tables[] = {krti_kernels_native,
 #ifdef KERATIN_HAVE_ONEDNN
@@ -87,9 +88,37 @@ static const krti_kernel *find_kernel(const krti_node *n, int threads)
 
     for (size_t t = 0; t < KRTI_COUNT(tables); t++)
         for (const krti_kernel *const *k = tables[t]; *k != NULL; k++)
-            if ((*k)->op == n->op && (*k)->supports(n, threads))
+            if ((*k)->op == n->op && (*k)->supports(n, threads) && i-- == 0)
                 return *k;
     return &krti_kernel_reference;
+}
+
+static void reset_inputs(krti_step *s)
+{
+    for (int i = 0; i < s->num_in; i++) {
+        const krt_value *v = s->node->in[i];
+
+        s->in[i] = v == NULL ? KRTI_NO_SLOT : v->node->is_static ? PENDING_STATIC : 0;
+    }
+    s->scratch_bytes = 0;
+}
+
+/* A kernel may look closer while it prepares and decline with E_UNSUPPORTED; the next one is asked. */
+static krt_status pick_kernel(compiler *c, krti_step *s)
+{
+    krt_ctx *k = c->build.k;
+    krt_status st = KRT_E_UNSUPPORTED;
+
+    for (int i = 0; st == KRT_E_UNSUPPORTED; i++) {
+        reset_inputs(s);
+        s->kernel = nth_kernel(s->node, c->p->threads, i);
+        st = s->kernel->prepare != NULL ? s->kernel->prepare(&c->build, s) : KRT_OK;
+        if (st == KRT_E_UNSUPPORTED && s->kernel->release != NULL)
+            s->kernel->release(k, s);
+        if (s->kernel == &krti_kernel_reference)
+            break;
+    }
+    return st;
 }
 
 static krt_status make_step(compiler *c, krti_node *n)
@@ -109,11 +138,8 @@ static krt_status make_step(compiler *c, krti_node *n)
     s->in = krti_arena_array(&c->g->arena, (size_t)n->num_in + 1, sizeof *s->in);
     if (s->in == NULL)
         return KRT_E_NOMEM;
-    for (int i = 0; i < n->num_in; i++)
-        s->in[i] = n->in[i] == NULL ? KRTI_NO_SLOT : n->in[i]->node->is_static ? PENDING_STATIC : 0;
-    s->kernel = find_kernel(n, p->threads);
     c->step_of[n->id] = p->num_steps++;
-    return s->kernel->prepare != NULL ? s->kernel->prepare(&c->build, s) : KRT_OK;
+    return pick_kernel(c, s);
 }
 
 static krt_status make_steps(compiler *c)
@@ -319,6 +345,7 @@ krt_status krti_compile(krt_ctx *k, krti_plan **out, krti_graph *graph, krti_pac
     TRY(graph->status);
     TRY(krti_rewrite(graph));
     TRY(schedule(&c));
+    krti_use_threads(p->threads); /* oneDNN makes its choices for the number it finds set */
     TRY(make_steps(&c));
     TRY(assign_slots(&c));
     TRY(krti_plan_memory(p));

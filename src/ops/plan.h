@@ -69,6 +69,9 @@ void krti_exec_free(krti_exec *e);
 void krti_exec_run(krti_exec *e, const void *const *inputs);
 const void *krti_exec_output(const krti_exec *e, size_t i);
 
+/* Sets how many threads parallel regions of the calling thread use from now on. */
+void krti_use_threads(int threads);
+
 /* A table of steps with kernel names, shapes and milliseconds, for bench and debugging. */
 krt_status krti_exec_profile(krti_exec *e, const void *const *inputs, int repeats, krti_str *out);
 

@@ -65,6 +65,16 @@ void krti_exec_free(krti_exec *e)
     krti_free(e->k, e);
 }
 
+void krti_use_threads(int threads)
+{
+#ifdef _OPENMP
+    if (omp_get_max_threads() != threads)
+        omp_set_num_threads(threads);
+#else
+    (void)threads;
+#endif
+}
+
 static void bind(krti_exec *e, const void *const *inputs)
 {
     const krti_plan *p = e->plan;
@@ -72,10 +82,7 @@ static void bind(krti_exec *e, const void *const *inputs)
     for (int i = 0; i < p->num_slots; i++)
         if (p->slots[i].kind == KRTI_SLOT_INPUT)
             e->ptr[i] = (void *)(uintptr_t)inputs[p->slots[i].input];
-#ifdef _OPENMP
-    if (omp_get_max_threads() != p->threads)
-        omp_set_num_threads(p->threads);
-#endif
+    krti_use_threads(p->threads);
 }
 
 static void run_step(krti_exec *e, int i)

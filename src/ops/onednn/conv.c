@@ -1,0 +1,201 @@
+/* Convolution and transposed convolution by oneDNN. Activations stay channels last, in the library's
+ * sense a permuted plain layout; weights take whatever layout the library likes best, once. */
+#include "ops/onednn/dnn.h"
+#include "ops/onednn/table.h"
+
+/* Logical dims and strides of one array in oneDNN's order. */
+typedef struct array {
+    int n;
+    dnnl_dim_t dims[DNN_MAX_DIMS], strides[DNN_MAX_DIMS];
+} array;
+
+/* (n, spatial..., c) as (n, c, spatial...). */
+static array activation_array(krt_shape shape)
+{
+    array a = {.n = shape.rank};
+    int order[DNN_MAX_DIMS] = {0};
+
+    a.dims[0] = shape.dim[0];
+    a.dims[1] = shape.dim[shape.rank - 1];
+    for (int i = 1; i < shape.rank - 1; i++) {
+        a.dims[i + 1] = shape.dim[i];
+        order[i] = i + 1;
+    }
+    order[shape.rank - 1] = 1;
+    dnn_strides(a.strides, a.n, a.dims, order);
+    return a;
+}
+
+/* (spatial..., in / groups, out) as ([groups,] out / groups, in / groups, spatial...); for a
+ * transposed convolution the kernel is (spatial..., out, in). */
+static array kernel_array(const krti_node *n)
+{
+    const krt_shape shape = n->in[1]->shape;
+    const krti_window *w = &n->attrs.window;
+    const bool transposed = n->op == &krti_op_conv_transpose;
+    const int grouped = w->groups > 1 ? 1 : 0;
+    array a = {.n = w->rank + 2 + grouped};
+    int order[DNN_MAX_DIMS] = {0};
+
+    if (grouped)
+        a.dims[0] = w->groups;
+    a.dims[grouped] = shape.dim[transposed ? w->rank : w->rank + 1] / w->groups;
+    a.dims[grouped + 1] = shape.dim[transposed ? w->rank + 1 : w->rank];
+    for (int i = 0; i < w->rank; i++) {
+        a.dims[grouped + 2 + i] = shape.dim[i];
+        order[i] = grouped + 2 + i;
+    }
+    order[w->rank] = transposed ? grouped : grouped + 1;
+    if (grouped)
+        order[w->rank + 1] = 0;
+    order[w->rank + 1 + grouped] = transposed ? grouped + 1 : grouped;
+    dnn_strides(a.strides, a.n, a.dims, order);
+    return a;
+}
+
+typedef struct conv_mds {
+    dnn_md src, kernel, bias, dst, plain_kernel;
+} conv_mds;
+
+static void conv_mds_free(conv_mds *m)
+{
+    dnn_md_free(&m->src);
+    dnn_md_free(&m->kernel);
+    dnn_md_free(&m->bias);
+    dnn_md_free(&m->dst);
+    dnn_md_free(&m->plain_kernel);
+}
+
+static bool conv_mds_make(conv_mds *m, const krti_node *n)
+{
+    const array src = activation_array(n->in[0]->shape);
+    const array dst = activation_array(n->out[0].shape);
+    const array kernel = kernel_array(n);
+    const dnnl_dim_t one = 1, channels = dst.dims[1];
+
+    memset(m, 0, sizeof *m);
+    return dnn_md_make(&m->src, src.n, src.dims, src.strides) &&
+           dnn_md_make(&m->dst, dst.n, dst.dims, dst.strides) &&
+           dnn_md_make(&m->kernel, kernel.n, kernel.dims, NULL) &&
+           dnn_md_make(&m->plain_kernel, kernel.n, kernel.dims, kernel.strides) &&
+           dnn_md_make(&m->bias, 1, &channels, &one);
+}
+
+static dnnl_status_t make_descriptor(dnn_step *d, const krti_node *n, const conv_mds *m,
+                                     dnnl_primitive_attr_t attr)
+{
+    const krti_window *w = &n->attrs.window;
+    const bool transposed = n->op == &krti_op_conv_transpose;
+    const bool has_bias = n->num_in > 2 && n->in[2] != NULL;
+    dnn_md_ref bias = has_bias ? dnn_md_ref_of(&m->bias) : NULL;
+    dnnl_dims_t strides, dilates, before, after;
+
+    for (int i = 0; i < w->rank; i++) {
+        strides[i] = w->stride[i];
+        dilates[i] = w->dilation[i] - 1;
+        before[i] = w->before[i];
+        after[i] = w->after[i];
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    if (transposed)
+        return dnnl_deconvolution_forward_primitive_desc_create(
+            &d->pd, d->engine, dnnl_forward_inference, dnnl_deconvolution_direct,
+            dnn_md_ref_of(&m->src), dnn_md_ref_of(&m->kernel), bias, dnn_md_ref_of(&m->dst),
+            strides, dilates, before, after, attr);
+    return dnnl_convolution_forward_primitive_desc_create(
+        &d->pd, d->engine, dnnl_forward_inference, dnnl_convolution_direct, dnn_md_ref_of(&m->src),
+        dnn_md_ref_of(&m->kernel), bias, dnn_md_ref_of(&m->dst), strides, dilates, before, after,
+        attr);
+#else
+    dnnl_convolution_desc_t desc; /* deconvolution's is the same type */
+    const dnnl_status_t status = transposed
+                                     ? dnnl_dilated_deconvolution_forward_desc_init(
+                                           &desc, dnnl_forward_inference, dnnl_deconvolution_direct,
+                                           dnn_md_ref_of(&m->src), dnn_md_ref_of(&m->kernel), bias,
+                                           dnn_md_ref_of(&m->dst), strides, dilates, before, after)
+                                     : dnnl_dilated_convolution_forward_desc_init(
+                                           &desc, dnnl_forward_inference, dnnl_convolution_direct,
+                                           dnn_md_ref_of(&m->src), dnn_md_ref_of(&m->kernel), bias,
+                                           dnn_md_ref_of(&m->dst), strides, dilates, before, after);
+    if (status != dnnl_success)
+        return status;
+    return dnnl_primitive_desc_create(&d->pd, &desc, attr, d->engine, NULL);
+#endif
+}
+
+static krt_status add_arguments(krti_build *b, krti_step *s, dnn_step *d, const conv_mds *m)
+{
+    const krti_node *n = s->node;
+    dnn_md_ref kernel = dnnl_primitive_desc_query_md(d->pd, dnnl_query_weights_md, 0);
+    const void *packed = NULL;
+    krt_status st = dnn_pack(b, s, d, 1, dnn_md_ref_of(&m->plain_kernel), kernel, &packed);
+
+    if (st != KRT_OK)
+        return st;
+    dnn_step_add(d, DNNL_ARG_SRC, DNN_INPUT, 0, NULL,
+                 dnnl_primitive_desc_query_md(d->pd, dnnl_query_src_md, 0));
+    dnn_step_add(d, DNNL_ARG_WEIGHTS, DNN_PACKED, 0, packed, kernel);
+    dnn_step_add(d, DNNL_ARG_DST, DNN_OUTPUT, 0, NULL,
+                 dnnl_primitive_desc_query_md(d->pd, dnnl_query_dst_md, 0));
+    if (n->num_in > 2 && n->in[2] != NULL)
+        dnn_step_add(d, DNNL_ARG_BIAS, DNN_INPUT, 2, NULL,
+                     dnnl_primitive_desc_query_md(d->pd, dnnl_query_weights_md, 1));
+    return KRT_OK;
+}
+
+static krt_status prepare_conv(krti_build *b, krti_step *s)
+{
+    dnn_step *d = NULL;
+    dnnl_primitive_attr_t attr = NULL;
+    conv_mds m = {0};
+    krt_status st = dnn_step_new(b, s, &d);
+
+    if (st != KRT_OK)
+        return st;
+    TRY(dnn_attr_make(b, s, d, &attr));
+    if (!conv_mds_make(&m, s->node))
+        TRY(dnn_check(b, s, dnnl_invalid_arguments, "a convolution's shapes"));
+    TRY(dnn_check(b, s, make_descriptor(d, s->node, &m, attr), "a convolution"));
+    TRY(add_arguments(b, s, d, &m));
+    TRY(dnn_step_finish(b, s, d));
+
+done:
+    conv_mds_free(&m);
+    if (attr != NULL)
+        dnnl_primitive_attr_destroy(attr);
+    return st;
+}
+
+static bool supports_conv(const krti_node *n, int threads)
+{
+    (void)threads;
+    const bool plain = n->in[0]->dtype == KRT_FLOAT32 && n->in[1]->dtype == KRT_FLOAT32;
+
+    if (!plain || !n->in[1]->node->is_static || krt_shape_size(n->out[0].shape) <= 0)
+        return false;
+    return n->op == &krti_op_conv || n->attrs.window.groups <= 1;
+}
+
+const krti_kernel krti_onednn_conv = {
+    .name = "onednn_conv",
+    .op = &krti_op_conv,
+    .may_alias = 1u << 3,
+    .supports = supports_conv,
+    .prepare = prepare_conv,
+    .release = dnn_release,
+    .run = dnn_run,
+    .run_begin = dnn_run_begin,
+    .run_end = dnn_run_end,
+};
+
+const krti_kernel krti_onednn_conv_transpose = {
+    .name = "onednn_conv_transpose",
+    .op = &krti_op_conv_transpose,
+    .may_alias = 1u << 3,
+    .supports = supports_conv,
+    .prepare = prepare_conv,
+    .release = dnn_release,
+    .run = dnn_run,
+    .run_begin = dnn_run_begin,
+    .run_end = dnn_run_end,
+};
