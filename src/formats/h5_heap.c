@@ -42,10 +42,17 @@ krt_status krti_h5_names_at(krti_h5 *f, const krti_h5_names *heap, uint64_t offs
 
 /* ------------------------------------------------------------------------------- global */
 
+/* Of the collection's header and of every object's, which have the same: 8 bytes and a length,
+ * rounded up to a multiple of 8. */
+static uint64_t global_header(const krti_h5 *f)
+{
+    return (8 + f->length_size + 7u) / 8 * 8;
+}
+
 static krt_status open_collection(krti_h5 *f, krti_h5_global *g, uint64_t address)
 {
     krt_status st = KRT_OK;
-    const uint64_t header = 8 + f->length_size;
+    const uint64_t header = global_header(f);
     const unsigned char *p = NULL;
 
     TRY(krti_h5_span(f, address, header, "global heap", &p));
@@ -66,7 +73,7 @@ done:
 static bool take_object(const krti_h5 *f, krti_h5_global *g, uint32_t *index,
                         const unsigned char **data, uint64_t *size)
 {
-    const uint64_t header = 8 + f->length_size;
+    const uint64_t header = global_header(f);
 
     if (g->size - g->next < header)
         return false;
@@ -113,7 +120,7 @@ krt_status krti_h5_global_find(krti_h5 *f, krti_h5_global *g, uint64_t address, 
     const uint64_t start = g->next;
     TRY(scan_collection(f, g, start, g->size, index, out, size));
     if (*out == NULL)
-        TRY(scan_collection(f, g, 8 + f->length_size, start, index, out, size));
+        TRY(scan_collection(f, g, global_header(f), start, index, out, size));
     if (*out == NULL)
         st = krti_h5_fail(f, KRT_E_CORRUPT,
                           "HDF5: the global heap at byte %" PRIu64 " has no object %" PRIu32,
