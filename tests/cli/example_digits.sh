@@ -1,0 +1,3 @@
+try example digits data/digits
+try example digits
+try example digits nowhere
