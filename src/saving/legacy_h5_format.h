@@ -1,0 +1,13 @@
+/* Whole-model and weights-only HDF5 of Keras 1 and 2, and of Keras 3 for a name in .h5: pairing the
+ * model's layers with the file's. Keras: legacy/saving/legacy_h5_format.py. */
+#ifndef KRTI_SAVING_LEGACY_H5_FORMAT_H
+#define KRTI_SAVING_LEGACY_H5_FORMAT_H
+
+#include "saving/match.h"
+
+/* Pairs the layers that have weights. `generation`: of the Keras that wrote the file, which decides
+ * in which order a nested model's weights lie. `flips_kernels`: written on Theano, whose
+ * convolutions turn the kernel round. */
+krt_status krti_legacy_h5_match(krti_match *m, int generation, bool flips_kernels);
+
+#endif

@@ -1,0 +1,217 @@
+/* See match.h. */
+#include "saving/match.h"
+
+krt_status krti_match_init(krti_match *m, krt_model *model, krti_store *store)
+{
+    krt_ctx *k = store->k;
+
+    *m = (krti_match){.k = k,
+                      .model = model,
+                      .store = store,
+                      .is_partial = model->cannot_run != NULL,
+                      .sentence = KRTI_STR_INIT(k),
+                      .object = KRTI_STR_INIT(k)};
+    m->taken = krti_array(k, store->num_arrays, sizeof *m->taken);
+    if (m->taken == NULL)
+        return KRT_E_NOMEM;
+    return krti_report_new(k, &m->report);
+}
+
+void krti_match_fini(krti_match *m)
+{
+    krt_report_free(m->report);
+    krti_free(m->k, m->pairs);
+    krti_free(m->k, m->taken);
+    krti_str_free(&m->sentence);
+    krti_str_free(&m->object);
+}
+
+/* ------------------------------------------------------------------------------- recording */
+
+krt_status krti_match_misfit(krti_match *m, const char *object, const char *format, ...)
+{
+    char text[KRTI_MESSAGE_MAX];
+    va_list args;
+
+    if (m->num_misfits++ > 0)
+        return KRT_OK;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    krti_str_add(&m->object, object != NULL ? object : "");
+    return krti_str_add(&m->sentence, text);
+}
+
+static krt_status misfit_shape(krti_match *m, const krt_variable *v, const krti_store_array *a,
+                               const char *object)
+{
+    char found[160], expected[160];
+
+    if (a->shape.rank < 0)
+        return krti_match_misfit(m, object, "%s has no shape of at most %d axes in the file",
+                                 v->name, KRT_MAX_RANK);
+    return krti_match_misfit(m, object, "%s has shape %s in the file, %s in the model", v->name,
+                             krt_shape_print(a->shape, found, sizeof found),
+                             krt_shape_print(v->tensor->shape, expected, sizeof expected));
+}
+
+krt_status krti_match_pair(krti_match *m, krt_variable *v, size_t array, const char *object)
+{
+    const krti_store_array *a = &m->store->arrays[array];
+    const krt_shape expected = v->tensor->shape;
+    const bool fits = krt_shape_equal(expected, a->shape);
+    krt_status st = KRT_OK;
+
+    m->taken[array] = true;
+    TRY(krti_report_add(m->report, fits ? KRT_LOADED : KRT_SKIPPED_SHAPE, krt_variable_path(v),
+                        a->entry, expected, a->shape));
+    if (!fits)
+        return misfit_shape(m, v, a, object);
+    TRY(krti_grow(m->k, &m->pairs, &m->pairs_capacity, m->num_pairs + 1, sizeof *m->pairs));
+    m->pairs[m->num_pairs++] = (krti_pair){.variable = v, .array = array};
+
+done:
+    return st;
+}
+
+krt_status krti_match_skip_variable(krti_match *m, krt_outcome outcome, krt_variable *v)
+{
+    return krti_report_add(m->report, outcome, krt_variable_path(v), NULL, v->tensor->shape,
+                           (krt_shape){.rank = -1});
+}
+
+krt_status krti_match_skip_array(krti_match *m, krt_outcome outcome, size_t array)
+{
+    const krti_store_array *a = &m->store->arrays[array];
+
+    m->taken[array] = true;
+    return krti_report_add(m->report, outcome, NULL, a->entry, (krt_shape){.rank = -1}, a->shape);
+}
+
+/* ------------------------------------------------------------------------------- verdict */
+
+/* What the file holds and nobody asked for. */
+static krt_status record_leftovers(krti_match *m, size_t *num, size_t *first)
+{
+    const krti_store *s = m->store;
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < s->num_arrays; i++) {
+        const krti_role role = s->objects[s->arrays[i].object].role;
+
+        if (m->taken[i] || role == KRTI_ROLE_OTHER)
+            continue;
+        if (role == KRTI_ROLE_WEIGHT && (*num)++ == 0)
+            *first = i;
+        st = krti_match_skip_array(m, role == KRTI_ROLE_OPTIMIZER ? KRT_OPTIMIZER : KRT_UNEXPECTED,
+                                   i);
+    }
+    return st;
+}
+
+static krt_status fail_misfit(krti_match *m)
+{
+    const char *object = krti_str_text(&m->object);
+    const char *s = m->num_misfits > 2 ? "s do" : " does";
+
+    if (m->num_misfits == 1)
+        return krti_fail(m->k, KRT_E_MISMATCH, object[0] != '\0' ? object : NULL, "%s",
+                         krti_str_text(&m->sentence));
+    return krti_fail(m->k, KRT_E_MISMATCH, object[0] != '\0' ? object : NULL,
+                     "%s; %zu more object%s not fit, %zu fit", krti_str_text(&m->sentence),
+                     m->num_misfits - 1, s, m->num_fits);
+}
+
+static krt_status fail_leftovers(krti_match *m, size_t num, size_t first)
+{
+    const krti_store_array *a = &m->store->arrays[first];
+    char shape[160];
+
+    if (num == 1)
+        return krti_fail(m->k, KRT_E_MISMATCH, NULL,
+                         "the file holds an array that the model has no variable for: %s %s",
+                         a->entry, krt_shape_print(a->shape, shape, sizeof shape));
+    return krti_fail(m->k, KRT_E_MISMATCH, NULL,
+                     "the file holds %zu arrays that the model has no variables for, the first is "
+                     "%s %s",
+                     num, a->entry, krt_shape_print(a->shape, shape, sizeof shape));
+}
+
+krt_status krti_match_finish(krti_match *m)
+{
+    size_t num = 0, first = 0;
+    const krt_status st = record_leftovers(m, &num, &first);
+
+    if (st != KRT_OK)
+        return st;
+    if (m->sentence.status != KRT_OK)
+        return m->sentence.status;
+    if (m->num_misfits > 0)
+        return fail_misfit(m);
+    return num > 0 && !m->is_partial ? fail_leftovers(m, num, first) : KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- commit */
+
+/* Turns a kernel round in every axis but the last two: in memory that is the reverse order of its
+ * (in, out) matrices. */
+static krt_status flip_kernel(krt_tensor **t)
+{
+    krt_tensor *flipped = NULL;
+    const krt_shape shape = (*t)->shape;
+    size_t blocks = 1;
+
+    for (int i = 0; i < shape.rank - 2; i++)
+        blocks *= (size_t)shape.dim[i];
+    const krt_status st = krt_tensor_from((*t)->owned.k, &flipped, (*t)->dtype, shape, (*t)->data);
+    if (st != KRT_OK)
+        return st;
+    const size_t block = blocks > 0 ? flipped->size_bytes / blocks : 0;
+    for (size_t i = 0; i < blocks; i++)
+        memcpy((char *)flipped->data + i * block,
+               (const char *)(*t)->data + (blocks - 1 - i) * block, block);
+    krt_tensor_free(*t);
+    *t = flipped;
+    return KRT_OK;
+}
+
+/* Gives the variable's own tensor the bytes of another: graphs hold on to the tensor itself. */
+static void move_bytes(krt_tensor *to, krt_tensor *from)
+{
+    const krt_tensor old = *to;
+
+    to->data = from->data;
+    to->writable = from->writable;
+    to->ours = from->ours;
+    to->source = from->source;
+    to->size_bytes = from->size_bytes;
+    from->data = old.data;
+    from->writable = old.writable;
+    from->ours = old.ours;
+    from->source = old.source;
+    from->size_bytes = old.size_bytes;
+}
+
+krt_status krti_match_commit(krti_match *m)
+{
+    krt_tensor **read = krti_array(m->k, m->num_pairs, sizeof *read);
+    krt_status st = read != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++) {
+        const krti_pair *p = &m->pairs[i];
+
+        st = krti_store_tensor(m->store, p->array, p->variable->tensor->dtype, &read[i]);
+        if (st == KRT_OK && p->flip)
+            st = flip_kernel(&read[i]);
+    }
+    for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
+        move_bytes(m->pairs[i].variable->tensor, read[i]);
+    for (size_t i = 0; read != NULL && i < m->num_pairs; i++)
+        krt_tensor_free(read[i]);
+    krti_free(m->k, read);
+    if (st == KRT_OK) { /* compiled programs hold the old weights in their own layouts */
+        krti_plans_free(m->model->plans);
+        m->model->plans = NULL;
+    }
+    return st;
+}

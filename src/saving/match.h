@@ -1,0 +1,54 @@
+/* Which array of a file fills which variable of a model: decided completely, then done.
+ *
+ * The two ways of pairing (saving_lib.c for Keras 3's paths, legacy_h5_format.c for lists of names)
+ * only record here what they found. krti_match_finish() looks at what is left over on either side
+ * and gives the verdict; krti_match_commit() reads every array first and touches the model last, so
+ * a load that fails leaves the weights as they were. */
+#ifndef KRTI_SAVING_MATCH_H
+#define KRTI_SAVING_MATCH_H
+
+#include "models/model.h"
+#include "saving/report.h"
+#include "saving/store.h"
+
+typedef struct krti_pair {
+    krt_variable *variable;
+    size_t array;
+    bool flip; /* turn the kernel round in all but its last two axes */
+} krti_pair;
+
+typedef struct krti_match {
+    krt_ctx *k;
+    krt_model *model;
+    krti_store *store;
+    krt_report *report;
+    krti_pair *pairs;
+    size_t num_pairs, pairs_capacity;
+    bool *taken; /* by array: paired, or accounted for in another way */
+    /* The model is not whole (a class nobody knows): what it cannot take is no failure. */
+    bool is_partial;
+    size_t num_misfits; /* objects that exist on both sides and do not agree, or are missing */
+    size_t num_fits;    /* objects that do */
+    krti_str sentence;  /* about the first misfit */
+    krti_str object;
+} krti_match;
+
+krt_status krti_match_init(krti_match *m, krt_model *model, krti_store *store);
+void krti_match_fini(krti_match *m); /* the report too, unless it was taken */
+
+/* Pairs, or records that the shapes differ. `object` is named in the sentence. */
+krt_status krti_match_pair(krti_match *m, krt_variable *v, size_t array, const char *object);
+/* Records that the variable, or the array, has no partner for this reason. */
+krt_status krti_match_skip_variable(krti_match *m, krt_outcome outcome, krt_variable *v);
+krt_status krti_match_skip_array(krti_match *m, krt_outcome outcome, size_t array);
+/* Counts a misfit; the first one's sentence is kept. */
+krt_status krti_match_misfit(krti_match *m, const char *object, const char *format, ...)
+    KRTI_PRINTF(3, 4);
+
+/* Records what is left over in the file. Fails: E_MISMATCH with the sentence about the first
+ * misfit, or about what is left over. */
+krt_status krti_match_finish(krti_match *m);
+/* Reads the arrays and puts them into the variables. Fails: E_CORRUPT, E_UNSUPPORTED, E_NOMEM. */
+krt_status krti_match_commit(krti_match *m);
+
+#endif

@@ -1,0 +1,258 @@
+/* Loading: krt_load() and its kin. Keras: saving/saving_api.py, Model.load_weights.
+ *
+ * A load has three parts that may come from three files: an architecture, weights, and the pairing
+ * of the two. Nothing of the model is touched before the pairing is complete. */
+#include "saving/legacy_h5_format.h"
+#include "saving/saving_lib.h"
+#include "saving/source.h"
+
+#include "formats/json.h"
+
+/* ------------------------------------------------------------------------------- weights */
+
+static krt_status match_once(krti_match *m, const krti_source *f, bool counts_visited)
+{
+    const bool is_theano = f->backend != NULL && strcmp(f->backend, "theano") == 0;
+    krt_status st = KRT_OK;
+
+    if (m->store->is_legacy)
+        st = krti_legacy_h5_match(m, f->generation, is_theano);
+    else
+        st = krti_saving_lib_match(m, counts_visited);
+    return st == KRT_OK ? krti_match_finish(m) : st;
+}
+
+/* Pairs in the way of Keras 3 and, where that fails and the file does not say who wrote it, in the
+ * way of Keras 2.13 to 2.15. The first failure is the one that is told. */
+static krt_status match_file(krti_match *m, krt_model *model, const krti_source *f)
+{
+    const bool may_be_keras2 = f->kind == KRT_FILE_WEIGHTS_H5;
+    const bool is_keras3 = f->generation >= 3;
+    krti_match other;
+    krt_status st = krti_match_init(m, model, f->store);
+
+    if (st == KRT_OK)
+        st = match_once(m, f, is_keras3);
+    if (st != KRT_E_MISMATCH || !may_be_keras2)
+        return st;
+    krt_error *error = &m->k->error;
+    const krt_error kept = *error;
+    char message[KRTI_MESSAGE_MAX], object[KRTI_OBJECT_MAX];
+    memcpy(message, m->k->message, sizeof message);
+    memcpy(object, m->k->object, sizeof object);
+    st = krti_match_init(&other, model, f->store);
+    if (st == KRT_OK)
+        st = match_once(&other, f, !is_keras3);
+    if (st == KRT_OK) {
+        krti_match_fini(m);
+        *m = other;
+        return KRT_OK;
+    }
+    krti_match_fini(&other);
+    memcpy(m->k->message, message, sizeof message);
+    memcpy(m->k->object, object, sizeof object);
+    *error = kept;
+    return KRT_E_MISMATCH;
+}
+
+static krt_status fill(krt_model *model, krti_source *f, krt_report **report)
+{
+    krti_match m = {.k = f->k};
+    krt_status st = krti_source_can_load(f);
+
+    if (st != KRT_OK)
+        return st;
+    TRY(krti_source_list(f, true));
+    st = match_file(&m, model, f);
+    if (report != NULL && (st == KRT_OK || st == KRT_E_MISMATCH)) {
+        *report = m.report;
+        m.report = NULL;
+    }
+    if (st == KRT_OK)
+        TRY(krti_match_commit(&m));
+
+done:
+    krti_match_fini(&m);
+    return f->filepath != NULL ? krti_fail_in_file(f->k, st, f->filepath) : st;
+}
+
+/* ------------------------------------------------------------------------------- architecture */
+
+/* Keras's sentence about a file without an architecture, then what the file is. */
+static krt_status no_config(krti_source *f)
+{
+    char writer[64];
+    size_t layers = 0;
+    krt_status st = krti_source_can_load(f);
+
+    if (st == KRT_OK)
+        st = krti_source_list(f, false);
+    if (st != KRT_OK)
+        return st;
+    for (size_t i = 0; i < f->store->num_objects; i++)
+        layers += f->store->objects[i].role == KRTI_ROLE_WEIGHT && f->store->objects[i].num > 0;
+    return krti_fail(f->k, KRT_E_FORMAT, NULL,
+                     "No model config found in the file at %s. %s holds weights only (%zu layer%s, "
+                     "%.3g MB, %s). Give the architecture with --config model.json, or see the "
+                     "weights with: keratin weights %s",
+                     f->filepath != NULL ? f->filepath : f->name, f->name, layers,
+                     layers == 1 ? "" : "s", (double)f->size_bytes / 1e6,
+                     krti_source_writer(f, writer), f->name);
+}
+
+static krt_status build(krt_ctx *k, krt_model **out, const krti_source *f)
+{
+    krt_status st = krti_source_can_load(f);
+
+    if (st == KRT_OK)
+        st = krti_models_register(k);
+    if (st != KRT_OK)
+        return st;
+    k->file_generation = f->generation;
+    st = krti_model_from_conf(k, out, f->config);
+    k->file_generation = 0;
+    return f->filepath != NULL ? krti_fail_in_file(k, st, f->filepath) : st;
+}
+
+/* ------------------------------------------------------------------------------- load */
+
+/* The files of one load. The first may stand for both others. */
+typedef struct loading {
+    krti_source *file, *config, *weights;
+} loading;
+
+static void loading_close(loading *l)
+{
+    krti_source_close(l->file);
+    krti_source_close(l->config);
+    krti_source_close(l->weights);
+}
+
+static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_load_args *a)
+{
+    krti_source *architecture = NULL, *weights = NULL;
+    krt_model *m = NULL;
+    krt_status st = KRT_OK;
+
+    if (a->config != NULL)
+        TRY(krti_source_open(k, &l->config, a->config));
+    if (a->weights != NULL && !a->config_only)
+        TRY(krti_source_open(k, &l->weights, a->weights));
+    architecture = l->config != NULL ? l->config : l->file;
+    weights = l->weights != NULL ? l->weights : l->file;
+    if (architecture->config == NULL)
+        TRY(no_config(architecture));
+    TRY(build(k, &m, architecture));
+    if (!a->config_only)
+        TRY(fill(m, weights, a->report));
+    *out = m;
+    m = NULL;
+
+done:
+    krt_model_free(m);
+    return st;
+}
+
+static krt_status import_load_args(krt_ctx *k, krt_load_args *a, const krt_load_args *args)
+{
+    const krt_status st = krti_args_import(k, a, KRT_LOAD(), sizeof *a, args);
+
+    if (st == KRT_OK && a->report != NULL)
+        *a->report = NULL;
+    return st;
+}
+
+krt_status krt_load(krt_ctx *k, krt_model **out, const char *filepath, const krt_load_args *args)
+{
+    krt_load_args a;
+    loading l = {0};
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    TRY(import_load_args(k, &a, args));
+    TRY(krti_source_open(k, &l.file, filepath));
+    TRY(load_from(k, out, &l, &a));
+
+done:
+    loading_close(&l);
+    return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
+}
+
+krt_status krt_load_memory(krt_ctx *k, krt_model **out, const void *data, size_t size,
+                           const krt_load_args *args)
+{
+    krt_load_args a;
+    loading l = {0};
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    TRY(import_load_args(k, &a, args));
+    TRY(krti_source_wrap(k, &l.file, data, size));
+    TRY(load_from(k, out, &l, &a));
+
+done:
+    loading_close(&l);
+    return st;
+}
+
+krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json, const krt_load_args *args)
+{
+    krt_load_args a;
+    krti_source *f = NULL, *w = NULL;
+    krt_model *m = NULL;
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    TRY(import_load_args(k, &a, args));
+    TRY(krti_source_wrap(k, &f, json, strlen(json)));
+    if (f->config == NULL)
+        TRY(no_config(f));
+    TRY(build(k, &m, f));
+    if (a.weights != NULL && !a.config_only) {
+        TRY(krti_source_open(k, &w, a.weights));
+        TRY(fill(m, w, a.report));
+    }
+    *out = m;
+    m = NULL;
+
+done:
+    krt_model_free(m);
+    krti_source_close(f);
+    krti_source_close(w);
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- load_weights */
+
+static bool is_unbuilt(const krt_layer *l)
+{
+    for (size_t i = 0; i < l->num_inner; i++)
+        if (is_unbuilt(l->inner[i].layer))
+            return true;
+    return !l->is_built;
+}
+
+krt_status krt_load_weights(krt_model *m, const char *filepath, const krt_load_weights_args *args)
+{
+    krt_ctx *k = m->base.owned.k;
+    krt_load_weights_args a;
+    krti_source *f = NULL;
+    krt_status st = KRT_OK;
+
+    TRY(krti_args_import(k, &a, KRT_LOAD_WEIGHTS(), sizeof a, args));
+    if (a.report != NULL)
+        *a.report = NULL;
+    if (m->failed != KRT_OK)
+        TRY(m->failed);
+    if (m->cannot_run == NULL && is_unbuilt(&m->base))
+        TRY(krti_fail(
+            k, KRT_E_STATE, m->base.name,
+            "You are loading weights into a model that has not yet been built. Give it an "
+            "input first: krt_add_input()"));
+    TRY(krti_source_open(k, &f, filepath));
+    TRY(fill(m, f, a.report));
+
+done:
+    krti_source_close(f);
+    return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
+}

@@ -1,0 +1,646 @@
+/* Opening: from bytes to a kind, an architecture and the place of the weights. See source.h. */
+#include "saving/source.h"
+
+#include "formats/json.h"
+#include "formats/zip.h"
+
+static const char WEIGHTS_MEMBER[] = "model.weights.h5";
+
+void krti_source_close(krti_source *f)
+{
+    if (f == NULL)
+        return;
+    krti_store_free(f->store);
+    krti_zip_close(f->zip);
+    krti_bytes_drop(f->bytes);
+    krti_arena_free(&f->arena);
+    krti_free(f->k, f);
+}
+
+static krt_status source_new(krt_ctx *k, krti_source **out, const char *filepath)
+{
+    krti_source *f = krti_alloc(k, sizeof *f);
+    size_t n = filepath != NULL ? strlen(filepath) : 0;
+
+    *out = f;
+    if (f == NULL)
+        return KRT_E_NOMEM;
+    f->k = k;
+    f->arena = (krti_arena)KRTI_ARENA_INIT(k);
+    while (n > 1 && filepath[n - 1] == '/')
+        n--;
+    if (filepath != NULL && (f->filepath = krti_arena_strndup(&f->arena, filepath, n)) == NULL)
+        return KRT_E_NOMEM;
+    f->name = krti_file_name(f->filepath);
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- versions */
+
+/* The generation that a version string begins with; `fallback` when it says nothing. */
+static int generation_of(const char *version, int fallback)
+{
+    if (version == NULL || version[0] < '0' || version[0] > '9')
+        return fallback;
+    return version[0] <= '3' ? version[0] - '0' : 3;
+}
+
+/* Keras 3 writes the module of every object, Keras 2 only inside its .keras files. */
+static int generation_of_config(const krti_conf *config)
+{
+    const char *module = krti_conf_get_text(config, "module");
+
+    return module != NULL && !krti_starts_with(module, "tf_keras") ? 3 : 2;
+}
+
+const char *krti_source_writer(const krti_source *f, char buffer[64])
+{
+    if (f->keras_version != NULL)
+        snprintf(buffer, 64, "%sKeras %.40s", krti_ends_with(f->keras_version, "-tf") ? "tf." : "",
+                 f->keras_version);
+    else
+        snprintf(buffer, 64, "Keras %d", f->generation);
+    return buffer;
+}
+
+krt_status krti_source_can_load(const krti_source *f)
+{
+    char writer[64];
+
+    if (f->kind == KRT_FILE_TF_CHECKPOINT)
+        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
+                         "%s is a TensorFlow checkpoint, which is not read yet. Save it from Keras "
+                         "with model.save_weights(\"model.weights.h5\")",
+                         f->name);
+    if (f->kind == KRT_FILE_SAVED_MODEL)
+        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
+                         "%s is a TensorFlow SavedModel, which is not read yet. Save it from Keras "
+                         "with model.save(\"model.keras\")",
+                         f->name);
+    if (f->generation < 2)
+        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
+                         "%s was written by %s, whose layers and weights are not read yet. See "
+                         "what it holds with: keratin weights %s",
+                         f->name, krti_source_writer(f, writer), f->name);
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- architecture */
+
+/* Keras's own get_config() without the class around it, which people save as JSON: a Sequential of
+ * Keras before 2.2.3 is a list, a model a dict with layers. */
+static krt_status wrap_bare_config(krti_source *f, const krti_conf *c, const krti_conf **out)
+{
+    krti_conf *object = krti_conf_dict(&f->arena);
+    const bool is_functional = krti_conf_get(c, "input_layers") != NULL;
+    krt_status st = KRT_OK;
+
+    if (object == NULL)
+        return KRT_E_NOMEM;
+    TRY(krti_conf_set(&f->arena, object, "class_name",
+                      krti_conf_string(&f->arena, is_functional ? "Functional" : "Sequential")));
+    TRY(krti_conf_set(&f->arena, object, "config", (krti_conf *)(uintptr_t)c));
+    *out = object;
+
+done:
+    return st;
+}
+
+static bool is_layer_list(const krti_conf *c)
+{
+    return krti_conf_is(c, KRTI_CONF_LIST) && krti_conf_num(c) > 0 &&
+           krti_conf_get_text(krti_conf_at(c, 0), "class_name") != NULL;
+}
+
+/* Takes the architecture from a parsed text; leaves f->config NULL when it is none. */
+static krt_status take_config(krti_source *f, const krti_conf *c)
+{
+    if (krti_conf_get_text(c, "class_name") != NULL && krti_conf_get(c, "config") != NULL)
+        f->config = c;
+    else if (is_layer_list(c) || is_layer_list(krti_conf_get(c, "layers")))
+        return wrap_bare_config(f, c, &f->config);
+    return KRT_OK;
+}
+
+static krt_status parse_config(krti_source *f, const void *text, size_t size, const char *where)
+{
+    const krti_conf *c = NULL;
+    krt_status st = krti_json_parse(&f->arena, &c, text, size);
+
+    if (st != KRT_OK)
+        return krti_fail_in_object(f->k, st, where);
+    f->config_bytes = size;
+    st = take_config(f, c);
+    if (st == KRT_OK && f->config == NULL)
+        return krti_fail(f->k, KRT_E_FORMAT, where,
+                         "the architecture is no JSON object with class_name and config");
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- .keras */
+
+static krt_status take_metadata(krti_source *f, const void *text, size_t size)
+{
+    const krti_conf *c = NULL;
+    const krt_status st = krti_json_parse(&f->arena, &c, text, size);
+
+    if (st != KRT_OK)
+        return krti_fail_in_object(f->k, st, "metadata.json");
+    f->keras_version = krti_conf_get_text(c, "keras_version");
+    f->date_saved = krti_conf_get_text(c, "date_saved");
+    return KRT_OK;
+}
+
+/* What both forms of a .keras file have in common, once the two texts are there. */
+static krt_status take_keras_texts(krti_source *f, const krti_bytes *config,
+                                   const krti_bytes *metadata)
+{
+    krt_status st = parse_config(f, config->data, config->size, "config.json");
+
+    if (st == KRT_OK && metadata != NULL)
+        st = take_metadata(f, metadata->data, metadata->size);
+    if (st != KRT_OK)
+        return st;
+    f->generation = generation_of(f->keras_version, generation_of_config(f->config));
+    f->is_compiled = krti_conf_num(krti_conf_get(f->config, "compile_config")) > 0;
+    return KRT_OK;
+}
+
+static krt_status read_member(krti_source *f, const char *name, krti_bytes **out)
+{
+    const krti_zip_member *m = krti_zip_find(f->zip, name);
+
+    return m != NULL ? krti_zip_read(f->zip, out, m, true) : KRT_OK;
+}
+
+/* What an archive without a config.json is, by its members. */
+static krt_status refuse_archive(krti_source *f)
+{
+    const char *model = NULL;
+
+    for (size_t i = 0; i < krti_zip_num(f->zip); i++) {
+        const char *name = krti_zip_at(f->zip, i)->name;
+
+        if (krti_ends_with(name, "/data.pkl"))
+            return krti_fail(f->k, KRT_E_FORMAT, NULL,
+                             "%s is a PyTorch file (a pickle, which is never executed here), "
+                             "expected a Keras model or weights file",
+                             f->name);
+        if (krti_ends_with(name, ".npy"))
+            return krti_fail(f->k, KRT_E_FORMAT, NULL,
+                             "%s is an .npz archive of arrays, expected a Keras model or weights "
+                             "file",
+                             f->name);
+        if (krti_ends_with(name, ".h5") || krti_ends_with(name, ".hdf5") ||
+            krti_ends_with(name, ".keras") || krti_ends_with(name, "saved_model.pb") ||
+            krti_ends_with(name, "/config.json"))
+            model = model != NULL ? model : name;
+    }
+    if (model != NULL)
+        return krti_fail(f->k, KRT_E_FORMAT, NULL,
+                         "%s is a zip archive that holds %s; unpack it first", f->name, model);
+    return krti_fail(f->k, KRT_E_FORMAT, NULL,
+                     "There is no item named 'config.json' in the archive: %s is a zip archive of "
+                     "%zu members, not a .keras file",
+                     f->name, krti_zip_num(f->zip));
+}
+
+static krt_status open_archive(krti_source *f)
+{
+    krti_bytes *config = NULL, *metadata = NULL;
+    krt_status st = KRT_OK;
+
+    f->kind = KRT_FILE_KERAS_ARCHIVE;
+    TRY(krti_zip_open(f->k, &f->zip, f->bytes));
+    if (krti_zip_find(f->zip, "config.json") == NULL)
+        TRY(refuse_archive(f));
+    TRY(read_member(f, "config.json", &config));
+    TRY(read_member(f, "metadata.json", &metadata));
+    TRY(take_keras_texts(f, config, metadata));
+    f->has_weights = krti_zip_find(f->zip, WEIGHTS_MEMBER) != NULL;
+
+done:
+    krti_bytes_drop(config);
+    krti_bytes_drop(metadata);
+    return st;
+}
+
+/* A file of the directory, mapped; *out stays NULL when it is absent. */
+static krt_status map_in_directory(krti_source *f, const char *name, krti_bytes **out)
+{
+    krti_str path = KRTI_STR_INIT(f->k);
+    krt_status st = krti_path_join(&path, f->filepath, name);
+
+    if (st == KRT_OK && krti_path_kind_of(path.ptr) != KRTI_PATH_NONE)
+        st = krti_bytes_map(f->k, out, path.ptr);
+    if (st == KRT_OK && *out != NULL)
+        f->size_bytes += (int64_t)(*out)->size;
+    krti_str_free(&path);
+    return st;
+}
+
+static krt_status open_directory(krti_source *f)
+{
+    krti_bytes *config = NULL, *metadata = NULL;
+    krt_status st = KRT_OK;
+
+    f->kind = KRT_FILE_KERAS_DIRECTORY;
+    TRY(map_in_directory(f, "config.json", &config));
+    TRY(map_in_directory(f, "metadata.json", &metadata));
+    TRY(take_keras_texts(f, config, metadata));
+    TRY(map_in_directory(f, WEIGHTS_MEMBER, &f->bytes));
+    f->has_weights = f->bytes != NULL;
+
+done:
+    krti_bytes_drop(config);
+    krti_bytes_drop(metadata);
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- HDF5 */
+
+static krt_status take_text(krti_source *f, krti_h5 *h5, krti_h5_object o, const char *name,
+                            const char **out)
+{
+    char *text = NULL;
+    size_t length = 0;
+    bool found = false;
+    krt_status st = krti_h5_attribute_text(h5, o, name, &text, &length, &found);
+
+    if (st == KRT_OK && found && (*out = krti_arena_strndup(&f->arena, text, length)) == NULL)
+        st = KRT_E_NOMEM;
+    krti_free(f->k, text);
+    return st;
+}
+
+/* The names at the root, for the sentence about an HDF5 file of someone else. */
+static krt_status add_name(void *user, const char *name, krti_h5_object object, bool is_hard_link)
+{
+    krti_str *s = user;
+
+    (void)object;
+    (void)is_hard_link;
+    if (s->length < 120)
+        krti_str_addf(s, "%s%s", s->length > 0 ? ", " : "", name);
+    return s->status;
+}
+
+static krt_status refuse_hdf5(krti_source *f, krti_h5 *h5)
+{
+    krti_str names = KRTI_STR_INIT(f->k);
+    krt_status st = krti_h5_each(h5, krti_h5_root(h5), add_name, &names);
+
+    if (st == KRT_OK)
+        st =
+            krti_fail(f->k, KRT_E_FORMAT, NULL,
+                      "%s is an HDF5 file with neither Keras's attributes nor its groups; it holds "
+                      "%s",
+                      f->name, names.length > 0 ? names.ptr : "nothing");
+    krti_str_free(&names);
+    return st;
+}
+
+/* Keras 3's tree has a `vars` group at its root, or in the groups of a model's attributes. */
+typedef struct vars_search {
+    krti_h5 *h5;
+    bool found;
+} vars_search;
+
+static krt_status look_for_vars(void *user, const char *name, krti_h5_object object,
+                                bool is_hard_link)
+{
+    vars_search *search = user;
+    krti_h5_kind kind = KRTI_H5_OTHER;
+    krti_h5_object below;
+    krt_status st = KRT_OK;
+
+    if (!is_hard_link || search->found)
+        return KRT_OK;
+    search->found = strcmp(name, "layers") == 0 || strcmp(name, "vars") == 0 ||
+                    strcmp(name, "_layer_checkpoint_dependencies") == 0;
+    if (!search->found)
+        st = krti_h5_kind_of(search->h5, object, &kind);
+    if (st == KRT_OK && kind == KRTI_H5_GROUP)
+        st = krti_h5_find(search->h5, object, "vars", &below, &search->found);
+    return st;
+}
+
+static bool has_names(krti_h5 *h5, krti_h5_object o)
+{
+    return krti_h5_has_attribute(h5, o, "layer_names") ||
+           krti_h5_has_attribute(h5, o, "layer_names0");
+}
+
+/* Whose versions count: the root's, else the weights group's, as Keras writes them. */
+static krt_status take_versions(krti_source *f, krti_h5 *h5, krti_h5_object group)
+{
+    krt_status st = KRT_OK;
+
+    TRY(take_text(f, h5, group, "keras_version", &f->keras_version));
+    TRY(take_text(f, h5, group, "backend", &f->backend));
+    TRY(take_text(f, h5, krti_h5_root(h5), "keras_version", &f->keras_version));
+    TRY(take_text(f, h5, krti_h5_root(h5), "backend", &f->backend));
+    f->generation =
+        generation_of(f->keras_version, 1); /* Keras 1 wrote no version beside weights */
+
+done:
+    return st;
+}
+
+static krt_status open_legacy_h5(krti_source *f, krti_h5 *h5, krti_h5_object group)
+{
+    const krti_h5_object root = krti_h5_root(h5);
+    const char *text = NULL;
+    krt_status st = KRT_OK;
+
+    f->kind = KRT_FILE_LEGACY_WEIGHTS_H5;
+    f->has_weights = has_names(h5, group);
+    TRY(take_versions(f, h5, group));
+    TRY(take_text(f, h5, root, "model_config", &text));
+    f->is_compiled = krti_h5_has_attribute(h5, root, "training_config");
+    if (text == NULL)
+        goto done;
+    f->kind = KRT_FILE_LEGACY_H5;
+    TRY(parse_config(f, text, strlen(text), "model_config"));
+
+done:
+    return st;
+}
+
+static krt_status open_hdf5_with(krti_source *f, krti_h5 *h5)
+{
+    const krti_h5_object root = krti_h5_root(h5);
+    krti_h5_object group = root;
+    vars_search search = {.h5 = h5};
+    bool has_group = false;
+    krt_status st = KRT_OK;
+
+    TRY(krti_h5_find(h5, root, "model_weights", &group, &has_group));
+    f->weights_group = has_group && !has_names(h5, root) ? "model_weights" : "";
+    if (f->weights_group[0] == '\0')
+        group = root;
+    if (has_names(h5, group) || krti_h5_has_attribute(h5, root, "model_config"))
+        return open_legacy_h5(f, h5, group);
+    if (krti_h5_has_attribute(h5, root, "nb_layers")) {
+        f->kind = KRT_FILE_LEGACY_WEIGHTS_H5;
+        f->generation = 0;
+        return KRT_OK;
+    }
+    TRY(krti_h5_each(h5, root, look_for_vars, &search));
+    if (!search.found)
+        return refuse_hdf5(f, h5);
+    f->kind = KRT_FILE_WEIGHTS_H5;
+    f->generation = 3;
+    f->has_weights = true;
+
+done:
+    return st;
+}
+
+static krt_status open_hdf5(krti_source *f)
+{
+    krti_h5 *h5 = NULL;
+    krt_status st = krti_h5_open(f->k, &h5, f->bytes);
+
+    if (st == KRT_OK)
+        st = open_hdf5_with(f, h5);
+    krti_h5_close(h5);
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- JSON */
+
+static krt_status refuse_json(krti_source *f, const krti_conf *c)
+{
+    if (krti_conf_get(c, "modelTopology") != NULL || krti_conf_get(c, "weightsManifest") != NULL)
+        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
+                         "%s is a TensorFlow.js model, which is not read", f->name);
+    return krti_fail(f->k, KRT_E_FORMAT, NULL,
+                     "%s is JSON, but neither an architecture (class_name, config) nor a map of "
+                     "sharded weights (weight_map)",
+                     f->name);
+}
+
+static krt_status open_json(krti_source *f)
+{
+    const krti_conf *c = NULL;
+    krt_status st = krti_json_parse(&f->arena, &c, f->bytes->data, f->bytes->size);
+
+    if (st != KRT_OK)
+        return st;
+    if (krti_conf_get(c, "weight_map") != NULL) {
+        f->kind = KRT_FILE_WEIGHTS_JSON;
+        f->shards = krti_conf_get(c, "weight_map");
+        f->generation = 3;
+        f->has_weights = true;
+        return KRT_OK;
+    }
+    f->kind = KRT_FILE_CONFIG_JSON;
+    st = take_config(f, c);
+    if (st == KRT_OK && f->config == NULL)
+        return refuse_json(f, c);
+    f->config_bytes = f->bytes->size;
+    f->keras_version = krti_conf_get_text(c, "keras_version");
+    f->backend = krti_conf_get_text(c, "backend");
+    f->generation = generation_of(f->keras_version, generation_of_config(f->config));
+    f->is_compiled = krti_conf_num(krti_conf_get(f->config, "compile_config")) > 0;
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- opening */
+
+static krt_status open_form(krti_source *f, krti_form form)
+{
+    switch (form) {
+    case KRTI_FORM_ZIP:
+        return open_archive(f);
+    case KRTI_FORM_HDF5:
+        return open_hdf5(f);
+    case KRTI_FORM_JSON:
+        return open_json(f);
+    case KRTI_FORM_KERAS_DIRECTORY:
+        return open_directory(f);
+    case KRTI_FORM_TF_CHECKPOINT:
+        f->kind = KRT_FILE_TF_CHECKPOINT;
+        f->generation = 2;
+        return KRT_OK;
+    default:
+        f->kind = KRT_FILE_SAVED_MODEL;
+        f->generation = 2;
+        return KRT_OK;
+    }
+}
+
+static krt_status open_bytes(krti_source *f)
+{
+    krti_form form = KRTI_FORM_ZIP;
+    krt_status st = krti_detect(f->k, &form, f->bytes, f->filepath);
+
+    f->size_bytes = (int64_t)f->bytes->size;
+    if (st == KRT_OK)
+        st = open_form(f, form);
+    return st;
+}
+
+/* A directory that holds a sharded set: its map is the file meant. */
+static krt_status open_sharded_directory(krti_source *f)
+{
+    krti_str path = KRTI_STR_INIT(f->k);
+    krt_status st = KRT_OK;
+
+    TRY(krti_path_join(&path, f->filepath, "model.weights.json"));
+    f->filepath = krti_arena_strdup(&f->arena, path.ptr);
+    if (f->filepath == NULL)
+        TRY(KRT_E_NOMEM);
+    f->name = krti_file_name(f->filepath);
+    TRY(krti_bytes_map(f->k, &f->bytes, f->filepath));
+    TRY(open_bytes(f));
+
+done:
+    krti_str_free(&path);
+    return st;
+}
+
+static krt_status open_path(krti_source *f)
+{
+    krti_form form = KRTI_FORM_ZIP;
+    krt_status st = KRT_OK;
+
+    if (krti_path_kind_of(f->filepath) == KRTI_PATH_FILE) {
+        st = krti_bytes_map(f->k, &f->bytes, f->filepath);
+        return st == KRT_OK ? open_bytes(f) : st;
+    }
+    st = krti_detect_path(f->k, &form, f->filepath);
+    if (st == KRT_OK)
+        st = form == KRTI_FORM_SHARDED_DIRECTORY ? open_sharded_directory(f) : open_form(f, form);
+    return st;
+}
+
+krt_status krti_source_open(krt_ctx *k, krti_source **out, const char *filepath)
+{
+    krti_source *f = NULL;
+    krt_status st = source_new(k, &f, filepath);
+
+    *out = NULL;
+    if (st == KRT_OK)
+        st = open_path(f);
+    if (st != KRT_OK) {
+        krti_fail_in_file(k, st, filepath);
+        krti_source_close(f);
+        return st;
+    }
+    *out = f;
+    return KRT_OK;
+}
+
+krt_status krti_source_wrap(krt_ctx *k, krti_source **out, const void *data, size_t size)
+{
+    krti_source *f = NULL;
+    krt_status st = source_new(k, &f, NULL);
+
+    *out = NULL;
+    if (st == KRT_OK)
+        st = krti_bytes_wrap(k, &f->bytes, data, size);
+    if (st == KRT_OK)
+        st = open_bytes(f);
+    if (st != KRT_OK) {
+        krti_source_close(f);
+        return st;
+    }
+    *out = f;
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- weights */
+
+static krt_status list_archive(krti_source *f, bool check_crc)
+{
+    const krti_zip_member *m = krti_zip_find(f->zip, WEIGHTS_MEMBER);
+    krti_bytes *bytes = NULL;
+    size_t file = 0;
+    krt_status st = KRT_OK;
+
+    TRY(krti_zip_read(f->zip, &bytes, m, check_crc));
+    TRY(krti_store_add_file(f->store, bytes, WEIGHTS_MEMBER, &file));
+    TRY(krti_h5_store_list(f->store, file));
+
+done:
+    krti_bytes_drop(bytes);
+    return krti_fail_in_object(f->k, st, WEIGHTS_MEMBER);
+}
+
+static krt_status list_shards(krti_source *f)
+{
+    krti_str dir = KRTI_STR_INIT(f->k);
+    krt_status st = KRT_OK;
+
+    if (f->filepath == NULL)
+        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
+                         "sharded weights lie in files beside their map; open them by path");
+    st = krti_path_dir(&dir, f->filepath);
+    if (st == KRT_OK)
+        st = krti_sharded_weights_list(f->store, f->shards, dir.ptr);
+    for (size_t i = 0; st == KRT_OK && i < f->store->num_files; i++)
+        f->size_bytes += (int64_t)f->store->files[i].bytes->size;
+    krti_str_free(&dir);
+    return st;
+}
+
+static krt_status list_hdf5(krti_source *f)
+{
+    size_t file = 0;
+    const bool is_member = f->kind == KRT_FILE_KERAS_DIRECTORY;
+    krt_status st =
+        krti_store_add_file(f->store, f->bytes, is_member ? WEIGHTS_MEMBER : NULL, &file);
+
+    if (st != KRT_OK)
+        return st;
+    if (f->kind == KRT_FILE_LEGACY_H5 || f->kind == KRT_FILE_LEGACY_WEIGHTS_H5)
+        return krti_legacy_h5_list(f->store, file, f->weights_group);
+    return krti_h5_store_list(f->store, file);
+}
+
+static krt_status no_weights(const krti_source *f)
+{
+    const bool has_npz = f->zip != NULL && krti_zip_find(f->zip, "model.weights.npz") != NULL;
+
+    if (has_npz)
+        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
+                         "%s keeps its weights in model.weights.npz as Python pickles, which are "
+                         "never executed here",
+                         f->name);
+    if (f->kind == KRT_FILE_KERAS_ARCHIVE || f->kind == KRT_FILE_KERAS_DIRECTORY)
+        return krti_fail(
+            f->k, KRT_E_FORMAT, NULL,
+            "Expected a model.weights.h5 or model.weights.npz file in %s; the save may "
+            "have been interrupted",
+            f->name);
+    return krti_fail(f->k, KRT_E_FORMAT, NULL,
+                     "%s holds an architecture only. Give the weights with --weights FILE, or see "
+                     "the layers with: keratin summary %s",
+                     f->name, f->name);
+}
+
+krt_status krti_source_list(krti_source *f, bool check_crc)
+{
+    krt_status st = KRT_OK;
+
+    if (f->store != NULL)
+        return KRT_OK;
+    if (!f->has_weights)
+        TRY(no_weights(f));
+    TRY(krti_store_new(f->k, &f->store));
+    if (f->kind == KRT_FILE_KERAS_ARCHIVE)
+        TRY(list_archive(f, check_crc));
+    else if (f->kind == KRT_FILE_WEIGHTS_JSON)
+        TRY(list_shards(f));
+    else
+        TRY(list_hdf5(f));
+
+done:
+    if (st != KRT_OK) {
+        krti_store_free(f->store);
+        f->store = NULL;
+    }
+    return f->filepath != NULL ? krti_fail_in_file(f->k, st, f->filepath) : st;
+}

@@ -1,0 +1,46 @@
+/* An opened file of any kind: what it is, its architecture, and where its weights are.
+ *
+ * Opening reads the names, the config and a few attributes; the weights are listed only when they
+ * are asked for, and then still not read. Both krt_load() and krt_file_open() begin here. */
+#ifndef KRTI_SAVING_SOURCE_H
+#define KRTI_SAVING_SOURCE_H
+
+#include "saving/detect.h"
+#include "saving/store.h"
+#include <keratin/saving.h>
+
+typedef struct krti_source {
+    krt_ctx *k;
+    krti_arena arena;
+    const char *filepath; /* NULL: a buffer */
+    const char *name;     /* for sentences */
+    krt_file_kind kind;
+    krti_bytes *bytes;         /* of the file; NULL for a directory or a checkpoint's prefix */
+    struct krti_zip *zip;      /* of an archive, else NULL */
+    const krti_conf *config;   /* {"class_name", "config", ...}, NULL: the file has none */
+    const krti_conf *shards;   /* the weight_map of sharded weights */
+    const char *weights_group; /* of a legacy file: "" or "model_weights" */
+    size_t config_bytes;
+    int64_t size_bytes; /* of all its files that are known without listing the weights */
+    const char *keras_version, *backend, *date_saved; /* NULL: the file does not say */
+    int generation;                                   /* Keras 1, 2 or 3; 0: Keras 0 */
+    bool is_compiled, has_weights;
+    krti_store *store; /* once asked for */
+} krti_source;
+
+krt_status krti_source_open(krt_ctx *k, krti_source **out, const char *filepath);
+krt_status krti_source_wrap(krt_ctx *k, krti_source **out, const void *data, size_t size);
+void krti_source_close(krti_source *f); /* NULL allowed */
+
+/* Lists the weights, into f->store, once. `check_crc`: an archive member's checksum is computed,
+ * which reads all of it. Fails: E_FORMAT when the file has none; what the formats fail with. */
+krt_status krti_source_list(krti_source *f, bool check_crc);
+
+/* The failure of a file that is recognised and not read yet: Keras 0 and 1, checkpoints, SavedModel.
+ * KRT_OK for all others. */
+krt_status krti_source_can_load(const krti_source *f);
+
+/* "Keras 2.2.4", "tf.keras 2.2.4-tf", "Keras 3"; into a buffer of 64 bytes, returned. */
+const char *krti_source_writer(const krti_source *f, char buffer[64]);
+
+#endif

@@ -1,0 +1,376 @@
+/* Building the list of a file's weights, and reading one array of it. See store.h. */
+#include "saving/store.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+krt_status krti_store_new(krt_ctx *k, krti_store **out)
+{
+    krti_store *s = krti_alloc(k, sizeof *s);
+
+    *out = NULL;
+    if (s == NULL)
+        return KRT_E_NOMEM;
+    s->k = k;
+    s->arena = (krti_arena)KRTI_ARENA_INIT(k);
+    s->by_path = krti_map_new(k);
+    s->groups = krti_map_new(k);
+    if (s->by_path == NULL || s->groups == NULL) {
+        krti_store_free(s);
+        return KRT_E_NOMEM;
+    }
+    *out = s;
+    return KRT_OK;
+}
+
+void krti_store_free(krti_store *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->num_files; i++) {
+        krti_h5_close(s->files[i].h5);
+        krti_bytes_drop(s->files[i].bytes);
+    }
+    krti_free(s->k, s->files);
+    krti_free(s->k, s->objects);
+    krti_free(s->k, s->arrays);
+    krti_map_free(s->by_path);
+    krti_map_free(s->groups);
+    krti_arena_free(&s->arena);
+    krti_free(s->k, s);
+}
+
+/* ------------------------------------------------------------------------------- building */
+
+krt_status krti_store_add_file(krti_store *s, krti_bytes *bytes, const char *name, size_t *index)
+{
+    krti_h5 *h5 = NULL;
+    krt_status st = KRT_OK;
+    const char *copy = NULL;
+
+    if (name != NULL && (copy = krti_arena_strdup(&s->arena, name)) == NULL)
+        return KRT_E_NOMEM;
+    TRY(krti_grow(s->k, &s->files, &s->files_capacity, s->num_files + 1, sizeof *s->files));
+    TRY(krti_h5_open(s->k, &h5, bytes));
+    *index = s->num_files;
+    s->files[s->num_files++] = (krti_store_file){copy, krti_bytes_use(bytes), h5};
+
+done:
+    return st;
+}
+
+static krt_status note_groups(krti_store *s, const char *path)
+{
+    krt_status st = krti_map_has(s->groups, path) ? KRT_OK : krti_map_set(s->groups, path, s);
+    krti_str prefix = KRTI_STR_INIT(s->k);
+
+    for (const char *p = path; st == KRT_OK && (p = strchr(p, '/')) != NULL; p++) {
+        krti_str_clear(&prefix);
+        st = krti_str_add_n(&prefix, path, (size_t)(p - path));
+        if (st == KRT_OK && !krti_map_has(s->groups, prefix.ptr))
+            st = krti_map_set(s->groups, prefix.ptr, s);
+    }
+    krti_str_free(&prefix);
+    return st;
+}
+
+krt_status krti_store_add_object(krti_store *s, const char *path, krti_role role)
+{
+    krt_status st = KRT_OK;
+    const char *copy = krti_arena_strdup(&s->arena, path);
+
+    if (copy == NULL)
+        return KRT_E_NOMEM;
+    TRY(krti_grow(s->k, &s->objects, &s->objects_capacity, s->num_objects + 1, sizeof *s->objects));
+    s->objects[s->num_objects++] =
+        (krti_store_object){.path = copy, .role = role, .first = s->num_arrays};
+    if (!krti_map_has(s->by_path, path))
+        TRY(krti_map_set(s->by_path, path, (void *)(uintptr_t)s->num_objects));
+    TRY(note_groups(s, path));
+
+done:
+    return st;
+}
+
+/* bfloat16 has no HDF5 type: h5py writes two opaque bytes, Keras 3 adds the attribute, tf-keras
+ * does not. The attribute on anything else is a file Keras cannot read either. */
+static krt_status two_bytes_dtype(krti_h5 *h5, krti_h5_object header, const krti_h5_type *t,
+                                  krt_ctx *k, krt_dtype *dtype)
+{
+    char *text = NULL;
+    size_t length = 0;
+    bool found = false;
+    const krt_status st = krti_h5_attribute_text(h5, header, "dtype", &text, &length, &found);
+    const bool says_bfloat16 = st == KRT_OK && found && strcmp(text, "bfloat16") == 0;
+
+    krti_free(k, text);
+    if (st != KRT_OK)
+        return st;
+    if (t->cls == KRTI_H5_OPAQUE)
+        *dtype = KRT_BFLOAT16;
+    else if (says_bfloat16 && *dtype != KRT_BFLOAT16)
+        *dtype = KRT_DTYPE_NONE;
+    return KRT_OK;
+}
+
+/* Keras's dtype of an HDF5 type, by its class and the logarithm of its size. */
+static krt_dtype plain_dtype(const krti_h5_type *t)
+{
+    static const krt_dtype floats[] = {KRT_DTYPE_NONE, KRT_FLOAT16, KRT_FLOAT32, KRT_FLOAT64};
+    static const krt_dtype ints[] = {KRT_INT8, KRT_INT16, KRT_INT32, KRT_INT64};
+    static const krt_dtype uints[] = {KRT_UINT8, KRT_UINT16, KRT_UINT32, KRT_UINT64};
+    size_t log = 0;
+
+    while (log < 3 && (1u << log) < t->size)
+        log++;
+    if ((1u << log) != t->size)
+        return KRT_DTYPE_NONE;
+    switch (t->cls) {
+    case KRTI_H5_FLOAT:
+        return t->is_bfloat16 ? KRT_BFLOAT16 : floats[log];
+    case KRTI_H5_INTEGER:
+        return t->is_signed ? ints[log] : uints[log];
+    case KRTI_H5_ENUM_BOOL:
+        return t->size == 1 ? KRT_BOOL : KRT_DTYPE_NONE;
+    default:
+        return KRT_DTYPE_NONE;
+    }
+}
+
+static krt_shape shape_of(const krti_h5_type *t)
+{
+    krt_shape shape = {.rank = t->rank};
+
+    if (t->rank > KRT_MAX_RANK || t->is_null)
+        return (krt_shape){.rank = -1};
+    for (int i = 0; i < t->rank; i++) {
+        if (t->dim[i] > (uint64_t)INT64_MAX)
+            return (krt_shape){.rank = -1};
+        shape.dim[i] = (int64_t)t->dim[i];
+    }
+    return shape;
+}
+
+static krt_status describe(krti_store *s, krti_store_array *a)
+{
+    krti_h5 *h5 = s->files[a->file].h5;
+    krti_h5_dataset d;
+    krt_status st = krti_h5_dataset_open(h5, a->header, &d);
+
+    if (st != KRT_OK)
+        return st;
+    a->dtype = plain_dtype(&d.type);
+    if (d.type.size == 2)
+        st = two_bytes_dtype(h5, a->header, &d.type, s->k, &a->dtype);
+    a->shape = shape_of(&d.type);
+    if (a->shape.rank < 0)
+        a->dtype = KRT_DTYPE_NONE;
+    a->size_bytes = d.size_bytes;
+    a->offset = d.is_contiguous && d.stored_bytes > 0 && d.offset <= INT64_MAX ? (int64_t)d.offset
+                                                                               : KRT_NONE;
+    return st;
+}
+
+krt_status krti_store_add_array(krti_store *s, size_t file, const char *entry, const char *key,
+                                krti_h5_object header)
+{
+    krti_store_array a = {.file = file, .header = header, .object = s->num_objects - 1};
+    krt_status st = KRT_OK;
+
+    a.entry = krti_arena_strdup(&s->arena, entry);
+    a.key = krti_arena_strdup(&s->arena, key);
+    if (a.entry == NULL || a.key == NULL)
+        return KRT_E_NOMEM;
+    TRY(krti_grow(s->k, &s->arrays, &s->arrays_capacity, s->num_arrays + 1, sizeof *s->arrays));
+    TRY(describe(s, &a));
+    s->arrays[s->num_arrays++] = a;
+    s->objects[s->num_objects - 1].num++;
+
+done:
+    return krti_fail_in_object(s->k, st, entry);
+}
+
+int krti_natural_compare(const char *a, const char *b)
+{
+    while (*a != '\0' && *b != '\0') {
+        if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
+            while (*a == '0' && isdigit((unsigned char)a[1]))
+                a++;
+            while (*b == '0' && isdigit((unsigned char)b[1]))
+                b++;
+            const size_t n = strspn(a, "0123456789"), m = strspn(b, "0123456789");
+            const int order = n != m ? (n < m ? -1 : 1) : strncmp(a, b, n);
+
+            if (order != 0)
+                return order;
+            a += n;
+            b += m;
+        } else if (*a != *b) {
+            return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
+        } else {
+            a++;
+            b++;
+        }
+    }
+    return *a != '\0' ? 1 : *b != '\0' ? -1 : 0;
+}
+
+static int by_key(const void *left, const void *right)
+{
+    const krti_store_array *a = left, *b = right;
+
+    return krti_natural_compare(a->key, b->key);
+}
+
+void krti_store_sort_arrays(krti_store *s)
+{
+    const krti_store_object *o = &s->objects[s->num_objects - 1];
+
+    if (o->num > 1)
+        qsort(s->arrays + o->first, o->num, sizeof *s->arrays, by_key);
+}
+
+/* ------------------------------------------------------------------------------- finding */
+
+static const char OLD_LAYERS[] = "_layer_checkpoint_dependencies";
+
+/* The path with every "layers" replaced, as Keras's own fallback does it. */
+static const krti_store_object *find_old_spelling(const krti_store *s, const char *path)
+{
+    krti_str old = KRTI_STR_INIT(s->k);
+    uintptr_t found = 0;
+
+    for (const char *hit; (hit = strstr(path, "layers")) != NULL; path = hit + strlen("layers")) {
+        krti_str_add_n(&old, path, (size_t)(hit - path));
+        krti_str_add(&old, OLD_LAYERS);
+    }
+    if (krti_str_add(&old, path) == KRT_OK)
+        found = (uintptr_t)krti_map_get(s->by_path, old.ptr);
+    krti_str_free(&old);
+    return found > 0 ? &s->objects[found - 1] : NULL;
+}
+
+const krti_store_object *krti_store_find(const krti_store *s, const char *path)
+{
+    const uintptr_t found = (uintptr_t)krti_map_get(s->by_path, path);
+
+    if (found > 0)
+        return &s->objects[found - 1];
+    return krti_map_has(s->groups, OLD_LAYERS) ? find_old_spelling(s, path) : NULL;
+}
+
+bool krti_store_has_group(const krti_store *s, const char *path)
+{
+    return krti_map_has(s->groups, path);
+}
+
+/* ------------------------------------------------------------------------------- reading */
+
+static bool is_native(const krti_h5_type *t)
+{
+    const uint16_t one = 1;
+    unsigned char first;
+
+    memcpy(&first, &one, 1);
+    return t->size == 1 || t->big_endian == (first == 0);
+}
+
+/* Copies n elements of `size` bytes, each turned round. */
+static void swap_bytes(unsigned char *dst, const unsigned char *src, size_t n, size_t size)
+{
+    for (size_t i = 0; i < n; i++, dst += size, src += size)
+        for (size_t j = 0; j < size; j++)
+            dst[j] = src[size - 1 - j];
+}
+
+/* The elements in native order and aligned, in a buffer of their own. Bools may be any byte in a
+ * file; everything behind this expects 0 or 1. */
+static krt_status straighten(krt_ctx *k, void **copy, const krti_store_array *a, const void *data,
+                             size_t n, bool native)
+{
+    const size_t size = krt_dtype_size(a->dtype);
+
+    *copy = krti_array(k, n, size);
+    if (*copy == NULL)
+        return KRT_E_NOMEM;
+    if (a->dtype == KRT_BOOL)
+        krti_convert(*copy, KRT_BOOL, data, KRT_UINT8, n);
+    else if (native)
+        memcpy(*copy, data, n * size);
+    else
+        swap_bytes(*copy, data, n, size);
+    return KRT_OK;
+}
+
+/* Elements in either byte order and at any alignment, into a new tensor of dtype `to`. */
+static krt_status convert(krt_ctx *k, krt_tensor **out, krt_dtype to, const krti_store_array *a,
+                          const void *data, size_t n, bool native)
+{
+    const size_t size = krt_dtype_size(a->dtype);
+    const bool is_plain = native && a->dtype != KRT_BOOL;
+    void *copy = NULL;
+    krt_status st = KRT_OK;
+
+    TRY(krt_tensor_new(k, out, to, a->shape));
+    if (n == 0)
+        goto done;
+    if (is_plain && to == a->dtype) {
+        memcpy((*out)->data, data, n * size);
+    } else if (is_plain && (uintptr_t)data % size == 0) {
+        krti_convert((*out)->data, to, data, a->dtype, n);
+    } else {
+        TRY(straighten(k, &copy, a, data, n, native));
+        krti_convert((*out)->data, to, copy, a->dtype, n);
+    }
+
+done:
+    krti_free(k, copy);
+    return st;
+}
+
+static krt_status cannot_read(krt_ctx *k, const krti_store_array *a)
+{
+    if (a->shape.rank < 0)
+        return krti_fail(k, KRT_E_UNSUPPORTED, a->entry,
+                         "the array has no shape of at most %d axes", KRT_MAX_RANK);
+    return krti_fail(k, KRT_E_UNSUPPORTED, a->entry,
+                     "the array's element type is none of Keras's number types");
+}
+
+krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype wanted, krt_tensor **out)
+{
+    const krti_store_array *a = &s->arrays[array];
+    const krti_store_file *f = &s->files[a->file];
+    krti_h5_dataset d;
+    const void *data = NULL;
+    krti_bytes *owned = NULL;
+    size_t size = 0;
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    if (a->dtype == KRT_DTYPE_NONE || !krti_shape_bytes(a->shape, a->dtype, &size))
+        TRY(cannot_read(s->k, a));
+    TRY(krti_h5_dataset_open(f->h5, a->header, &d));
+    if (d.size_bytes != size)
+        TRY(krti_fail(s->k, KRT_E_CORRUPT, a->entry, "the file changed while it was read"));
+    TRY(krti_h5_dataset_read(f->h5, a->header, &d, &data, &owned));
+    const size_t n = size / krt_dtype_size(a->dtype);
+    const bool native = is_native(&d.type);
+    if (wanted == KRT_DTYPE_NONE)
+        wanted = a->dtype;
+    if (wanted == a->dtype && wanted != KRT_BOOL && native && size > 0 &&
+        (uintptr_t)data % krt_dtype_size(a->dtype) == 0)
+        TRY(krti_tensor_map(s->k, out, wanted, a->shape, owned != NULL ? owned : f->bytes, data));
+    else
+        TRY(convert(s->k, out, wanted, a, data, n, native));
+    if (owned == NULL && (*out)->source == NULL && size > 0)
+        krti_bytes_forget(f->bytes, data, size);
+
+done:
+    krti_bytes_drop(owned);
+    if (st != KRT_OK) {
+        krt_tensor_free(*out);
+        *out = NULL;
+    }
+    return krti_fail_in_object(s->k, st, a->entry);
+}

@@ -1,0 +1,100 @@
+/* The weights of a file as a list: objects (layers) and the arrays each of them holds.
+ *
+ * Every container Keras writes comes down to this one list, made by three readers: h5_store.c
+ * (Keras 3's tree of `vars` groups), sharded_weights.c (the same tree over several files) and
+ * legacy_h5_format.c (layer_names and weight_names of Keras 1 and 2). Making the list reads names,
+ * types and shapes and never a tensor's bytes. Keras: the IO stores of saving_lib.py. */
+#ifndef KRTI_SAVING_STORE_H
+#define KRTI_SAVING_STORE_H
+
+#include "base/conf.h"
+#include "base/map.h"
+#include "formats/h5_read.h"
+#include "tensor/tensor.h"
+
+typedef enum krti_role {
+    KRTI_ROLE_WEIGHT = 0, /* belongs to a layer */
+    KRTI_ROLE_OPTIMIZER,  /* kept for training */
+    KRTI_ROLE_OTHER       /* metrics' state, data beside the weights: Keras never reads it */
+} krti_role;
+
+/* One HDF5 file the arrays lie in. */
+typedef struct krti_store_file {
+    const char *name; /* shard or archive member; NULL: the file that was opened */
+    krti_bytes *bytes;
+    krti_h5 *h5;
+} krti_store_file;
+
+typedef struct krti_store_array {
+    const char *entry; /* for people: "/layers/dense/vars/0", "dense/dense/kernel:0" */
+    const char *key;   /* within its object: "0", "dense/kernel:0" */
+    size_t object;     /* whose it is */
+    size_t file;
+    krti_h5_object header;
+    krt_dtype dtype; /* KRT_DTYPE_NONE: a type or rank we cannot read */
+    krt_shape shape; /* rank -1 when the rank is beyond ours */
+    uint64_t size_bytes;
+    int64_t offset; /* of the raw bytes in the file; KRT_NONE when they are chunked or absent */
+} krti_store_array;
+
+typedef struct krti_store_object {
+    const char
+        *path; /* "layers/dense", "" for the model itself; in legacy files the layer's name */
+    krti_role role;
+    size_t first, num; /* its arrays */
+    size_t num_other;  /* children among the arrays that are no array: Keras counts them too */
+} krti_store_object;
+
+typedef struct krti_store {
+    krt_ctx *k;
+    krti_arena arena;
+    krti_store_file *files;
+    size_t num_files, files_capacity;
+    krti_store_object *objects;
+    size_t num_objects, objects_capacity;
+    krti_store_array *arrays;
+    size_t num_arrays, arrays_capacity;
+    krti_map *by_path; /* path -> object's index + 1 */
+    krti_map *groups;  /* every path and every prefix of one */
+    bool is_legacy;
+} krti_store;
+
+krt_status krti_store_new(krt_ctx *k, krti_store **out);
+void krti_store_free(krti_store *s); /* NULL allowed; tensors read from it live on */
+
+/* --- for the readers ------------------------------------------------------------------------- */
+/* Opens an HDF5 file; keeps a use of `bytes`. `name` as in krti_store_file; copied. */
+krt_status krti_store_add_file(krti_store *s, krti_bytes *bytes, const char *name, size_t *index);
+/* Starts an object; the arrays added next are its own. Of two objects of one path the first is
+ * found by it. */
+krt_status krti_store_add_object(krti_store *s, const char *path, krti_role role);
+krt_status krti_store_add_array(krti_store *s, size_t file, const char *entry, const char *key,
+                                krti_h5_object header);
+/* Puts the last object's arrays into the natural order of their keys: 0, 1, 2, 10. */
+void krti_store_sort_arrays(krti_store *s);
+
+/* Appends the tree under the root of an opened file (h5_store.c). */
+krt_status krti_h5_store_list(krti_store *s, size_t file);
+/* Appends what one `vars` group holds to the last object; nothing when the group is absent. */
+krt_status krti_h5_store_list_vars(krti_store *s, size_t file, const char *path);
+/* The role of an object by its path: "optimizer/...", "metrics/...". */
+krti_role krti_h5_store_role(const char *path);
+/* Opens every shard that the map names, beside `dir` (sharded_weights.c). */
+krt_status krti_sharded_weights_list(krti_store *s, const krti_conf *map, const char *dir);
+/* Appends the lists under `group` ("" or "model_weights") and optimizer_weights. */
+krt_status krti_legacy_h5_list(krti_store *s, size_t file, const char *group);
+
+/* --- for the users --------------------------------------------------------------------------- */
+/* The object with this path, NULL when there is none. Keras 2.13 called `layers` otherwise in some
+ * builds; that spelling is tried second. */
+const krti_store_object *krti_store_find(const krti_store *s, const char *path);
+/* Whether an object has this path or lies below it. */
+bool krti_store_has_group(const krti_store *s, const char *path);
+/* Reads one array as `wanted` (KRT_DTYPE_NONE: as it lies). Used in place when it is contiguous,
+ * aligned, in the machine's byte order and of that type; else converted. */
+krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype wanted, krt_tensor **out);
+
+/* Compares texts with runs of digits as numbers: dense_2 before dense_10. */
+int krti_natural_compare(const char *a, const char *b);
+
+#endif
