@@ -20,19 +20,17 @@ static krt_status visit(walk *w, krt_layer *l, int depth);
 
 /* ------------------------------------------------------------------------------- names */
 
-/* The group of a class: snake case of Python's class name, which for one class is not the name in
- * configs. Keras 2's Model is what Keras 3 calls Functional. */
-static krt_status group_name(krti_str *s, const krt_layer *l)
+krt_status krti_saving_lib_group(krti_str *s, const char *class_name, bool is_functional)
 {
-    const krt_model *m = krti_model_of(l);
-    const char *name = l->class_name;
+    const char *bare = strrchr(class_name, '>');
 
-    if (strcmp(name, "GroupQueryAttention") == 0)
-        name = "GroupedQueryAttention";
-    if (strcmp(name, "Model") == 0 && m != NULL && m->is_functional)
-        name = "Functional";
+    class_name = bare != NULL ? bare + 1 : class_name;
+    if (strcmp(class_name, "GroupQueryAttention") == 0)
+        class_name = "GroupedQueryAttention";
+    if (strcmp(class_name, "Model") == 0 && is_functional)
+        class_name = "Functional";
     krti_str_clear(s);
-    return krti_snake_case(s, name);
+    return krti_snake_case(s, class_name);
 }
 
 static bool was_visited(const walk *w, const krt_layer *l)
@@ -234,7 +232,9 @@ static krt_status visit_element(walk *w, const krti_inner *inner, krti_map *coun
 
     if (!w->counts_visited && was_visited(w, inner->layer))
         return KRT_OK;
-    TRY(group_name(&group, inner->layer));
+    const krt_model *model = krti_model_of(inner->layer);
+    TRY(krti_saving_lib_group(&group, inner->layer->class_name,
+                              model != NULL && model->is_functional));
     const uintptr_t count = (uintptr_t)krti_map_get(counts, krti_str_text(&group));
     TRY(krti_map_set(counts, krti_str_text(&group), (void *)(count + 1)));
     if (count > 0)
