@@ -70,34 +70,44 @@ static krt_tensor *take(arrays *a, size_t i)
     return t;
 }
 
-/* Several arrays for several inputs (or more arrays than inputs): by name where every input's name
- * is there, else in the file's order where the numbers agree. */
+/* An array goes by the input's name, by "x_" before it, or, for the only input, by "x". */
+static bool fits(const char *name, const krt_model *m, size_t input)
+{
+    const char *wanted = krt_model_input_name(m, input);
+
+    if (name == NULL)
+        return false;
+    if (wanted != NULL && (strcmp(name, wanted) == 0 ||
+                           (strncmp(name, "x_", 2) == 0 && strcmp(name + 2, wanted) == 0)))
+        return true;
+    return krt_model_num_inputs(m) == 1 && strcmp(name, "x") == 0;
+}
+
+/* The array for an input; a->n when none has its name. */
+static size_t array_for(const arrays *a, const krt_model *m, size_t input)
+{
+    size_t j = 0;
+
+    while (j < a->n && (a->names == NULL || !fits(a->names[j], m, input)))
+        j++;
+    return j;
+}
+
+/* By name where every input finds one, else in the file's order where the numbers agree. */
 static int share_out(const char *file, const krt_model *m, arrays *a, krt_tensor **x)
 {
     const size_t n = krt_model_num_inputs(m);
     size_t named = 0;
     char names[256];
 
-    for (size_t i = 0; a->names != NULL && i < n; i++) {
-        const char *wanted = krt_model_input_name(m, i);
-
-        for (size_t j = 0; wanted != NULL && j < a->n; j++)
-            if (a->names[j] != NULL && strcmp(a->names[j], wanted) == 0) {
-                named++;
-                break;
-            }
-    }
-    if (named != n && a->n != n)
+    while (named < n && array_for(a, m, named) < a->n)
+        named++;
+    if (named < n && a->n != n)
         return fail_says(file, "%zu array%s for the model's %zu input%s (%s)", a->n,
                          a->n == 1 ? "" : "s", n, n == 1 ? "" : "s",
                          input_names(m, names, sizeof names));
-    for (size_t j = 0; j < a->n; j++) {
-        const char *name = a->names != NULL ? a->names[j] : NULL;
-        const size_t i = named != n ? j : name != NULL ? input_named(m, name, strlen(name)) : n;
-
-        if (i < n && x[i] == NULL)
-            x[i] = take(a, j);
-    }
+    for (size_t i = 0; i < n; i++)
+        x[i] = take(a, named == n ? array_for(a, m, i) : i);
     return CLI_DONE;
 }
 

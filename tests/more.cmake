@@ -24,6 +24,10 @@ if(BUILD_SHARED_LIBS AND CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT KERATIN_SAN
            COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/headertest/packaging.sh ${CMAKE_COMMAND}
                    ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER} ${CMAKE_SOURCE_DIR}/examples/predict.c)
   set_tests_properties(packaging PROPERTIES TIMEOUT 120)
+  add_test(NAME readme
+           COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/headertest/readme.sh ${CMAKE_C_COMPILER}
+                   ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/include
+                   $<TARGET_FILE:keratin> 20)
 endif()
 
 # The tool and the examples: each cli/<name>.sh with the transcript it must give beside it. The

@@ -1,7 +1,7 @@
 /* krt_describe(): what this build supports. Classes describe themselves on the layers floor; the
  * formats, which are known only here, are added to the list of everything. */
 #include "formats/json.h"
-#include "layers/describe.h"
+#include "layers/manual.h"
 #include <keratin/saving.h>
 
 static const struct {

@@ -1,0 +1,16 @@
+/* What a class is and takes, as data and as text. */
+#ifndef KRTI_LAYERS_MANUAL_H
+#define KRTI_LAYERS_MANUAL_H
+
+#include "base/str.h"
+#include "layers/layer.h"
+
+/* {"name", "kind", "arguments": [{"name", "type", "required", "default"}]} for a layer (registered
+ * ones too), initializer, activation or operation. Fails: E_UNKNOWN_CLASS, E_NOMEM. */
+krt_status krti_describe_class(krti_arena *a, const char *name, krti_conf **out);
+/* The same as lines of text. */
+krt_status krti_describe_class_text(krti_str *s, const char *name);
+/* {"layers": [...], "activations": [...], "initializers": [...], "operations": [...]}. */
+krt_status krti_describe_all(krti_arena *a, krti_conf **out);
+
+#endif
