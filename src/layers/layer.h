@@ -75,7 +75,7 @@ krt_status krti_layer_add_inner(krt_layer *l, const char *attribute, bool in_lis
 /* A variable that belongs to another layer but is also saved here (SpectralNormalization). */
 krt_status krti_layer_add_shared(krt_layer *l, krt_variable *v);
 krt_variable *krti_layer_variable(const krt_layer *l, const char *name); /* own; NULL: none */
-krt_layer *krti_layer_inner(const krt_layer *l, const char *attribute); /* the first; NULL: none */
+krt_layer *krti_layer_inner(const krt_layer *l, const char *attribute);  /* the first; NULL: none */
 /* The layer's failure: status, its name as the object. */
 krt_status krti_layer_fail(const krt_layer *l, krt_status status, const char *format, ...)
     KRTI_PRINTF(3, 4);
@@ -146,6 +146,7 @@ struct krt_call {
     krt_layer *layer;
     bool training;
     size_t num_in;
+    size_t num_values; /* entries of `in`, those included that only kwargs refer to; 0: num_in */
     krt_value *const *in;
     krt_value *const *in_mask; /* NULL entries: no mask; KRT_BOOL, (batch, time) as in Keras */
     size_t num_out;
@@ -180,17 +181,27 @@ krt_value *krti_activate(krt_call *c, krt_value *x, const char *activation);
 /* Whether Keras has such a function; NULL is linear. config.c asks for every activation field: a
  * bad name from C fails at once, one from a file marks the layer as unsupported. */
 bool krti_activation_known(const char *activation);
+/* For `describe`: the i-th name, NULL past the last. */
+const char *krti_activation_at(size_t i);
 
 /* --- initializers (initializers.c) ----------------------------------------------------------- */
 /* Keras's initializers as classes without build and call: "HeNormal", "he_normal", "uniform", ...;
  * NULL: unknown. */
 const krt_layer_class *krti_initializer_find(const char *name);
+/* The same initializer for a kernel whose input and output axes are not the last two; itself when
+ * it does not look at them, or names its own. */
+krt_status krti_initializer_with_axes(krt_layer *owner, const krt_spec *spec,
+                                      const krt_axes *inputs, const krt_axes *outputs,
+                                      const krt_spec **out);
+const krt_layer_class *krti_initializer_at(size_t i); /* NULL past the last */
 
 /* --- older generations (legacy.c) ------------------------------------------------------------ */
-/* Respells one object {"class_name", "config", ...} as Keras 3 would write it: class aliases,
- * renamed and dropped keys, older forms of values. *out is `object` when nothing had to change,
- * else a copy in the arena (nested layers are shared and respelled when their turn comes). */
-krt_status krti_legacy_layer(krti_arena *a, int generation, const krti_conf *object,
-                             const krti_conf **out);
+/* Respells the config of a layer (of today's class name) as Keras 3 would write it: renamed and
+ * dropped keys, older forms of values. *out is a copy in the arena that shares its values with
+ * `config`; nested layers are respelled when their turn comes. */
+krt_status krti_legacy_config(krti_arena *a, int generation, const char *class_name,
+                              const krti_conf *config, const krti_conf **out);
+/* Today's name of a class: Convolution2D is Conv2D; others stay as they are. */
+const char *krti_legacy_class_name(const char *class_name);
 
 #endif

@@ -341,6 +341,7 @@ static krt_status trace_node(krt_model *m, krti_graph *g, size_t at, values *v, 
     krt_value **in_mask = krti_array(k, n->num_refs + 1, sizeof *in_mask);
     krt_call c = {.training = training,
                   .num_in = n->num_in,
+                  .num_values = n->num_refs,
                   .args = n->args,
                   .kwargs = n->kwargs,
                   .user = tracing};

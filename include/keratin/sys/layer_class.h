@@ -80,7 +80,8 @@ struct krt_layer_class {
 
 enum krt_layer_flags {
     KRT_LAYER_PASSES_MASK = 1, /**< the first input's mask goes on to the outputs */
-    KRT_LAYER_TAKES_LIST = 2   /**< a list of inputs, as the merging layers */
+    KRT_LAYER_TAKES_LIST = 2,  /**< a list of inputs, as the merging layers */
+    KRT_LAYER_OPERATION = 4    /**< an operation inside a Functional, not one of model.layers */
 };
 
 /** Makes a class known to this context, as register_keras_serializable(). `cls` must outlive it.
