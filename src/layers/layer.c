@@ -15,10 +15,11 @@ static void layer_destroy(void *self)
     for (size_t i = 0; i < l->num_variables; i++) {
         krt_variable *v = l->variables[i];
 
-        if (v->layer != l) /* shared: its owner frees it */
+        if (i < 64 && (l->shared_variables >> i & 1) != 0) /* its owner frees it, or has */
             continue;
         krti_free(k, v->path);
-        krt_tensor_free(v->tensor);
+        if (!k->is_closing) /* else the context frees the tensor, or has */
+            krt_tensor_free(v->tensor);
         krti_free(k, v);
     }
     krti_free(k, l->variables);
@@ -167,6 +168,8 @@ krt_status krt_layer_add_weight(krt_layer *l, const char *name, krt_shape shape,
 
 krt_status krti_layer_add_shared(krt_layer *l, krt_variable *v)
 {
+    KRTI_ASSERT(l->num_variables < 64);
+    l->shared_variables |= UINT64_C(1) << l->num_variables;
     return append_variable(l, v);
 }
 

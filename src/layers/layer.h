@@ -45,6 +45,7 @@ struct krt_layer {
     int generation; /* of the Keras that wrote it: 1, 2 or 3; it decides what some names mean */
     krt_variable **variables; /* own, in Keras's order of creation = index in `vars` */
     size_t num_variables, variables_capacity;
+    uint64_t shared_variables; /* bit i: variables[i] belongs to another layer */
     krti_inner *inner; /* in order of creation */
     size_t num_inner, inner_capacity;
     krt_shape *build_shapes; /* what it was built for */
