@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Writes tests/fixtures/arrays: array files and archives as NumPy and Python write them.
+
+  python tools/make_array_fixtures.py [--out DIR]
+
+Needs NumPy 2.4 and nothing else. The same version gives the same files, byte for byte.
+
+- order.npz     the numbers 0 to 23 as (2, 3, 4) in every dtype, byte order and memory order; the name says which
+- packed.npz    some of them compressed
+- v1.npy, v2.npy, v3.npy   the versions of the header
+- digits.gz     IDX of unsigned bytes, gzipped, as MNIST is distributed
+- format.npz    arrays, and format.txt: the text NumPy prints for each ("== NAME", then str(array))
+- cast.npz      X: values, X__DTYPE: X.astype(DTYPE)
+- *.zip         archives of Python's zipfile: deflated with a comment, through a pipe (data descriptors), ZIP64
+"""
+
+import argparse
+import gzip
+import io
+import os
+import struct
+import warnings
+import zipfile
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+FLOATS = ["float16", "float32", "float64"]
+
+
+def order(out):
+    base = np.arange(24).reshape(2, 3, 4)
+    arrays = {}
+    for dtype in INTEGERS + FLOATS:
+        for mark, name in (("<", "little"), (">", "big")):
+            a = base.astype(np.dtype(dtype).newbyteorder(mark))
+            arrays[f"{dtype}_{name}_c"] = a
+            arrays[f"{dtype}_{name}_f"] = np.asfortranarray(a)
+    np.savez(os.path.join(out, "order.npz"), **arrays)
+    np.savez_compressed(os.path.join(out, "packed.npz"), **{k: v for k, v in arrays.items() if "float" in k},
+                        zeros=np.zeros((300, 300), "float32"), flags=np.array([True, False, True]))
+
+
+def versions(out):
+    for major in (1, 2, 3):
+        with open(os.path.join(out, f"v{major}.npy"), "wb") as f:
+            np.lib.format.write_array(f, np.arange(6, dtype="float32").reshape(2, 3), version=(major, 0))
+
+
+def idx(out):
+    a = (np.arange(3 * 4 * 5) * 4 % 251).astype("uint8").reshape(3, 4, 5)
+    raw = struct.pack(">HBB3I", 0, 8, 3, *a.shape) + a.tobytes()
+    with open(os.path.join(out, "digits.gz"), "wb") as f:
+        f.write(gzip.compress(raw, mtime=0))
+
+
+def printed(rng):
+    """Arrays that meet each rule of NumPy's printing."""
+    yield from (np.array(v) for v in (True, 7, 0.1, 1e16, np.nan))
+    yield from (np.float32(v) * np.ones(()).astype("float32") for v in (0.1, 1e6, 1e-5, 1 / 3))
+    for dtype in FLOATS:
+        for values in ([], [0], [0, 1], [1.5, 2.25], [0.1, 0.2, 0.3], [1e-5, 1], [999.0, 1], [1001.0, 1], [1 / 3, 2 / 3, 1e-3],
+                       [np.nan, 1, 2], [np.inf, -np.inf], [np.nan], [-np.inf, 1.25], [1e4, np.nan, -np.inf], [-0.0, 0.0],
+                       [0.0001, 0.1], [0.00009], [100, 200, 300.5], [9.999999999], [0.12345678912], [99.99999999999]):
+            yield np.array(values, dtype)
+        for shape in ((3,), (10,), (2, 3), (2, 3, 4), (30, 40), (1001,), (10, 10, 11), (2, 1, 3, 2), (1, 1), (3, 500), (1001, 2)):
+            yield rng.standard_normal(shape).astype(dtype)
+        for scale in (1e-9, 1e-5, 1e-2, 1e2, 1e5, 1e9):
+            with np.errstate(over="ignore"):
+                yield (rng.standard_normal(20) * scale).astype(dtype)
+        p = np.exp(rng.standard_normal((4, 10)).astype(dtype))
+        yield p / p.sum(1, keepdims=True)
+    yield np.array([5e-324, 1.0])
+    for dtype in INTEGERS:
+        info = np.iinfo(dtype)
+        yield np.array([info.min, info.max, 0], dtype)
+        yield rng.integers(0, 100, (40, 28), dtype=dtype)
+    yield rng.integers(0, 2, (3, 40)).astype(bool)
+    yield np.zeros((2, 0, 3))
+    yield np.zeros((1,) * 8)
+    yield np.ones((7,) * 4, "float32")
+
+
+def texts(out):
+    arrays = {f"a{i}": np.asarray(a) for i, a in enumerate(printed(np.random.default_rng(1)))}
+    np.savez_compressed(os.path.join(out, "format.npz"), **arrays)
+    with open(os.path.join(out, "format.txt"), "w") as f:
+        for name, a in arrays.items():
+            f.write(f"== {name}\n{a}\n")
+
+
+def casts(out):
+    """Conversions that C defines; the rest differs between machines."""
+    rng = np.random.default_rng(2)
+    halves = np.frombuffer(rng.bytes(400), "float16").astype("float64")
+    between = (np.arange(0x3C00, 0x3C40, dtype="uint16").view("float16").astype("float64")
+               + np.arange(0x3C01, 0x3C41, dtype="uint16").view("float16").astype("float64")) / 2
+    arrays = {
+        "real": np.concatenate([halves, between, between * (1 + 2**-52), between * (1 - 2**-53),
+                                rng.standard_normal(100) * 10.0 ** rng.integers(-12, 5, 100), [0.0, -0.0, np.inf, -np.inf, np.nan, 1e300]]),
+        "small": np.concatenate([rng.uniform(0, 127, 100), [0.0, -0.0, 0.5, 0.99, 1.0, 126.999]]),
+        "signed": np.concatenate([rng.uniform(-128, 127, 100), [-0.5, -0.99, -127.999]]),
+        "int64": np.concatenate([rng.integers(-2**63, 2**63 - 1, 100), [-2**63, 2**63 - 1, 0, 1, 2**53 + 1, 2**24 + 1]]),
+        "uint64": np.concatenate([rng.integers(0, 2**64 - 1, 100, dtype="uint64"), np.array([2**63, 2**64 - 1, 2**63 + 1025], "uint64")]),
+    }
+    found = dict(arrays)
+    for name, a in arrays.items():
+        to = FLOATS + ["bool"]
+        to += INTEGERS if name in ("small", "int64", "uint64") else []
+        to += [t for t in INTEGERS if not t.startswith("u")] if name == "signed" else []
+        for dtype in to:
+            found[f"{name}__{dtype}"] = a.astype(dtype)
+    np.savez_compressed(os.path.join(out, "cast.npz"), **found)
+
+
+class Pipe(io.RawIOBase):
+    """A file that cannot seek: zipfile then writes data descriptors."""
+
+    def __init__(self):
+        super().__init__()
+        self.content = b""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.content += bytes(data)
+        return len(data)
+
+
+def member(name, method):
+    info = zipfile.ZipInfo(name)
+    info.compress_type = method
+    return info
+
+
+def archives(out):
+    text = "the same words again and again, " * 200
+    with zipfile.ZipFile(os.path.join(out, "deflated.zip"), "w") as z:
+        z.writestr(member("a/words.txt", zipfile.ZIP_DEFLATED), text)
+        z.writestr(member("a/b/", zipfile.ZIP_STORED), "")
+        z.writestr(member("bytes.bin", zipfile.ZIP_STORED), bytes(range(256)))
+        z.writestr(member("empty", zipfile.ZIP_DEFLATED), "")
+        z.comment = b"x" * 600
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w") as z:
+        z.writestr(member("words.txt", zipfile.ZIP_DEFLATED), text)
+        z.writestr(member("bytes.bin", zipfile.ZIP_STORED), bytes(range(256)))
+    with open(os.path.join(out, "pipe.zip"), "wb") as f:
+        f.write(pipe.content)
+    with zipfile.ZipFile(os.path.join(out, "zip64.zip"), "w") as z:
+        with z.open(member("bytes.bin", zipfile.ZIP_STORED), "w", force_zip64=True) as f:
+            f.write(bytes(range(256)))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--out", default=os.path.join(HERE, "..", "tests", "fixtures", "arrays"))
+    out = p.parse_args().out
+    warnings.simplefilter("ignore")
+    os.makedirs(out, exist_ok=True)
+    for make in (order, versions, idx, texts, casts, archives):
+        make(out)
+
+
+if __name__ == "__main__":
+    main()
