@@ -1,16 +1,33 @@
-/* What a class is and takes, as data and as text. */
+/* What layers of several files say in the same words while they build and describe themselves. */
 #ifndef KRTI_LAYERS_DESCRIBE_H
 #define KRTI_LAYERS_DESCRIBE_H
 
-#include "base/str.h"
+#include "layers/config.h"
 #include "layers/layer.h"
+#include "tensor/tensor.h"
 
-/* {"name", "kind", "arguments": [{"name", "type", "required", "default"}]} for a layer (registered
- * ones too), initializer, activation or operation. Fails: E_UNKNOWN_CLASS, E_NOMEM. */
-krt_status krti_describe_class(krti_arena *a, const char *name, krti_conf **out);
-/* The same as lines of text. */
-krt_status krti_describe_class_text(krti_str *s, const char *name);
-/* {"layers": [...], "activations": [...], "initializers": [...], "operations": [...]}. */
-krt_status krti_describe_all(krti_arena *a, krti_conf **out);
+/* Input i as float32: narrower and wider floats and integers are cast, what Keras does by its
+ * compute dtype and its rules of promotion. */
+krt_value *krti_float_input(krt_call *c, size_t i);
+
+/* The same for a value; floats that are float32 already, and NULL, stay. */
+krt_value *krti_as_float32(krti_graph *g, krt_value *x);
+
+/* Input i with floats as float32 and everything else as it is: Keras's autocast. */
+krt_value *krti_cast_input(krt_call *c, size_t i);
+
+/* The layer wants `wanted` inputs and was called on `found`. */
+krt_status krti_fail_inputs(const krt_layer *l, size_t wanted, size_t found);
+
+/* An argument of the call: by its name, or by its position when that came as a tensor or literal;
+ * *given says whether it was there and not None. Fails through the graph. */
+krt_value *krti_call_argument(krt_call *c, const char *name, size_t position, bool *given);
+
+/* The mask of the first input: the argument `mask` of the call, else the one that travels with the
+ * input, else NULL. */
+krt_value *krti_call_mask(krt_call *c, size_t position);
+
+/* Classes whose code is a file of its own, for the tables of their package. */
+extern const krt_layer_class krti_class_einsum_dense;
 
 #endif

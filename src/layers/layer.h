@@ -110,9 +110,6 @@ extern const krt_layer_class *const krti_classes_reshaping[];
 extern const krt_layer_class *const krti_classes_regularization[];
 extern const krt_layer_class *const krti_classes_preprocessing[];
 extern const krt_layer_class *const krti_classes_wrappers[];
-/* Their package is "keras.ops", so that the operation Add is not the layer Add; tf.keras's
- * TFOpLambda and its like have none. */
-extern const krt_layer_class *const krti_classes_operations[];
 /* For `describe` and the tests: i-th built-in class, NULL past the last. */
 const krt_layer_class *krti_class_at(size_t i);
 

@@ -1,0 +1,33 @@
+/* A counter-based generator: Threefry-2x32 with 20 rounds, the one JAX uses (Salmon et al., 2011).
+ *
+ * A stream is a key; its i-th pair of words depends on the key and i alone. Drawing in parallel or
+ * again gives the same numbers, and there is no state to save but a counter. */
+#ifndef KRTI_BASE_RNG_H
+#define KRTI_BASE_RNG_H
+
+#include "base/ctx.h"
+
+typedef struct krti_rng {
+    uint32_t key[2];
+    uint64_t counter; /* of the next block */
+    uint32_t spare;   /* the second word of the last block */
+    bool has_spare;
+} krti_rng;
+
+/* One block: two words of key and two of counter to two random words. */
+void krti_threefry2x32(const uint32_t key[2], const uint32_t counter[2], uint32_t out[2]);
+
+/* A stream for this seed. */
+krti_rng krti_rng_seeded(uint64_t seed);
+/* The context's next stream: what a seed of None means. */
+krti_rng krti_rng_next(krt_ctx *k);
+
+uint32_t krti_rng_u32(krti_rng *r);
+/* Uniform in [0, 1), 32 bits of it. */
+double krti_rng_uniform(krti_rng *r);
+/* Standard normal (Box and Muller). */
+double krti_rng_normal(krti_rng *r);
+/* Standard normal, drawn again beyond two standard deviations. */
+double krti_rng_truncated_normal(krti_rng *r);
+
+#endif

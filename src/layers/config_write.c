@@ -1,0 +1,312 @@
+/* Args structs as Keras's get_config() would give them, and config values as Python prints them.
+ *
+ * A layer made in C gets the same dict its Python twin would have, key for key in the order of the
+ * class's field table, which keeps Keras's. Keras: layers/layer.py get_config(),
+ * saving/serialization_lib.py serialize_keras_object(). */
+#include "base/number.h"
+#include "layers/config.h"
+
+/* ------------------------------------------------------------------------------- objects */
+
+/* {"module", "class_name", "config", "registered_name"}, `config` already made. */
+static krti_conf *object_conf(krti_arena *a, const char *module, const char *package,
+                              const char *class_name, krti_conf *config)
+{
+    krti_conf *o = krti_conf_dict(a);
+    krti_str registered = KRTI_STR_INIT(a->k);
+    krti_conf *name = krti_conf_null(a);
+    krt_status st = KRT_OK;
+
+    if (package != NULL) {
+        TRY(krti_str_addf(&registered, "%s>%s", package, class_name));
+        name = krti_conf_string(a, registered.ptr);
+    }
+    TRY(krti_conf_set(a, o, "module",
+                      package != NULL ? krti_conf_null(a) : krti_conf_string(a, module)));
+    TRY(krti_conf_set(a, o, "class_name", krti_conf_string(a, class_name)));
+    TRY(krti_conf_set(a, o, "config", config));
+    TRY(krti_conf_set(a, o, "registered_name", name));
+
+done:
+    krti_str_free(&registered);
+    return st == KRT_OK ? o : NULL;
+}
+
+static krti_conf *policy_conf(krti_arena *a, const char *name)
+{
+    krti_conf *config = krti_conf_dict(a);
+
+    if (krti_conf_set(a, config, "name", krti_conf_string(a, name)) != KRT_OK)
+        return NULL;
+    return object_conf(a, "keras", NULL, "DTypePolicy", config);
+}
+
+static const char *module_of(const char *key)
+{
+    const char *const last = strrchr(key, '_');
+
+    if (last != NULL && strcmp(last, "_regularizer") == 0)
+        return "keras.regularizers";
+    if (last != NULL && strcmp(last, "_constraint") == 0)
+        return "keras.constraints";
+    return "keras.initializers";
+}
+
+/* Every field of an args struct but the ignored ones. */
+static krt_status add_fields(krti_arena *a, krti_conf *dict, const krt_layer *l,
+                             const krt_layer_class *cls, const void *args)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < cls->num_fields; i++) {
+        const krt_field *f = &cls->fields[i];
+
+        if (f->kind != KRT_FIELD_IGNORED && krti_conf_get(dict, f->key) == NULL)
+            st = krti_conf_set(a, dict, f->key,
+                               krti_field_write(a, l, f, (const char *)args + f->offset));
+    }
+    return st;
+}
+
+static krti_conf *spec_conf(krti_arena *a, const krt_layer *l, const char *key,
+                            const krt_spec *spec)
+{
+    const krti_conf *whole = spec != NULL ? krti_spec_conf(spec) : NULL;
+    krti_conf *config = NULL;
+
+    if (spec == NULL)
+        return krti_conf_null(a);
+    if (whole != NULL)
+        return krti_conf_copy(a, whole);
+    const krt_layer_class *cls = krti_initializer_find(spec->class_name);
+    if (cls == NULL) /* a name alone, kept as it was given */
+        return krti_conf_string(a, spec->class_name);
+    config = krti_conf_dict(a);
+    if (config == NULL)
+        return NULL;
+    const void *args = spec->struct_size == cls->defaults->struct_size
+                           ? (const void *)spec
+                           : (const void *)cls->defaults;
+    if (add_fields(a, config, l, cls, args) != KRT_OK)
+        return NULL;
+    return object_conf(a, module_of(key), NULL, cls->name, config);
+}
+
+/* An inner layer, as an activation or a wrapped layer. */
+static krti_conf *inner_conf(krti_arena *a, const krt_layer *inner)
+{
+    if (inner == NULL)
+        return krti_conf_null(a);
+    return object_conf(a, "keras.layers", inner->package, inner->class_name,
+                       krti_layer_to_conf(a, inner));
+}
+
+/* ------------------------------------------------------------------------------- values */
+
+static krti_conf *int_conf(krti_arena *a, int64_t value)
+{
+    return value == KRT_NONE ? krti_conf_null(a) : krti_conf_int(a, value);
+}
+
+static krti_conf *float_conf(krti_arena *a, double value)
+{
+    return isnan(value) ? krti_conf_null(a) : krti_conf_float(a, value);
+}
+
+static krti_conf *ints_conf(krti_arena *a, const int64_t *values, size_t n)
+{
+    krti_conf *list = krti_conf_list(a);
+
+    for (size_t i = 0; i < n; i++)
+        if (krti_conf_add(a, list, int_conf(a, values[i])) != KRT_OK)
+            return NULL;
+    return list;
+}
+
+static krti_conf *tuple_conf(krti_arena *a, const int64_t *values, size_t n)
+{
+    return n > 0 && values[0] == KRT_NONE ? krti_conf_null(a) : ints_conf(a, values, n);
+}
+
+static krti_conf *pairs_conf(krti_arena *a, const int64_t *pairs, size_t n)
+{
+    krti_conf *list = krti_conf_list(a);
+
+    if (n == 1)
+        return ints_conf(a, pairs, 2);
+    for (size_t i = 0; i < n; i++)
+        if (krti_conf_add(a, list, ints_conf(a, pairs + 2 * i, 2)) != KRT_OK)
+            return NULL;
+    return list;
+}
+
+static krti_conf *axes_conf(krti_arena *a, const krt_axes *axes)
+{
+    if (axes->n == 0)
+        return krti_conf_null(a);
+    if (axes->n == 1)
+        return krti_conf_int(a, axes->axis[0]);
+    return ints_conf(a, axes->axis, (size_t)axes->n);
+}
+
+static krti_conf *numbers_conf(krti_arena *a, krt_shape shape, int axis, const double **next)
+{
+    krti_conf *list = NULL;
+
+    if (axis == shape.rank)
+        return krti_conf_float(a, *(*next)++);
+    list = krti_conf_list(a);
+    for (int64_t i = 0; i < shape.dim[axis]; i++)
+        if (krti_conf_add(a, list, numbers_conf(a, shape, axis + 1, next)) != KRT_OK)
+            return NULL;
+    return list;
+}
+
+static krti_conf *text_conf(krti_arena *a, const char *text)
+{
+    return text == NULL ? krti_conf_null(a) : krti_conf_string(a, text);
+}
+
+static krti_conf *activation_conf(krti_arena *a, const krt_layer *l, const char *name)
+{
+    if (name == NULL)
+        return krti_conf_string(a, "linear");
+    return name[0] == '@' ? inner_conf(a, krti_layer_inner(l, name + 1))
+                          : krti_conf_string(a, name);
+}
+
+krti_conf *krti_field_write(krti_arena *a, const krt_layer *l, const krt_field *f,
+                            const void *member)
+{
+    const krt_numbers *numbers = member;
+
+    switch (f->kind) {
+    case KRT_FIELD_BOOL:
+        return krti_conf_bool(a, *(const bool *)member);
+    case KRT_FIELD_INT:
+        return int_conf(a, *(const int64_t *)member);
+    case KRT_FIELD_FLOAT:
+        return float_conf(a, *(const double *)member);
+    case KRT_FIELD_STRING:
+        return text_conf(a, *(const char *const *)member);
+    case KRT_FIELD_INT1:
+    case KRT_FIELD_INT2:
+    case KRT_FIELD_INT3:
+        return tuple_conf(a, member, (size_t)(f->kind - KRT_FIELD_INT1) + 1);
+    case KRT_FIELD_PAIR1:
+    case KRT_FIELD_PAIR2:
+    case KRT_FIELD_PAIR3:
+        return pairs_conf(a, member, (size_t)(f->kind - KRT_FIELD_PAIR1) + 1);
+    case KRT_FIELD_SHAPE:
+        return ((const krt_shape *)member)->rank < 0
+                   ? krti_conf_null(a)
+                   : ints_conf(a, ((const krt_shape *)member)->dim,
+                               (size_t)((const krt_shape *)member)->rank);
+    case KRT_FIELD_AXES:
+        return axes_conf(a, member);
+    case KRT_FIELD_ACTIVATION:
+        return activation_conf(a, l, *(const char *const *)member);
+    case KRT_FIELD_OBJECT:
+        return spec_conf(a, l, f->key, *(const krt_spec *const *)member);
+    case KRT_FIELD_LAYER:
+        return inner_conf(a, krti_layer_inner(l, f->key));
+    case KRT_FIELD_NUMBERS:
+        return numbers->n == 0
+                   ? krti_conf_null(a)
+                   : numbers_conf(a, numbers->shape, 0, &(const double *){numbers->items});
+    case KRT_FIELD_IGNORED:
+        break;
+    }
+    return krti_conf_null(a);
+}
+
+krti_conf *krti_layer_to_conf(krti_arena *a, const krt_layer *l)
+{
+    krti_conf *dict = NULL;
+    krt_status st = KRT_OK;
+
+    if (l->config != NULL)
+        return krti_conf_copy(a, l->config);
+    dict = krti_conf_dict(a);
+    TRY(krti_conf_set(a, dict, "name", krti_conf_string(a, l->name)));
+    TRY(krti_conf_set(a, dict, "trainable", krti_conf_bool(a, l->trainable)));
+    TRY(krti_conf_set(a, dict, "dtype", policy_conf(a, l->dtype_policy)));
+    if (l->cls != NULL && l->args != NULL)
+        TRY(add_fields(a, dict, l, l->cls, l->args));
+
+done:
+    return st == KRT_OK ? dict : NULL;
+}
+
+/* ------------------------------------------------------------------------------- Python's repr */
+
+enum { REPR_MAX = 400, REPR_DEPTH = 8 };
+
+static void add_repr(krti_str *s, const krti_conf *c, int depth);
+
+static void add_string(krti_str *s, const krti_conf *c)
+{
+    const char quote =
+        strchr(c->as.string.text, '\'') != NULL && strchr(c->as.string.text, '"') == NULL ? '"'
+                                                                                          : '\'';
+
+    krti_str_fill(s, quote, 1);
+    for (const char *p = c->as.string.text; *p != '\0' && s->length < REPR_MAX; p++) {
+        if (*p == '\n')
+            krti_str_add(s, "\\n");
+        else if (*p == quote || *p == '\\')
+            krti_str_addf(s, "\\%c", *p);
+        else
+            krti_str_fill(s, *p, 1);
+    }
+    krti_str_fill(s, quote, 1);
+}
+
+static void add_list(krti_str *s, const krti_conf *c, int depth)
+{
+    const bool is_dict = c->kind == KRTI_CONF_DICT;
+
+    krti_str_add(s, is_dict ? "{" : "[");
+    for (size_t i = 0; i < c->as.list.n && s->length < REPR_MAX && depth < REPR_DEPTH; i++) {
+        if (i > 0)
+            krti_str_add(s, ", ");
+        if (is_dict)
+            krti_str_addf(s, "'%s': ", c->as.list.keys[i]);
+        add_repr(s, c->as.list.items[i], depth + 1);
+    }
+    if (s->length >= REPR_MAX || depth >= REPR_DEPTH)
+        krti_str_add(s, "...");
+    krti_str_add(s, is_dict ? "}" : "]");
+}
+
+static void add_repr(krti_str *s, const krti_conf *c, int depth)
+{
+    char number[KRTI_NUMBER_TEXT];
+
+    switch (c != NULL ? c->kind : KRTI_CONF_NULL) {
+    case KRTI_CONF_NULL:
+        krti_str_add(s, "None");
+        break;
+    case KRTI_CONF_BOOL:
+        krti_str_add(s, c->as.boolean ? "True" : "False");
+        break;
+    case KRTI_CONF_INT:
+        krti_str_addf(s, "%lld", (long long)c->as.integer);
+        break;
+    case KRTI_CONF_FLOAT:
+        krti_str_add(s, krti_number_repr(number, sizeof number, c->as.real));
+        break;
+    case KRTI_CONF_STRING:
+        add_string(s, c);
+        break;
+    case KRTI_CONF_LIST:
+    case KRTI_CONF_DICT:
+        add_list(s, c, depth);
+        break;
+    }
+}
+
+void krti_conf_repr(krti_str *s, const krti_conf *c)
+{
+    add_repr(s, c, 0);
+}
