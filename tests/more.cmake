@@ -1,7 +1,8 @@
 # Tests that are no cmocka programs: source rules, headers, symbols, the tool, packaging.
 add_test(NAME source COMMAND sh ${CMAKE_SOURCE_DIR}/tools/check_source.sh)
 set_tests_properties(source PROPERTIES TIMEOUT 60)
-set_tests_properties(source floors PROPERTIES LABELS source)
+add_test(NAME api_pages COMMAND sh ${CMAKE_SOURCE_DIR}/tools/make_api.sh --check)
+set_tests_properties(source floors api_pages PROPERTIES LABELS source)
 
 # Each public header alone, as C17 and C++17, and what must not compile. gcc and clang only read
 # here, so this takes no object files.
