@@ -189,14 +189,6 @@ const char *krti_activation_at(size_t i)
     return i < KRTI_COUNT(composed) ? composed[i].name : NULL;
 }
 
-const char *krti_activation_at(size_t i)
-{
-    if (i < KRTI_COUNT(singles))
-        return singles[i].name;
-    i -= KRTI_COUNT(singles);
-    return i < KRTI_COUNT(composed) ? composed[i].name : NULL;
-}
-
 krt_value *krti_activate(krt_call *c, krt_value *x, const char *activation)
 {
     krt_layer *inner = NULL;

@@ -376,11 +376,6 @@ const krt_layer_class *krti_initializer_at(size_t i)
     return i < KRTI_COUNT(initializers) ? &initializers[i].cls : NULL;
 }
 
-const krt_layer_class *krti_initializer_at(size_t i)
-{
-    return i < KRTI_COUNT(initializers) ? &initializers[i].cls : NULL;
-}
-
 krt_status krti_initializer_with_axes(krt_layer *owner, const krt_spec *spec,
                                       const krt_axes *inputs, const krt_axes *outputs,
                                       const krt_spec **out)
