@@ -9,9 +9,13 @@
 
 static const char TOP_LEVEL[] = "top_level_model_weights";
 
+/* What is taken to have been trainable when the file was written. */
+typedef enum thaw { AS_CONFIGURED, ALL_TRAINABLE, ALL_FROZEN } thaw;
+
 /* A list of a layer's variables; each is in it once. */
 typedef struct variables {
     krt_ctx *k;
+    thaw state;
     krt_variable **items;
     size_t n, capacity;
 } variables;
@@ -46,6 +50,11 @@ static krt_status add_variable(variables *list, krt_variable *v)
     return st;
 }
 
+static bool trains(const variables *list, const krt_layer *l)
+{
+    return list->state == AS_CONFIGURED ? l->trainable : list->state == ALL_TRAINABLE;
+}
+
 static krt_status add_own(variables *list, const krt_layer *l, bool trainable)
 {
     krt_status st = KRT_OK;
@@ -76,7 +85,7 @@ static krt_status list_keras3(variables *list, const krt_layer *l)
     for (int pass = 0; st == KRT_OK && pass < 2; pass++)
         for (size_t i = 0; st == KRT_OK && i < all.n; i++) {
             const krt_variable *v = all.items[i];
-            const bool is_first = l->trainable && v->trainable && v->layer->trainable;
+            const bool is_first = trains(list, l) && v->trainable && trains(list, v->layer);
 
             if (is_first == (pass == 0))
                 st = add_variable(list, all.items[i]);
@@ -92,7 +101,7 @@ static krt_status add_trainable(variables *list, const krt_layer *l)
     const bool is_model = krti_model_of(l) != NULL;
     krt_status st = KRT_OK;
 
-    if (!l->trainable)
+    if (!trains(list, l))
         return KRT_OK;
     if (!is_model)
         st = add_own(list, l, true);
@@ -123,14 +132,14 @@ static krt_status add_non_trainable(variables *list, const krt_layer *l)
     const bool is_model = krti_model_of(l) != NULL;
     krt_status st = KRT_OK;
 
-    if (is_model && !l->trainable)
+    if (is_model && !trains(list, l))
         return add_frozen_model(list, l);
-    if (!is_model && !l->trainable)
+    if (!is_model && !trains(list, l))
         st = add_own(list, l, true);
     if (st == KRT_OK && !is_model)
         st = add_own(list, l, false);
     for (size_t i = 0; st == KRT_OK && i < l->num_inner; i++) {
-        if (!l->trainable)
+        if (!trains(list, l))
             st = add_trainable(list, l->inner[i].layer);
         if (st == KRT_OK)
             st = add_non_trainable(list, l->inner[i].layer);
@@ -142,6 +151,7 @@ static krt_status list_weights(const legacy *f, variables *list, const krt_layer
 {
     krt_status st = KRT_OK;
 
+    list->n = 0;
     if (f->generation >= 3)
         return list_keras3(list, l);
     st = add_trainable(list, l);
@@ -231,6 +241,42 @@ static bool shapes_agree(const legacy *f, const variables *list, const krti_stor
     return true;
 }
 
+/* Whether "block/conv/kernel_1:0" ends in this name. */
+static bool has_name(const char *key, const char *name)
+{
+    const char *slash = strrchr(key, '/'), *last = slash != NULL ? slash + 1 : key;
+    const size_t n = strlen(name);
+
+    return strncmp(last, name, n) == 0 && (last[n] == '\0' || last[n] == ':' || last[n] == '_');
+}
+
+static bool names_agree(const legacy *f, const variables *list, const krti_store_object *o)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (!has_name(f->m->store->arrays[o->first + i].key, list->items[i]->name))
+            return false;
+    return true;
+}
+
+/* The order of the file's weights. A whole model says itself what was trainable; an architecture
+ * from elsewhere may say otherwise, and then shapes and names tell the order, where Keras would
+ * take one moving mean for another. */
+static krt_status list_weights_of(const legacy *f, variables *list, const krt_layer *l,
+                                  const krti_store_object *o)
+{
+    krt_status st = KRT_OK;
+
+    for (int state = AS_CONFIGURED; state <= ALL_FROZEN; state++) {
+        list->state = (thaw)state;
+        st = list_weights(f, list, l);
+        if (st != KRT_OK || l->num_inner == 0 || o == NULL ||
+            (shapes_agree(f, list, o) && names_agree(f, list, o)))
+            return st;
+    }
+    list->state = AS_CONFIGURED;
+    return list_weights(f, list, l);
+}
+
 static bool is_convolution(const krt_layer *l)
 {
     static const char *const classes[] = {"Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose",
@@ -303,7 +349,7 @@ static krt_status match_layer(legacy *f, size_t index)
     variables list = {.k = f->m->k};
     krt_status st = KRT_OK;
 
-    TRY(list_weights(f, &list, p->layer));
+    TRY(list_weights_of(f, &list, p->layer, p->object));
     if (p->object == NULL) {
         TRY(krti_match_misfit(f->m, p->layer->name, "the file has no layer \"%s\"",
                               p->layer->name));
@@ -356,7 +402,7 @@ static krt_status fits_by_name(const legacy *f, size_t index, bool *fits, krt_sh
     const krt_layer *l = f->layers[index].layer;
     const krti_store_object *o = object_named(f, l->name);
     variables list = {.k = f->m->k};
-    const krt_status st = list_weights(f, &list, l);
+    const krt_status st = list_weights_of(f, &list, l, o);
 
     *fits = st == KRT_OK && o != NULL && shapes_agree(f, &list, o);
     if (st == KRT_OK && list.n > 0)

@@ -91,7 +91,7 @@ krt_status krti_match_skip_array(krti_match *m, krt_outcome outcome, size_t arra
 /* ------------------------------------------------------------------------------- verdict */
 
 /* What the file holds and nobody asked for. */
-static krt_status record_leftovers(krti_match *m, size_t *num, size_t *first)
+static krt_status record_leftovers(krti_match *m)
 {
     const krti_store *s = m->store;
     krt_status st = KRT_OK;
@@ -101,8 +101,8 @@ static krt_status record_leftovers(krti_match *m, size_t *num, size_t *first)
 
         if (m->taken[i] || role == KRTI_ROLE_OTHER)
             continue;
-        if (role == KRTI_ROLE_WEIGHT && (*num)++ == 0)
-            *first = i;
+        if (role == KRTI_ROLE_WEIGHT && m->num_left++ == 0)
+            m->first_left = i;
         st = krti_match_skip_array(m, role == KRTI_ROLE_OPTIMIZER ? KRT_OPTIMIZER : KRT_UNEXPECTED,
                                    i);
     }
@@ -122,33 +122,35 @@ static krt_status fail_misfit(krti_match *m)
                      m->num_misfits - 1, s, m->num_fits);
 }
 
-static krt_status fail_leftovers(krti_match *m, size_t num, size_t first)
+static krt_status fail_leftovers(krti_match *m)
 {
-    const krti_store_array *a = &m->store->arrays[first];
+    const krti_store_array *a = &m->store->arrays[m->first_left];
     char shape[160];
 
-    if (num == 1)
+    if (m->num_left == 1)
         return krti_fail(m->k, KRT_E_MISMATCH, NULL,
                          "the file holds an array that the model has no variable for: %s %s",
                          a->entry, krt_shape_print(a->shape, shape, sizeof shape));
     return krti_fail(m->k, KRT_E_MISMATCH, NULL,
                      "the file holds %zu arrays that the model has no variables for, the first is "
                      "%s %s",
-                     num, a->entry, krt_shape_print(a->shape, shape, sizeof shape));
+                     m->num_left, a->entry, krt_shape_print(a->shape, shape, sizeof shape));
 }
 
-krt_status krti_match_finish(krti_match *m)
+krt_status krti_match_verdict(krti_match *m)
 {
-    size_t num = 0, first = 0;
-    const krt_status st = record_leftovers(m, &num, &first);
-
-    if (st != KRT_OK)
-        return st;
     if (m->sentence.status != KRT_OK)
         return m->sentence.status;
     if (m->num_misfits > 0)
         return fail_misfit(m);
-    return num > 0 && !m->is_partial ? fail_leftovers(m, num, first) : KRT_OK;
+    return m->num_left > 0 && !m->is_partial ? fail_leftovers(m) : KRT_OK;
+}
+
+krt_status krti_match_finish(krti_match *m)
+{
+    const krt_status st = record_leftovers(m);
+
+    return st == KRT_OK ? krti_match_verdict(m) : st;
 }
 
 /* ------------------------------------------------------------------------------- commit */

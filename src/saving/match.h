@@ -31,6 +31,7 @@ typedef struct krti_match {
     size_t num_fits;    /* objects that do */
     krti_str sentence;  /* about the first misfit */
     krti_str object;
+    size_t num_left, first_left; /* arrays of the file that no variable asked for */
 } krti_match;
 
 krt_status krti_match_init(krti_match *m, krt_model *model, krti_store *store);
@@ -45,9 +46,10 @@ krt_status krti_match_skip_array(krti_match *m, krt_outcome outcome, size_t arra
 krt_status krti_match_misfit(krti_match *m, const char *object, const char *format, ...)
     KRTI_PRINTF(3, 4);
 
-/* Records what is left over in the file. Fails: E_MISMATCH with the sentence about the first
- * misfit, or about what is left over. */
+/* Records what is left over in the file, then gives the verdict. */
 krt_status krti_match_finish(krti_match *m);
+/* Fails: E_MISMATCH with the sentence about the first misfit, or about what is left over. */
+krt_status krti_match_verdict(krti_match *m);
 /* Reads the arrays and puts them into the variables. Fails: E_CORRUPT, E_UNSUPPORTED, E_NOMEM. */
 krt_status krti_match_commit(krti_match *m);
 

@@ -26,20 +26,14 @@ static krt_status match_once(krti_match *m, const krti_source *f, bool counts_vi
  * way of Keras 2.13 to 2.15. The first failure is the one that is told. */
 static krt_status match_file(krti_match *m, krt_model *model, const krti_source *f)
 {
-    const bool may_be_keras2 = f->kind == KRT_FILE_WEIGHTS_H5;
     const bool is_keras3 = f->generation >= 3;
     krti_match other;
     krt_status st = krti_match_init(m, model, f->store);
 
     if (st == KRT_OK)
         st = match_once(m, f, is_keras3);
-    if (st != KRT_E_MISMATCH || !may_be_keras2)
+    if (st != KRT_E_MISMATCH || f->kind != KRT_FILE_WEIGHTS_H5)
         return st;
-    krt_error *error = &m->k->error;
-    const krt_error kept = *error;
-    char message[KRTI_MESSAGE_MAX], object[KRTI_OBJECT_MAX];
-    memcpy(message, m->k->message, sizeof message);
-    memcpy(object, m->k->object, sizeof object);
     st = krti_match_init(&other, model, f->store);
     if (st == KRT_OK)
         st = match_once(&other, f, !is_keras3);
@@ -49,10 +43,7 @@ static krt_status match_file(krti_match *m, krt_model *model, const krti_source 
         return KRT_OK;
     }
     krti_match_fini(&other);
-    memcpy(m->k->message, message, sizeof message);
-    memcpy(m->k->object, object, sizeof object);
-    *error = kept;
-    return KRT_E_MISMATCH;
+    return krti_match_verdict(m);
 }
 
 static krt_status fill(krt_model *model, krti_source *f, krt_report **report)
@@ -78,10 +69,25 @@ done:
 
 /* ------------------------------------------------------------------------------- architecture */
 
+/* "553 MB", "18.1 KB" */
+static const char *print_size(char buffer[32], int64_t bytes)
+{
+    static const char *const units[] = {"bytes", "KB", "MB", "GB", "TB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+
+    while (value >= 999.5 && unit + 1 < KRTI_COUNT(units)) {
+        value /= 1000;
+        unit++;
+    }
+    snprintf(buffer, 32, "%.3g %s", value, units[unit]);
+    return buffer;
+}
+
 /* Keras's sentence about a file without an architecture, then what the file is. */
 static krt_status no_config(krti_source *f)
 {
-    char writer[64];
+    char writer[64], size[32];
     size_t layers = 0;
     krt_status st = krti_source_can_load(f);
 
@@ -93,10 +99,10 @@ static krt_status no_config(krti_source *f)
         layers += f->store->objects[i].role == KRTI_ROLE_WEIGHT && f->store->objects[i].num > 0;
     return krti_fail(f->k, KRT_E_FORMAT, NULL,
                      "No model config found in the file at %s. %s holds weights only (%zu layer%s, "
-                     "%.3g MB, %s). Give the architecture with --config model.json, or see the "
+                     "%s, %s). Give the architecture with --config model.json, or see the "
                      "weights with: keratin weights %s",
                      f->filepath != NULL ? f->filepath : f->name, f->name, layers,
-                     layers == 1 ? "" : "s", (double)f->size_bytes / 1e6,
+                     layers == 1 ? "" : "s", print_size(size, f->size_bytes),
                      krti_source_writer(f, writer), f->name);
 }
 
