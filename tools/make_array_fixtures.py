@@ -87,7 +87,7 @@ def texts(out):
     np.savez_compressed(os.path.join(out, "format.npz"), **arrays)
     with open(os.path.join(out, "format.txt"), "w") as f:
         for name, a in arrays.items():
-            f.write(f"== {name}\n{a}\n")
+            f.write(f"== {name}\n{str(a)}\n")  # not format(), which treats scalars otherwise
 
 
 def casts(out):
