@@ -192,6 +192,27 @@ def paged(name):
         d = f.create_dataset("deep", data=values((45, 45), "|u1"), chunks=(1, 1), maxshape=(None, None))
 
 
+def small(name, **kw):
+    """A little of everything, small enough to be read again with every one of its bytes changed."""
+    with h5py.File(path(name), "w", **kw) as f:
+        f.attrs["text"] = "text"
+        f.attrs["names"] = [b"a", b"bc"]
+        f.attrs["pieces0"] = np.array([b"d", b"ef"])
+        f["g/data"] = values((3, 2))
+        f["g/half"] = values((3,), ">f2")
+        f["g/bool"] = np.array([True, False])
+        for i in range(10):
+            f["links/%d" % i] = f["g/data"]
+        d = f["g/data"]
+        for i in range(10):
+            d.attrs["a%d" % i] = i
+        limits = [None, (9, 9), (None, 7), (None, None)]
+        for i, limit in enumerate(limits):
+            f.create_dataset("c/%d" % i, data=values((7, 5)), chunks=(7, 5) if i == 0 else (3, 4),
+                             maxshape=limit, compression="gzip", shuffle=True, fletcher32=i > 1)
+        f.create_dataset("c/lzf", data=values((6,)), chunks=(5,), compression="lzf")
+
+
 def links(name, **kw):
     with h5py.File(path(name), "w", **kw) as f:
         f["real/data"] = values((3,))
@@ -253,6 +274,8 @@ def main():
     chunked("chunked")
     chunked("chunked_latest", libver="latest")
     paged("paged")
+    small("small")
+    small("small_latest", libver="latest")
     links("links")
     links("links_latest", libver="latest")
     refused(FOLDER)

@@ -203,7 +203,7 @@ static krt_status check_direct(krti_h5 *f, const krti_h5_fractal *heap, uint64_t
     memset(copy + at, 0, 4);
     const uint32_t found = krti_h5_lookup3(copy, (size_t)size);
     krti_free(f->k, copy);
-    if (found != krti_h5_little(p + at, 4))
+    if (krti_h5_is_wrong(found, krti_h5_little(p + at, 4)))
         return krti_h5_fail(f, KRT_E_CORRUPT,
                             "HDF5: the fractal heap block at byte %" PRIu64
                             " is damaged, its checksum is wrong",

@@ -54,6 +54,9 @@ krt_status krti_h5_checked_span(krti_h5 *f, uint64_t address, uint64_t size, con
 /* Bob Jenkins's lookup3 (hashlittle), which HDF5 uses for checksums and to hash names. */
 uint32_t krti_h5_lookup3(const unsigned char *data, size_t size);
 
+/* Whether a checksum that was computed contradicts the one stored. */
+bool krti_h5_is_wrong(uint32_t found, uint64_t stored);
+
 /* Takes `size` from what may still be read; E_CORRUPT when a structure must be reached twice. */
 krt_status krti_h5_spend(krti_h5 *f, uint64_t *budget, uint64_t size, const char *what);
 
