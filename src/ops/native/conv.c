@@ -1,0 +1,299 @@
+/* Convolution and depthwise convolution with our own loops: two spatial axes (one is seen as a
+ * height of 1), channels last, float32, weights known. */
+#include "ops/native/native.h"
+
+#include <limits.h>
+
+enum { MAX_KERNEL = 225, MAX_PANELS_A_TASK = 4 };
+
+/* A window's entry for height or width; a 1-D convolution has a height of 1. */
+static int axis_of(const krti_window *w, const int64_t *list, int i, int fallback)
+{
+    const int at = i - (2 - w->rank);
+
+    return at < 0 ? fallback : (int)list[at];
+}
+
+static int dim_of(krt_shape s, int i)
+{
+    const int spatial = s.rank - 2, at = i - (2 - spatial);
+
+    return at < 0 ? 1 : (int)s.dim[1 + at];
+}
+
+static bool fits_int(const krti_node *n)
+{
+    return krti_size(n->in[0]->shape) < INT_MAX && krti_size(n->out[0].shape) < INT_MAX;
+}
+
+static bool supports_window(const krti_node *n)
+{
+    const krti_window *w = &n->attrs.window;
+    krti_act act;
+
+    return krti_all_float(n) && w->rank <= 2 && n->in[1]->node->is_static &&
+           n->in[0]->shape.rank == w->rank + 2 && fits_int(n) &&
+           krti_native_act(n->activation, &act);
+}
+
+/* ------------------------------------------------------------------------------- full convolution */
+
+typedef struct conv_state {
+    krti_conv_job c; /* without pointers of the run */
+    const krti_isa *isa;
+    int images, panels;
+    float *zeros;
+} conv_state;
+
+static bool supports_conv(const krti_node *n, int threads)
+{
+    const krti_window *w = &n->attrs.window;
+
+    (void)threads;
+    return supports_window(n) && w->groups <= 1 &&
+           axis_of(w, w->size, 0, 1) * axis_of(w, w->size, 1, 1) <= MAX_KERNEL;
+}
+
+typedef struct panel_form {
+    size_t k, n;
+    int panel, vector;
+} panel_form;
+
+/* (k, n) row major to panels: (panel, k, columns), the last one rounded up to whole vectors. */
+static void fill_panels(void *dst, const void *src, void *user)
+{
+    const panel_form *f = user;
+    const float *x = src;
+    float *y = dst;
+
+    for (size_t first = 0; first < f->n; first += (size_t)f->panel) {
+        const size_t left = f->n - first;
+        const size_t columns = left < (size_t)f->panel ? left : (size_t)f->panel;
+        const size_t vector = (size_t)f->vector;
+        const size_t wide = (columns + vector - 1) / vector * vector;
+
+        for (size_t i = 0; i < f->k; i++, y += wide) {
+            memcpy(y, x + i * f->n + first, columns * sizeof *y);
+            memset(y + columns, 0, (wide - columns) * sizeof *y);
+        }
+    }
+}
+
+static size_t panels_bytes(const panel_form *f)
+{
+    const size_t vector = (size_t)f->vector;
+
+    return f->k * ((f->n + vector - 1) / vector * vector) * sizeof(float);
+}
+
+krt_status krti_native_pack(krti_build *b, krti_step *s, size_t k, size_t n, const krti_isa *isa,
+                            const void **out)
+{
+    panel_form f = {k, n, isa->panel, isa->vector};
+    char key[64];
+
+    s->in[1] = KRTI_NO_SLOT;
+    snprintf(key, sizeof key, "panels:%zu:%zu:%d:%d", k, n, isa->panel, isa->vector);
+    const krti_pack_form form = {key, panels_bytes(&f), fill_panels, &f};
+    return krti_build_pack(b, s->node->in[1], &form, out);
+}
+
+static void describe_conv(krti_conv_job *c, const krti_node *n)
+{
+    const krti_window *w = &n->attrs.window;
+    const krt_shape x = n->in[0]->shape, y = n->out[0].shape;
+
+    c->in_h = dim_of(x, 0);
+    c->in_w = dim_of(x, 1);
+    c->in_c = (int)x.dim[x.rank - 1];
+    c->out_h = dim_of(y, 0);
+    c->out_w = dim_of(y, 1);
+    c->out_c = (int)y.dim[y.rank - 1];
+    c->kernel_h = axis_of(w, w->size, 0, 1);
+    c->kernel_w = axis_of(w, w->size, 1, 1);
+    c->stride_h = axis_of(w, w->stride, 0, 1);
+    c->stride_w = axis_of(w, w->stride, 1, 1);
+    c->dilation_h = axis_of(w, w->dilation, 0, 1);
+    c->dilation_w = axis_of(w, w->dilation, 1, 1);
+    c->pad_h = axis_of(w, w->before, 0, 0);
+    c->pad_w = axis_of(w, w->before, 1, 0);
+    (void)krti_native_act(n->activation, &c->act);
+}
+
+static krt_status prepare_conv(krti_build *b, krti_step *s)
+{
+    conv_state *st = krti_alloc(b->k, sizeof *st);
+    const void *packed = NULL;
+
+    if (st == NULL)
+        return KRT_E_NOMEM;
+    s->state = st;
+    st->isa = krti_isa_get();
+    describe_conv(&st->c, s->node);
+    st->images = (int)s->node->in[0]->shape.dim[0];
+    st->panels = (st->c.out_c + st->isa->panel - 1) / st->isa->panel;
+    st->zeros = krti_array(b->k, (size_t)st->c.in_c, sizeof(float));
+    if (st->zeros == NULL)
+        return KRT_E_NOMEM;
+    st->c.zeros = st->zeros;
+    const size_t k = (size_t)st->c.kernel_h * (size_t)st->c.kernel_w * (size_t)st->c.in_c;
+    const krt_status status =
+        krti_native_pack(b, s, k, (size_t)st->c.out_c, st->isa, &packed);
+    st->c.w = packed;
+    return status;
+}
+
+static void release_conv(krt_ctx *k, krti_step *s)
+{
+    conv_state *st = s->state;
+
+    if (st == NULL)
+        return;
+    krti_free(k, st->zeros);
+    krti_free(k, st);
+    s->state = NULL;
+}
+
+/* Work is cut into tasks of some rows by some panels. Threads take tasks as they come, since on a
+ * shared machine no two run equally fast. */
+typedef struct cutting {
+    int row_tasks, rows, panel_tasks, panels, total;
+} cutting;
+
+static cutting cut(const conv_state *st, int threads)
+{
+    const krti_conv_job *c = &st->c;
+    const size_t weights = (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c *
+                           (size_t)c->out_c;
+    const size_t pixels = (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
+    const int wanted = threads <= 1 ? 1 : threads * 6;
+    cutting t = {.row_tasks = 1, .panel_tasks = 1};
+
+    if (weights > pixels && st->panels >= threads) { /* late layers: each weight is read once */
+        t.panel_tasks = st->panels < wanted ? st->panels : wanted;
+    } else {
+        const int a_image = (wanted + st->images - 1) / st->images;
+
+        t.row_tasks = a_image < c->out_h ? a_image : c->out_h;
+    }
+    t.rows = (c->out_h + t.row_tasks - 1) / t.row_tasks;
+    t.panels = (st->panels + t.panel_tasks - 1) / t.panel_tasks;
+    t.row_tasks = (c->out_h + t.rows - 1) / t.rows;
+    t.panel_tasks = (st->panels + t.panels - 1) / t.panels;
+    t.total = st->images * t.row_tasks * t.panel_tasks;
+    return t;
+}
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static void run_conv(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
+{
+    const conv_state *st = s->state;
+    const int threads = krti_share(s, krti_node_flops(s->node));
+    const cutting t = cut(st, threads);
+    krti_conv_job c = st->c;
+
+    (void)scratch;
+    (void)run_state;
+    c.x = krti_input_ptr(s, ptr, 0);
+    c.y = ptr[s->out[0]];
+    c.bias = krti_input_ptr(s, ptr, 2);
+    c.residual = krti_input_ptr(s, ptr, 3);
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
+    for (int i = 0; i < t.total; i++) {
+        const int panel = i % t.panel_tasks, row = i / t.panel_tasks % t.row_tasks;
+        const int image = i / t.panel_tasks / t.row_tasks;
+
+        st->isa->conv_rows(&c, image, row * t.rows, smaller((row + 1) * t.rows, c.out_h),
+                           panel * t.panels, smaller((panel + 1) * t.panels, st->panels));
+    }
+}
+
+const krti_kernel krti_native_conv = {
+    .name = "native_conv",
+    .op = &krti_op_conv,
+    .may_alias = 1u << 3,
+    .supports = supports_conv,
+    .prepare = prepare_conv,
+    .release = release_conv,
+    .run = run_conv,
+};
+
+/* ------------------------------------------------------------------------------- depthwise */
+
+typedef struct depthwise_state {
+    krti_depthwise_job d;
+    const krti_isa *isa;
+    int images;
+} depthwise_state;
+
+static bool supports_depthwise(const krti_node *n, int threads)
+{
+    const krti_window *w = &n->attrs.window;
+    const int64_t channels = n->in[0]->shape.dim[n->in[0]->shape.rank - 1];
+
+    (void)threads;
+    return supports_window(n) && w->groups > 1 && w->groups == channels &&
+           n->out[0].shape.dim[n->out[0].shape.rank - 1] == channels;
+}
+
+static krt_status prepare_depthwise(krti_build *b, krti_step *s)
+{
+    depthwise_state *st = krti_alloc(b->k, sizeof *st);
+    krti_conv_job c = {0};
+
+    if (st == NULL)
+        return KRT_E_NOMEM;
+    s->state = st;
+    st->isa = krti_isa_get();
+    st->images = (int)s->node->in[0]->shape.dim[0];
+    describe_conv(&c, s->node);
+    st->d = (krti_depthwise_job){.act = c.act, .in_h = c.in_h, .in_w = c.in_w, .out_h = c.out_h,
+                             .out_w = c.out_w, .channels = c.out_c, .kernel_h = c.kernel_h,
+                             .kernel_w = c.kernel_w, .stride_h = c.stride_h,
+                             .stride_w = c.stride_w, .dilation_h = c.dilation_h,
+                             .dilation_w = c.dilation_w, .pad_h = c.pad_h, .pad_w = c.pad_w};
+    return KRT_OK;
+}
+
+static void release_state(krt_ctx *k, krti_step *s)
+{
+    krti_free(k, s->state);
+    s->state = NULL;
+}
+
+static void run_depthwise(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
+{
+    const depthwise_state *st = s->state;
+    const int threads = krti_share(s, krti_node_flops(s->node));
+    const int parts = threads <= 1 ? 1 : smaller(threads * 4, st->d.out_h);
+    const int rows = (st->d.out_h + parts - 1) / parts, tasks = (st->d.out_h + rows - 1) / rows;
+    krti_depthwise_job d = st->d;
+
+    (void)scratch;
+    (void)run_state;
+    d.x = krti_input_ptr(s, ptr, 0);
+    d.w = krti_input_ptr(s, ptr, 1);
+    d.bias = krti_input_ptr(s, ptr, 2);
+    d.residual = krti_input_ptr(s, ptr, 3);
+    d.y = ptr[s->out[0]];
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
+    for (int i = 0; i < st->images * tasks; i++) {
+        const int row = i % tasks * rows;
+
+        st->isa->depthwise_rows(&d, i / tasks, row, smaller(row + rows, d.out_h));
+    }
+}
+
+const krti_kernel krti_native_depthwise = {
+    .name = "native_depthwise",
+    .op = &krti_op_conv,
+    .may_alias = 1u << 3,
+    .supports = supports_depthwise,
+    .prepare = prepare_depthwise,
+    .release = release_state,
+    .run = run_depthwise,
+};

@@ -1,0 +1,121 @@
+/* The instruction sets: one table of inner loops for each, chosen once at run time.
+ *
+ * Every isa_*.c compiles the same *.inc files with other compiler flags; the rest of the folder is
+ * ordinary C that prepares steps, splits work between threads and calls through the table. */
+#ifndef KRTI_OPS_NATIVE_ISA_H
+#define KRTI_OPS_NATIVE_ISA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The elementwise functions that have a vector form. */
+typedef enum krti_fn {
+    KRTI_FN_NONE = 0,
+    KRTI_FN_RELU,    /* a: slope below 0, c: max; threshold 0 */
+    KRTI_FN_CLIP,    /* a, b */
+    KRTI_FN_AFFINE,  /* a * x + b */
+    KRTI_FN_SIGMOID,
+    KRTI_FN_TANH,
+    KRTI_FN_SILU,
+    KRTI_FN_GELU,
+    KRTI_FN_GELU_TANH,
+    KRTI_FN_ELU,     /* a */
+    KRTI_FN_SELU,
+    KRTI_FN_EXP,
+    KRTI_FN_HARD_SIGMOID,
+    KRTI_FN_HARD_SILU,
+    KRTI_FN_SQRT,
+    KRTI_FN_RSQRT,
+    KRTI_FN_SQUARE,
+    KRTI_FN_ABS,
+    KRTI_FN_NEGATIVE,
+    KRTI_FN_RECIPROCAL,
+    KRTI_FN_SOFTSIGN
+} krti_fn;
+
+typedef struct krti_act {
+    krti_fn fn;
+    float a, b, c;
+} krti_act;
+
+typedef enum krti_binary_fn {
+    KRTI_BIN_ADD, KRTI_BIN_SUB, KRTI_BIN_MUL, KRTI_BIN_DIV, KRTI_BIN_MAX, KRTI_BIN_MIN
+} krti_binary_fn;
+
+/* How a row of output channels is finished: y = act(acc + bias + residual). NULL: none. */
+typedef struct krti_tail {
+    const float *bias;
+    const float *residual; /* at the same place as y */
+    krti_act act;
+} krti_tail;
+
+/* A block of a product: y[r][j] = sum_k a[r][k] * b[k][j], b packed by panels of `panel` columns
+ * (krti_isa.panel), k-major inside. rows of a are `lda` floats apart, of y `ldy`. */
+typedef struct krti_gemm_job {
+    const float *a;
+    const float *b;   /* panels for columns [0, n) */
+    float *y;
+    size_t m, n, k, lda, ldy;
+    size_t ldb; /* gemv: distance of the rows of b, which is not packed */
+    const float *bias;
+    const float *residual; /* with the leading dimension of y */
+    krti_act act;
+} krti_gemm_job;
+
+/* A convolution over channels-last images; see conv.inc. */
+typedef struct krti_conv_job {
+    const float *x, *w;  /* w packed by panels: (panel, kh, kw, in, columns) */
+    float *y;
+    const float *bias, *residual;
+    krti_act act;
+    int in_h, in_w, in_c, out_h, out_w, out_c;
+    int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
+    const float *zeros;  /* in_c of them: what padding reads */
+} krti_conv_job;
+
+/* A depthwise convolution, one filter a channel; w is (kh, kw, channels). */
+typedef struct krti_depthwise_job {
+    const float *x, *w, *bias, *residual;
+    float *y;
+    krti_act act;
+    int in_h, in_w, out_h, out_w, channels;
+    int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
+} krti_depthwise_job;
+
+typedef struct krti_isa {
+    const char *name;
+    int vector; /* floats in a register */
+    int panel;  /* columns of a packed panel */
+    int rows;   /* rows a micro-kernel computes at once */
+    void (*activate)(float *y, const float *x, size_t n, krti_act act);
+    /* step 0 reads one element for all, 1 walks */
+    void (*binary)(float *y, const float *a, size_t step_a, const float *b, size_t step_b, size_t n,
+                   krti_binary_fn fn);
+    /* y = act(x * scale + shift + residual) over rows of n channels; residual may be NULL */
+    void (*scale_shift)(float *y, const float *x, const float *scale, const float *shift,
+                        const float *residual, size_t rows, size_t n, krti_act act);
+    void (*finish)(float *y, const krti_tail *tail, size_t n); /* one row, in place */
+    void (*gemm)(const krti_gemm_job *g);                          /* all of it, one thread */
+    void (*gemv)(const krti_gemm_job *g); /* few rows; b (k, n) row major, not packed */
+    void (*conv_rows)(const krti_conv_job *c, int image, int first_row, int last_row, int first_panel,
+                      int last_panel);
+    void (*depthwise_rows)(const krti_depthwise_job *d, int image, int first_row, int last_row);
+    void (*softmax_rows)(float *y, const float *x, size_t rows, size_t n);
+    /* y[c] = sum over rows of x[row][c] (add) or the largest; y is written, not added to */
+    void (*sum_rows)(float *y, const float *x, size_t rows, size_t n);
+    void (*max_rows)(float *y, const float *x, size_t rows, size_t n);
+    /* element by element over `count` rows of n channels: y = max or sum * factor */
+    void (*pool_max)(float *y, const float *const *rows, size_t count, size_t n);
+    void (*pool_avg)(float *y, const float *const *rows, size_t count, size_t n, float factor);
+    /* (x - mean) / sqrt(variance + epsilon) * gamma + beta over each row; gamma, beta may be NULL */
+    void (*layer_norm)(float *y, const float *x, const float *gamma, const float *beta, size_t rows,
+                       size_t n, float epsilon);
+} krti_isa;
+
+/* The best table for this processor. */
+const krti_isa *krti_isa_get(void);
+
+extern const krti_isa krti_isa_base, krti_isa_avx2, krti_isa_avx512;
+
+#endif

@@ -1,0 +1,118 @@
+/* Products with our own loops: a matrix of rows times a known (k, n) matrix, which is Dense. A few
+ * rows read the weights where they lie; more rows want them packed. Batched products of two runtime
+ * operands are left to oneDNN. */
+#include "ops/native/native.h"
+
+enum { FEW_ROWS = 3 };
+
+typedef struct matmul_state {
+    krti_gemm_job g;
+    const krti_isa *isa;
+    bool few;
+} matmul_state;
+
+static bool supports_matmul(const krti_node *n, int threads)
+{
+    krti_act act;
+
+    (void)threads;
+    return krti_all_float(n) && n->in[1]->node->is_static && n->in[1]->shape.rank == 2 &&
+           !n->attrs.matmul.transpose_a && !n->attrs.matmul.transpose_b &&
+           krti_native_act(n->activation, &act);
+}
+
+static krt_status prepare_matmul(krti_build *b, krti_step *s)
+{
+    const krti_node *n = s->node;
+    matmul_state *st = krti_alloc(b->k, sizeof *st);
+    const void *packed = NULL;
+
+    if (st == NULL)
+        return KRT_E_NOMEM;
+    s->state = st;
+    st->isa = krti_isa_get();
+    st->g.k = (size_t)n->in[1]->shape.dim[0];
+    st->g.n = (size_t)n->in[1]->shape.dim[1];
+    st->g.m = krti_size(n->in[0]->shape) / st->g.k;
+    st->g.lda = st->g.k;
+    st->g.ldy = st->g.n;
+    st->g.ldb = st->g.n;
+    st->few = st->g.m <= FEW_ROWS;
+    (void)krti_native_act(n->activation, &st->g.act);
+    if (st->few)
+        return KRT_OK;
+    const krt_status status = krti_native_pack(b, s, st->g.k, st->g.n, st->isa, &packed);
+    st->g.b = packed;
+    return status;
+}
+
+static void release_matmul(krt_ctx *k, krti_step *s)
+{
+    krti_free(k, s->state);
+    s->state = NULL;
+}
+
+/* One task: columns [first, first + n) of rows [row, row + m). */
+static void run_block(const matmul_state *st, const krti_gemm_job *all, size_t row, size_t m,
+                      size_t first, size_t n)
+{
+    krti_gemm_job g = *all;
+
+    g.m = m;
+    g.n = n;
+    g.a += row * g.lda;
+    g.y += row * g.ldy + first;
+    if (g.bias != NULL)
+        g.bias += first;
+    if (g.residual != NULL)
+        g.residual += row * g.ldy + first;
+    g.b += st->few ? first : first * g.k;
+    if (st->few)
+        st->isa->gemv(&g);
+    else
+        st->isa->gemm(&g);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static void run_matmul(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
+{
+    const matmul_state *st = s->state;
+    const int threads = krti_share(s, 2.0 * (double)st->g.m * (double)st->g.n * (double)st->g.k);
+    const size_t panel = (size_t)st->isa->panel, rows = (size_t)st->isa->rows;
+    const size_t panels = (st->g.n + panel - 1) / panel;
+    const size_t wanted = threads > 1 ? (st->few ? (size_t)threads : (size_t)threads * 4) : 1;
+    const size_t column_tasks = smaller(panels, wanted);
+    const size_t columns = (panels + column_tasks - 1) / column_tasks * panel;
+    const size_t row_wanted = (wanted + column_tasks - 1) / column_tasks;
+    const size_t blocks = (st->g.m + rows - 1) / rows;
+    const size_t row_tasks = smaller(blocks, row_wanted);
+    const size_t block_rows = (blocks + row_tasks - 1) / row_tasks * rows;
+    krti_gemm_job g = st->g;
+
+    (void)scratch;
+    (void)run_state;
+    g.a = krti_input_ptr(s, ptr, 0);
+    if (st->few)
+        g.b = krti_input_ptr(s, ptr, 1);
+    g.bias = krti_input_ptr(s, ptr, 2);
+    g.residual = krti_input_ptr(s, ptr, 3);
+    g.y = ptr[s->out[0]];
+#pragma omp parallel for collapse(2) schedule(dynamic, 1) num_threads(threads) if (threads > 1)
+    for (size_t r = 0; r < st->g.m; r += block_rows)
+        for (size_t c = 0; c < st->g.n; c += columns)
+            run_block(st, &g, r, smaller(block_rows, st->g.m - r), c, smaller(columns, st->g.n - c));
+}
+
+const krti_kernel krti_native_matmul = {
+    .name = "native_matmul",
+    .op = &krti_op_matmul,
+    .may_alias = 1u << 3,
+    .supports = supports_matmul,
+    .prepare = prepare_matmul,
+    .release = release_matmul,
+    .run = run_matmul,
+};

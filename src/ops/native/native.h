@@ -1,0 +1,38 @@
+/* What the native kernels share: the fused tail in the form of isa.h, and splitting work. */
+#ifndef KRTI_OPS_NATIVE_NATIVE_H
+#define KRTI_OPS_NATIVE_NATIVE_H
+
+#include "ops/kernel.h"
+#include "ops/native/isa.h"
+
+/* The vector form of a fused activation; false where there is none. */
+bool krti_native_act(krti_activation f, krti_act *out);
+
+/* Whether in[i] exists. */
+static inline bool krti_has_input(const krti_node *n, int i)
+{
+    return i < n->num_in && n->in[i] != NULL;
+}
+/* A float32 input of a step, NULL when absent. */
+static inline const float *krti_input_ptr(const krti_step *s, void *const *ptr, int i)
+{
+    return i < s->num_in && s->in[i] >= 0 ? ptr[s->in[i]] : NULL;
+}
+/* Everything is float32 and nothing is empty. */
+bool krti_all_float(const krti_node *n);
+size_t krti_size(krt_shape shape);
+/* How many threads `work` floating-point operations are worth, at most the step's. */
+int krti_share(const krti_step *s, double work);
+
+/* conv.c: packs in[1], (k, n) row major, into the panels of isa.h, and takes its slot away. */
+krt_status krti_native_pack(krti_build *b, krti_step *s, size_t k, size_t n, const krti_isa *isa,
+                            const void **out);
+
+extern const krti_kernel krti_native_conv, krti_native_depthwise, krti_native_matmul;
+extern const krti_kernel krti_native_scale_shift, krti_native_softmax, krti_native_layer_norm;
+extern const krti_kernel krti_native_mean, krti_native_sum, krti_native_max;
+extern const krti_kernel krti_native_max_pool, krti_native_avg_pool;
+extern const krti_kernel krti_native_concat, krti_native_pad, krti_native_transpose;
+extern const krti_kernel krti_native_unary[], krti_native_binary[]; /* ended by op NULL */
+
+#endif

@@ -1,0 +1,209 @@
+/* Moving bytes: concatenation, constant padding and transposition of four-byte elements. */
+#include "ops/native/native.h"
+
+static bool four_bytes(const krti_node *n)
+{
+    for (int i = 0; i < n->num_in; i++)
+        if (n->in[i] == NULL || krt_dtype_size(n->in[i]->dtype) != 4 ||
+            n->in[i]->dtype != n->out[0].dtype)
+            return false;
+    return krti_size(n->out[0].shape) > 0;
+}
+
+/* ------------------------------------------------------------------------------- concatenation */
+
+static bool supports_concat(const krti_node *n, int threads)
+{
+    (void)threads;
+    return four_bytes(n);
+}
+
+static void run_concat(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
+{
+    const krti_node *n = s->node;
+    const krt_shape y = n->out[0].shape;
+    size_t outer = 1, inner = 4, offset = 0;
+
+    (void)scratch;
+    (void)run_state;
+    for (int i = 0; i < y.rank; i++) {
+        if (i < n->attrs.axis.axis)
+            outer *= (size_t)y.dim[i];
+        else if (i > n->attrs.axis.axis)
+            inner *= (size_t)y.dim[i];
+    }
+    const size_t row = (size_t)y.dim[n->attrs.axis.axis] * inner;
+    const int threads = krti_share(s, (double)krti_size(y));
+    for (int i = 0; i < n->num_in; i++) {
+        const size_t bytes = (size_t)n->in[i]->shape.dim[n->attrs.axis.axis] * inner;
+        const char *x = ptr[s->in[i]];
+        char *to = (char *)ptr[s->out[0]] + offset;
+
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && outer > 1)
+        for (size_t r = 0; r < outer; r++)
+            memcpy(to + r * row, x + r * bytes, bytes);
+        offset += bytes;
+    }
+}
+
+const krti_kernel krti_native_concat = {.name = "native_concat", .op = &krti_op_concat,
+                                        .supports = supports_concat, .run = run_concat};
+
+/* ------------------------------------------------------------------------------- padding */
+
+static bool supports_pad(const krti_node *n, int threads)
+{
+    const krt_shape x = n->in[0]->shape;
+
+    (void)threads;
+    for (int i = 0; i < x.rank; i++)
+        if (n->attrs.pad.before[i] < 0 || n->attrs.pad.after[i] < 0)
+            return false;
+    return krti_all_float(n) && n->attrs.pad.mode == KRTI_PAD_CONSTANT && x.rank >= 1;
+}
+
+/* The row of the input that stands at this row of the output, or -1 when that is padding. */
+static int64_t source_row(const krti_node *n, int64_t row)
+{
+    const krt_shape x = n->in[0]->shape, y = n->out[0].shape;
+    int64_t source = 0, step = 1;
+
+    for (int i = y.rank - 1; i-- > 0;) {
+        const int64_t at = row % y.dim[i] - n->attrs.pad.before[i];
+
+        if (at < 0 || at >= x.dim[i])
+            return -1;
+        source += at * step;
+        step *= x.dim[i];
+        row /= y.dim[i];
+    }
+    return source;
+}
+
+static void run_pad(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
+{
+    const krti_node *n = s->node;
+    const krt_shape x = n->in[0]->shape, y = n->out[0].shape;
+    const size_t in_row = (size_t)x.dim[x.rank - 1], out_row = (size_t)y.dim[y.rank - 1];
+    const size_t before = (size_t)n->attrs.pad.before[x.rank - 1];
+    const int64_t rows = (int64_t)(krti_size(y) / out_row);
+    const float value = (float)n->attrs.pad.value;
+    const int threads = krti_share(s, (double)krti_size(y));
+    const float *from = ptr[s->in[0]];
+    float *to = ptr[s->out[0]];
+
+    (void)scratch;
+    (void)run_state;
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t source = source_row(n, r);
+        float *row = to + (size_t)r * out_row;
+
+        if (source < 0 || in_row != out_row)
+            for (size_t i = 0; i < out_row; i++)
+                row[i] = value;
+        if (source >= 0)
+            memcpy(row + before, from + (size_t)source * in_row, in_row * sizeof *row);
+    }
+}
+
+const krti_kernel krti_native_pad = {.name = "native_pad", .op = &krti_op_pad,
+                                     .supports = supports_pad, .run = run_pad};
+
+/* ------------------------------------------------------------------------------- transposition */
+
+static bool supports_transpose(const krti_node *n, int threads)
+{
+    (void)threads;
+    return four_bytes(n);
+}
+
+/* Axes that stay neighbours are merged; what remains is walked by output rows. The innermost two
+ * loops go in blocks of 16 by 16, so that both sides touch whole cache lines. */
+typedef struct transposition {
+    int rank;
+    size_t dim[KRT_MAX_RANK]; /* of the output */
+    size_t from[KRT_MAX_RANK]; /* input stride of each output axis */
+} transposition;
+
+static transposition describe(const krti_node *n)
+{
+    const krt_shape x = n->in[0]->shape, y = n->out[0].shape;
+    size_t strides[KRT_MAX_RANK], step = 1;
+    transposition t = {.rank = 0};
+
+    for (int i = x.rank; i-- > 0;) {
+        strides[i] = step;
+        step *= (size_t)x.dim[i];
+    }
+    for (int i = 0; i < y.rank; i++) {
+        const size_t dim = (size_t)y.dim[i], from = strides[n->attrs.transpose.perm[i]];
+
+        if (dim == 1)
+            continue;
+        if (t.rank > 0 && t.from[t.rank - 1] == from * dim) {
+            t.dim[t.rank - 1] *= dim;
+            t.from[t.rank - 1] = from;
+        } else {
+            t.dim[t.rank] = dim;
+            t.from[t.rank++] = from;
+        }
+    }
+    if (t.rank == 0)
+        t = (transposition){1, {1}, {1}};
+    return t;
+}
+
+static size_t offset_of(const transposition *t, int axes, size_t i)
+{
+    size_t offset = 0;
+
+    for (int d = axes; d-- > 0;) {
+        offset += i % t->dim[d] * t->from[d];
+        i /= t->dim[d];
+    }
+    return offset;
+}
+
+static void transpose_plane(const transposition *t, uint32_t *y, const uint32_t *x)
+{
+    const size_t rows = t->dim[t->rank - 2], columns = t->dim[t->rank - 1];
+    const size_t by_row = t->from[t->rank - 2], by_column = t->from[t->rank - 1];
+
+    for (size_t i = 0; i < rows; i += 16)
+        for (size_t j = 0; j < columns; j += 16)
+            for (size_t r = i; r < rows && r < i + 16; r++)
+                for (size_t c = j; c < columns && c < j + 16; c++)
+                    y[r * columns + c] = x[r * by_row + c * by_column];
+}
+
+static void run_transpose(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
+{
+    const transposition t = describe(s->node);
+    const size_t size = krti_size(s->node->out[0].shape);
+    const int threads = krti_share(s, 4.0 * (double)size);
+    const uint32_t *x = ptr[s->in[0]];
+    uint32_t *y = ptr[s->out[0]];
+    const int inner = t.rank >= 2 && t.from[t.rank - 1] != 1 ? 2 : 1;
+    size_t plane = t.dim[t.rank - 1];
+
+    (void)scratch;
+    (void)run_state;
+    if (inner == 2)
+        plane *= t.dim[t.rank - 2];
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (size_t i = 0; i < size / plane; i++) {
+        const uint32_t *from = x + offset_of(&t, t.rank - inner, i);
+
+        if (inner == 2)
+            transpose_plane(&t, y + i * plane, from);
+        else if (t.from[t.rank - 1] == 1)
+            memcpy(y + i * plane, from, plane * sizeof *y);
+        else
+            for (size_t j = 0; j < plane; j++)
+                y[i * plane + j] = from[j * t.from[t.rank - 1]];
+    }
+}
+
+const krti_kernel krti_native_transpose = {.name = "native_transpose", .op = &krti_op_transpose,
+                                           .supports = supports_transpose, .run = run_transpose};
