@@ -391,10 +391,9 @@ const cli_command cmd_predict = {
     .arguments = "MODEL --x FILE",
     .summary = "Runs a model on arrays from files",
     .details =
-        "Several inputs come from one .npz (by input name, else in the file's order) or from --x\n"
-        "NAME=FILE given once for each. Images without a channel axis get one. Several outputs "
-        "are\n"
-        "written to an .npz as output_0, output_1, ...\n",
+        "Several inputs come from one .npz (arrays by input name, or by x_ and the input name,\n"
+        "else in the file's order) or from --x NAME=FILE given once for each. Images without a\n"
+        "channel axis get one. Several outputs are written to an .npz as output_0, output_1, ...\n",
     .least = 1,
     .most = 1,
     .options = table,

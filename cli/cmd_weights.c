@@ -80,6 +80,7 @@ static void format_row(const krt_file_array *a, const char *cell[COLUMNS],
     cell[PLACE] = a->file != NULL ? a->file : "";
 }
 
+/* A cell of at least `width` bytes. */
 static void print_cell(const char *text, size_t width, bool to_the_right)
 {
     const size_t length = strlen(text);
@@ -90,7 +91,6 @@ static void print_cell(const char *text, size_t width, bool to_the_right)
     print_safe(stdout, text, "");
     if (!to_the_right)
         printf("%*s", pad, "");
-    fputs("  ", stdout);
 }
 
 static void measure(const krt_file *f, size_t width[COLUMNS], const char *const head[COLUMNS])
@@ -111,9 +111,15 @@ static void measure(const krt_file *f, size_t width[COLUMNS], const char *const 
 static void print_row(const char *const cell[COLUMNS], const size_t width[COLUMNS], bool has_place,
                       const char *digest)
 {
-    for (int column = 0; column < COLUMNS; column++)
-        if (column != PLACE || has_place)
-            print_cell(cell[column], width[column], column == BYTES || column == OFFSET);
+    const int last = has_place ? PLACE : OFFSET;
+
+    for (int column = 0; column <= last; column++) {
+        const bool is_last = column == last && digest[0] == '\0';
+        const bool is_number = column == BYTES || column == OFFSET;
+
+        print_cell(cell[column], is_last && !is_number ? 0 : width[column], is_number);
+        fputs(is_last ? "" : "  ", stdout);
+    }
     puts(digest);
 }
 

@@ -214,13 +214,21 @@ done:
 
 /* ------------------------------------------------------------------------------- everything */
 
+/* Lambda is opened and never run, so it is not among what is supported. */
+static bool is_listed(const krt_layer_class *cls, bool operations)
+{
+    if (operations)
+        return is_operation(cls);
+    return cls->package == NULL && strcmp(cls->name, "Lambda") != 0;
+}
+
 static krt_status add_classes(krti_arena *a, krti_conf *list, bool operations)
 {
     const krt_layer_class *cls;
     krt_status st = KRT_OK;
 
     for (size_t i = 0; st == KRT_OK && (cls = krti_class_at(i)) != NULL; i++)
-        if (is_operation(cls) == operations && (operations || cls->package == NULL))
+        if (is_listed(cls, operations))
             st = krti_conf_add(a, list, krti_conf_string(a, cls->name));
     return st;
 }
