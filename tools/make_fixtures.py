@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = ["conv", "core", "pooling", "normalization", "misc", "nodes", "models", "containers", "summaries", "quickstart"]
+MODULES = ["conv", "core", "pooling", "normalization", "misc", "nodes", "models", "containers", "saving", "summaries", "quickstart"]
 
 
 def arguments():
