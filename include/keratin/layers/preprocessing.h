@@ -4,4 +4,89 @@
 
 #include "../sys/layer_class.h"
 
+/** KRT_NUMBERS(0.5, 0.25): a list of numbers, for one argument. C only. */
+#define KRT_NUMBERS(...)                                                \
+    ((krt_numbers){ sizeof((double[]){ __VA_ARGS__ }) / sizeof(double), \
+                    (double[]){ __VA_ARGS__ },                          \
+                    { 1, { sizeof((double[]){ __VA_ARGS__ }) / sizeof(double) } } })
+/** KRT_NUMBER(255): a number where a list may stand. C only. */
+#define KRT_NUMBER(value) ((krt_numbers){ 1, (double[]){ (value) }, { 0, { 0 } } })
+
+/** Keras: keras.layers.Rescaling: x * scale + offset; lists go along the last axis. */
+typedef struct krt_rescaling_args {
+    krt_spec    spec;
+    krt_numbers scale;     /**< required, KRT_NUMBER(1.0 / 255) or KRT_NUMBERS(...) */
+    krt_numbers offset;    /**< none: 0 */
+    const char *name;      /**< NULL: rescaling, rescaling_1, ... */
+    bool        trainable; /**< true */
+} krt_rescaling_args;
+#define KRT_RESCALING(...) \
+    KRT_SPEC(krt_rescaling_args, "Rescaling", .trainable = true, .scale = __VA_ARGS__)
+
+/** Keras: keras.layers.Normalization: (x - mean) / sqrt(variance), both given or from a file. */
+typedef struct krt_normalization_args {
+    krt_spec    spec;
+    krt_axes    axis;     /**< {1, {-1}}: the axes with statistics of their own; none: one of all */
+    krt_numbers mean;     /**< none: a weight */
+    krt_numbers variance; /**< none: a weight */
+    bool        invert;   /**< false; true undoes the normalization */
+    const char *name;     /**< NULL: normalization, normalization_1, ... */
+    bool        trainable; /**< true */
+} krt_normalization_args;
+#define KRT_NORMALIZATION(...)                                                                  \
+    KRT_SPEC(krt_normalization_args, "Normalization", .axis = { 1, { -1 } }, .trainable = true, \
+             __VA_ARGS__)
+
+/** Keras: keras.layers.Resizing. */
+typedef struct krt_resizing_args {
+    krt_spec    spec;
+    int64_t     height;               /**< required */
+    int64_t     width;                /**< required */
+    const char *interpolation;        /**< "bilinear"; "nearest", "bicubic", "lanczos3", ... */
+    bool        crop_to_aspect_ratio; /**< false */
+    bool        pad_to_aspect_ratio;  /**< false */
+    const char *fill_mode;            /**< "constant", the only one there is */
+    double      fill_value;           /**< 0 */
+    bool        antialias;            /**< false */
+    const char *data_format;          /**< NULL: "channels_last" */
+    const char *name;                 /**< NULL: resizing, resizing_1, ... */
+    bool        trainable;            /**< true */
+} krt_resizing_args;
+#define KRT_RESIZING(...)                                                                         \
+    KRT_SPEC(krt_resizing_args, "Resizing", .interpolation = "bilinear", .fill_mode = "constant", \
+             .trainable = true, .height = __VA_ARGS__)
+
+/** Keras: keras.layers.CenterCrop; images that are too small are resized instead. */
+typedef struct krt_center_crop_args {
+    krt_spec    spec;
+    int64_t     height;      /**< required */
+    int64_t     width;       /**< required */
+    const char *data_format; /**< NULL: "channels_last" */
+    const char *name;        /**< NULL: center_crop, center_crop_1, ... */
+    bool        trainable;   /**< true */
+} krt_center_crop_args;
+#define KRT_CENTER_CROP(...) \
+    KRT_SPEC(krt_center_crop_args, "CenterCrop", .trainable = true, .height = __VA_ARGS__)
+
+/** Keras: keras.layers.AutoContrast: each channel of each image stretched over its value range. */
+typedef struct krt_auto_contrast_args {
+    krt_spec    spec;
+    krt_numbers value_range; /**< none: 0 to 255 */
+    const char *data_format; /**< NULL: "channels_last" */
+    const char *name;        /**< NULL: auto_contrast, auto_contrast_1, ... */
+    bool        trainable;   /**< true */
+} krt_auto_contrast_args;
+#define KRT_AUTO_CONTRAST(...) \
+    KRT_SPEC(krt_auto_contrast_args, "AutoContrast", .trainable = true, __VA_ARGS__)
+
+/** Keras's image layers that act in training only, by class name: KRT_AUGMENTATION("RandomFlip").
+ *  A prediction passes them unchanged, so their own arguments are not looked at here. */
+typedef struct krt_augmentation_args {
+    krt_spec    spec;
+    const char *name;      /**< NULL: random_flip, random_flip_1, ... */
+    bool        trainable; /**< true */
+} krt_augmentation_args;
+#define KRT_AUGMENTATION(cls, ...) \
+    KRT_SPEC(krt_augmentation_args, cls, .trainable = true, __VA_ARGS__)
+
 #endif

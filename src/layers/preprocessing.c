@@ -1,0 +1,521 @@
+/* Numeric and image preprocessing. Keras: layers/preprocessing.
+ *
+ * Resizing, CenterCrop and AutoContrast always act; the random image layers are the identity at
+ * inference and share one table. Text and categorical layers are not here. */
+#include "layers/describe.h"
+#include "layers/images.h"
+#include "layers/spatial.h"
+
+/* ------------------------------------------------------------------------------- numbers */
+
+/* A float32 constant of these numbers under `shape`, which has as many elements. */
+static krt_value *constant(krti_graph *g, const krt_numbers *numbers, krt_shape shape)
+{
+    float *data = krti_arena_array(&g->arena, numbers->n > 0 ? numbers->n : 1, sizeof *data);
+
+    if (data == NULL)
+        return krti_graph_fail(g, KRT_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < numbers->n; i++)
+        data[i] = (float)numbers->items[i];
+    return krti_constant(g, KRT_FLOAT32, shape, data);
+}
+
+static krt_status rescaling_init(krt_layer *l, void *args)
+{
+    const krt_rescaling_args *a = args;
+
+    if (a->scale.n > 0)
+        return KRT_OK;
+    return krti_layer_fail(l, KRT_E_INVALID, "argument scale of Rescaling must be given");
+}
+
+static krt_status rescaling_call(const krt_layer *l, const void *args, krt_call *c)
+{
+    const krt_rescaling_args *a = args;
+    krti_graph *g = c->g;
+    krt_value *x = krti_float_input(c, 0);
+
+    (void)l;
+    if (a->scale.n == 1 && a->scale.shape.rank == 0 && a->offset.n <= 1 &&
+        a->offset.shape.rank <= 0) {
+        const double offset = a->offset.n == 1 ? a->offset.items[0] : 0;
+
+        return krt_call_output(c, 0, krti_affine(g, x, a->scale.items[0], offset, 0));
+    }
+    x = krti_multiply(g, x, constant(g, &a->scale, a->scale.shape));
+    if (a->offset.n > 0)
+        x = krti_add(g, x, constant(g, &a->offset, a->offset.shape));
+    return krt_call_output(c, 0, x);
+}
+
+/* ------------------------------------------------------------------------------- Normalization */
+
+static krt_status normalization_init(krt_layer *l, void *args)
+{
+    const krt_normalization_args *a = args;
+
+    if ((a->mean.n == 0) != (a->variance.n == 0))
+        return krti_layer_fail(l, KRT_E_INVALID,
+                               "When setting values directly, both `mean` and `variance` must be "
+                               "set");
+    if (a->mean.n > 0 && !krt_shape_equal(a->mean.shape, a->variance.shape))
+        return krti_layer_fail(l, KRT_E_INVALID,
+                               "When setting values directly, `mean` and `variance` must have the "
+                               "same shape");
+    return KRT_OK;
+}
+
+/* Which axes keep statistics of their own, and the shape that broadcasts them over the input. */
+static krt_status kept_axes(const krt_layer *l, const krt_normalization_args *a, krt_shape x,
+                            krt_axes *kept, krt_shape *broadcast)
+{
+    bool keep[KRT_MAX_RANK] = {false};
+
+    for (int i = 0; i < a->axis.n; i++) {
+        const int64_t at = a->axis.axis[i] < 0 ? a->axis.axis[i] + x.rank : a->axis.axis[i];
+
+        if (at < 0 || at >= x.rank)
+            return krti_layer_fail(l, KRT_E_INVALID,
+                                   "All `axis` values must be in the range [-ndim, ndim). Received "
+                                   "inputs with ndim=%d, while axis=%lld",
+                                   x.rank, (long long)a->axis.axis[i]);
+        keep[at] = true;
+    }
+    kept->n = 0;
+    broadcast->rank = x.rank;
+    for (int i = 0; i < x.rank; i++) {
+        broadcast->dim[i] = keep[i] ? x.dim[i] : 1;
+        if (keep[i])
+            kept->axis[kept->n++] = i;
+    }
+    return KRT_OK;
+}
+
+static krt_status normalization_build(krt_layer *l, const void *args, const krt_shape *inputs,
+                                      size_t n)
+{
+    const krt_normalization_args *a = args;
+    krt_axes kept = {0};
+    krt_shape broadcast = {0}, shape = {0};
+    krt_status st = KRT_OK;
+
+    if (n != 1)
+        return krti_fail_inputs(l, 1, n);
+    TRY(kept_axes(l, a, inputs[0], &kept, &broadcast));
+    if (a->mean.n > 0)
+        goto done;
+    for (int i = 0; i < kept.n; i++)
+        shape.dim[shape.rank++] = inputs[0].dim[kept.axis[i]];
+    TRY(krt_layer_add_weight(l, "mean", shape, krti_initializer_find("Zeros")->defaults, false));
+    TRY(krt_layer_add_weight(l, "variance", shape, krti_initializer_find("Ones")->defaults, false));
+    TRY(krt_layer_add_weight(l, "count", (krt_shape){.rank = 0},
+                             krti_initializer_find("Zeros")->defaults, false));
+
+done:
+    return st;
+}
+
+/* Given statistics, their axes set against the kept ones from the right. */
+static krt_value *given(krt_call *c, const krt_numbers *numbers, const krt_axes *kept, int rank)
+{
+    krt_shape shape = {.rank = rank};
+
+    if (numbers->shape.rank > kept->n)
+        return krti_graph_fail(c->g, KRT_E_INVALID,
+                               "The rank of `mean` must be less than or equal to the number of "
+                               "axes (%d), found %d",
+                               kept->n, numbers->shape.rank);
+    for (int i = 0; i < rank; i++)
+        shape.dim[i] = 1;
+    for (int i = 1; i <= numbers->shape.rank; i++)
+        shape.dim[kept->axis[kept->n - i]] = numbers->shape.dim[numbers->shape.rank - i];
+    return constant(c->g, numbers, shape);
+}
+
+static krt_status normalization_call(const krt_layer *l, const void *args, krt_call *c)
+{
+    const krt_normalization_args *a = args;
+    krti_graph *g = c->g;
+    krt_value *x = krti_float_input(c, 0);
+    krt_value *mean = NULL, *deviation = NULL;
+    krt_axes kept = {0};
+    krt_shape broadcast = {0};
+
+    if (x == NULL)
+        return g->status;
+    const krt_status st = kept_axes(l, a, x->shape, &kept, &broadcast);
+    if (st != KRT_OK)
+        return st;
+    if (a->mean.n > 0) {
+        mean = given(c, &a->mean, &kept, x->shape.rank);
+        deviation = given(c, &a->variance, &kept, x->shape.rank);
+    } else {
+        mean = krti_reshape(g, krt_call_weight(c, "mean"), broadcast);
+        deviation = krti_reshape(g, krt_call_weight(c, "variance"), broadcast);
+    }
+    deviation = krti_maximum(g, krti_sqrt(g, deviation), krti_scalar(g, 1e-7));
+    if (a->invert)
+        return krt_call_output(c, 0, krti_add(g, mean, krti_multiply(g, x, deviation)));
+    return krt_call_output(c, 0, krti_divide(g, krti_subtract(g, x, mean), deviation));
+}
+
+/* ------------------------------------------------------------------------------- images */
+
+static krt_status image_init(krt_layer *l, void *args)
+{
+    const int64_t *height = krti_args_member(l->cls, args, "height");
+    const int64_t *width = krti_args_member(l->cls, args, "width");
+    const char **interpolation = krti_args_member(l->cls, args, "interpolation");
+    krti_interpolation method = KRTI_BILINEAR;
+    krt_status st = KRT_OK;
+
+    if (height != NULL)
+        TRY(krti_spatial_tuple(l, "height", height, 1, false));
+    if (width != NULL)
+        TRY(krti_spatial_tuple(l, "width", width, 1, false));
+    if (interpolation != NULL)
+        TRY(krti_interpolation_named(l, *interpolation, &method));
+    st = krti_spatial_data_format(l, krti_args_member(l->cls, args, "data_format"));
+
+done:
+    return st;
+}
+
+static krt_status resizing_init(krt_layer *l, void *args)
+{
+    const krt_resizing_args *a = args;
+
+    if (a->pad_to_aspect_ratio && a->crop_to_aspect_ratio)
+        return krti_layer_fail(l, KRT_E_INVALID,
+                               "Only one of `pad_to_aspect_ratio` & `crop_to_aspect_ratio` can be "
+                               "`True`");
+    if (a->fill_mode == NULL || strcmp(a->fill_mode, "constant") != 0)
+        return krti_layer_fail(l, KRT_E_INVALID,
+                               "Invalid value for argument `fill_mode`. Only `'constant'` is "
+                               "supported. Received: fill_mode=%s",
+                               a->fill_mode != NULL ? a->fill_mode : "None");
+    return image_init(l, args);
+}
+
+/* The image as (batch, height, width, channels), a lone image as a batch of one. */
+static krt_value *open_images(krt_call *c, krt_value *x, const char *data_format)
+{
+    if (x == NULL)
+        return NULL;
+    if (x->shape.rank != 3 && x->shape.rank != 4)
+        return krti_graph_fail(c->g, KRT_E_INVALID,
+                               "Invalid images rank: expected rank 3 (single image) or rank 4 "
+                               "(batch of images). Received input with rank %d",
+                               x->shape.rank);
+    if (x->shape.rank == 3)
+        x = krti_expand_dims(c->g, x, 0);
+    return krti_to_channels_last(c->g, x, data_format);
+}
+
+static krt_status close_images(krt_call *c, krt_value *y, const char *data_format)
+{
+    y = krti_from_channels_last(c->g, y, data_format);
+    if (y != NULL && c->in[0]->shape.rank == 3)
+        y = krti_squeeze(c->g, y, &(int){0}, 1);
+    return krt_call_output(c, 0, y);
+}
+
+/* The middle `height` x `width` of the images. */
+static krt_value *middle(krti_graph *g, krt_value *x, int64_t height, int64_t width, int64_t top,
+                         int64_t left)
+{
+    x = krti_slice_axis(g, x, 1, top, top + height, 1);
+    return krti_slice_axis(g, x, 2, left, left + width, 1);
+}
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* Keras computes the sides of the box in float32, truncating. */
+static int64_t side(int64_t other, int64_t target, int64_t other_target)
+{
+    const double side = (float)(other * target) / (float)other_target;
+
+    return side < (double)INT32_MAX ? (int64_t)side : INT32_MAX;
+}
+
+static krt_value *crop_to_ratio(krti_graph *g, krt_value *x, int64_t height, int64_t width)
+{
+    const int64_t h = x->shape.dim[1], w = x->shape.dim[2];
+    const int64_t crop_height = clamp(side(w, height, width), 1, h);
+    const int64_t crop_width = clamp(side(h, width, height), 1, w);
+
+    return middle(g, x, crop_height, crop_width, (h - crop_height) / 2, (w - crop_width) / 2);
+}
+
+static krt_value *pad_to_ratio(krti_graph *g, krt_value *x, int64_t height, int64_t width,
+                               double value)
+{
+    const int64_t h = x->shape.dim[1], w = x->shape.dim[2];
+    const int64_t pad_height = clamp(side(w, height, width), h, INT32_MAX);
+    const int64_t pad_width = clamp(side(h, width, height), w, INT32_MAX);
+    const int64_t around[4] = {0, (pad_height - h) / 2, (pad_width - w) / 2, 0};
+
+    return krti_pad(g, x, around, around, KRTI_PAD_CONSTANT, value);
+}
+
+/* Back to an integer dtype: rounded, and at its ends where the filter overshot. */
+static krt_value *saturate(krti_graph *g, krt_value *x, krt_dtype dtype)
+{
+    static const struct {
+        krt_dtype dtype;
+        double low, high;
+    } ranges[] = {
+        {KRT_UINT8, 0, 255},
+        {KRT_INT8, -128, 127},
+        {KRT_INT16, -32768, 32767},
+        {KRT_UINT16, 0, 65535},
+        {KRT_UINT32, 0, 4294967040.0}, /* the float32 below the end of the range */
+        {KRT_INT32, -2147483648.0, 2147483520.0},
+    };
+
+    x = krti_round(g, x);
+    for (size_t i = 0; i < KRTI_COUNT(ranges); i++)
+        if (ranges[i].dtype == dtype)
+            x = krti_clip(g, x, ranges[i].low, ranges[i].high, 0);
+    return krti_cast(g, x, dtype);
+}
+
+static krt_status resizing_call(const krt_layer *l, const void *args, krt_call *c)
+{
+    const krt_resizing_args *a = args;
+    krt_value *x = open_images(c, krti_cast_input(c, 0), a->data_format);
+    krti_interpolation method = KRTI_BILINEAR;
+    krt_status st = KRT_OK;
+
+    if (x == NULL)
+        return c->g->status;
+    TRY(krti_interpolation_named(l, a->interpolation, &method));
+    const krt_dtype dtype = x->dtype;
+    const bool sized = x->shape.dim[1] != KRT_NONE && x->shape.dim[2] != KRT_NONE;
+    if (sized && a->crop_to_aspect_ratio)
+        x = crop_to_ratio(c->g, x, a->height, a->width);
+    else if (sized && a->pad_to_aspect_ratio)
+        x = pad_to_ratio(c->g, x, a->height, a->width, a->fill_value);
+    x = krti_resize_image(c->g, x, a->height, a->width, method, a->antialias);
+    if (x != NULL && x->dtype != dtype)
+        x = saturate(c->g, x, dtype);
+    st = close_images(c, x, a->data_format);
+
+done:
+    return st;
+}
+
+static krt_status center_crop_call(const krt_layer *l, const void *args, krt_call *c)
+{
+    const krt_center_crop_args *a = args;
+    krt_value *x = open_images(c, krti_float_input(c, 0), a->data_format);
+
+    (void)l;
+    if (x == NULL)
+        return c->g->status;
+    const int64_t h = x->shape.dim[1], w = x->shape.dim[2];
+    const bool sized = h != KRT_NONE && w != KRT_NONE;
+    if (sized && h >= a->height && w >= a->width) {
+        x = middle(c->g, x, a->height, a->width, (h - a->height) / 2, (w - a->width) / 2);
+    } else {
+        if (sized)
+            x = crop_to_ratio(c->g, x, a->height, a->width);
+        x = krti_resize_image(c->g, x, a->height, a->width, KRTI_BILINEAR, false);
+    }
+    return close_images(c, x, a->data_format);
+}
+
+/* ------------------------------------------------------------------------------- AutoContrast */
+
+static krt_status auto_contrast_init(krt_layer *l, void *args)
+{
+    const krt_auto_contrast_args *a = args;
+
+    if (a->value_range.n == 0 ||
+        (a->value_range.n == 2 && a->value_range.items[0] < a->value_range.items[1]))
+        return image_init(l, args);
+    return krti_layer_fail(l, KRT_E_INVALID,
+                           "value_range of AutoContrast must be two ascending numbers");
+}
+
+/* low to 0 and high to 255 for each channel of each image; a channel of one value stays. */
+static krt_status auto_contrast_call(const krt_layer *l, const void *args, krt_call *c)
+{
+    static const int axes[2] = {1, 2};
+    const krt_auto_contrast_args *a = args;
+    krti_graph *g = c->g;
+    const double low = a->value_range.n == 2 ? a->value_range.items[0] : 0;
+    const double width = a->value_range.n == 2 ? a->value_range.items[1] - low : 255;
+    krt_value *original = krti_float_input(c, 0);
+    krt_value *x = krti_affine(g, original, 255 / width, -low * 255 / width, 0);
+
+    if (x == NULL)
+        return g->status;
+    const krt_status st = krti_check_ndim(l, x->shape, 4);
+    if (st != KRT_OK)
+        return st;
+    krt_value *darkest = krti_reduce_min(g, x, axes, 2, true);
+    krt_value *range = krti_subtract(g, krti_reduce_max(g, x, axes, 2, true), darkest);
+    krt_value *scale = krti_divide(g, krti_scalar(g, 255), range);
+    krt_value *offset = krti_multiply(g, krti_negative(g, darkest), scale);
+    krt_value *y = krti_clip(g, krti_add(g, krti_multiply(g, x, scale), offset), 0, 255, 0);
+    y = krti_affine(g, y, width / 255, low, 0);
+    return krt_call_output(c, 0, krti_where(g, krti_isnan(g, y), original, y));
+}
+
+/* ------------------------------------------------------------------------------- augmentation */
+
+static krt_status augmentation_call(const krt_layer *l, const void *args, krt_call *c)
+{
+    (void)args;
+    if (c->training)
+        return krti_layer_fail(l, KRT_E_UNSUPPORTED,
+                               "%s acts in training, which this build does not run", l->class_name);
+    return krt_call_output(c, 0, krti_cast_input(c, 0));
+}
+
+/* The ones that give float32 also for integer images. */
+static krt_status augmentation_cast_call(const krt_layer *l, const void *args, krt_call *c)
+{
+    (void)args;
+    if (c->training)
+        return krti_layer_fail(l, KRT_E_UNSUPPORTED,
+                               "%s acts in training, which this build does not run", l->class_name);
+    return krt_call_output(c, 0, krti_float_input(c, 0));
+}
+
+/* Every key of every one of them: none counts at inference. */
+#define IGNORED(key)              \
+    {                             \
+        key, KRT_FIELD_IGNORED, 0 \
+    }
+static const krt_field augmentation_fields[] = {
+    IGNORED("factor"),
+    IGNORED("value_range"),
+    IGNORED("seed"),
+    IGNORED("data_format"),
+    IGNORED("interpolation"),
+    IGNORED("fill_mode"),
+    IGNORED("fill_value"),
+    IGNORED("bounding_box_format"),
+    IGNORED("mode"),
+    IGNORED("height"),
+    IGNORED("width"),
+    IGNORED("height_factor"),
+    IGNORED("width_factor"),
+    IGNORED("x_factor"),
+    IGNORED("y_factor"),
+    IGNORED("brightness_factor"),
+    IGNORED("contrast_factor"),
+    IGNORED("saturation_factor"),
+    IGNORED("hue_factor"),
+    IGNORED("addition_factor"),
+    IGNORED("threshold_factor"),
+    IGNORED("scale"),
+    IGNORED("kernel_size"),
+    IGNORED("sigma"),
+    IGNORED("alpha"),
+    IGNORED("num_ops"),
+    IGNORED("num_chains"),
+    IGNORED("chain_depth"),
+    IGNORED("all_ops"),
+    IGNORED("bins"),
+    IGNORED("max_number"),
+    IGNORED("lower"),
+    IGNORED("upper"),
+    KRT_BASE_FIELDS(krt_augmentation_args),
+};
+
+/* X(identifier, class, whether integer images become float32) */
+#define AUGMENTATIONS(X)                                         \
+    X(aug_mix, "AugMix", _cast)                                  \
+    X(cut_mix, "CutMix", _cast)                                  \
+    X(equalization, "Equalization", )                            \
+    X(max_num_bounding_boxes, "MaxNumBoundingBoxes", )           \
+    X(mix_up, "MixUp", )                                         \
+    X(rand_augment, "RandAugment", _cast)                        \
+    X(random_brightness, "RandomBrightness", )                   \
+    X(random_color_degeneration, "RandomColorDegeneration", )    \
+    X(random_color_jitter, "RandomColorJitter", )                \
+    X(random_contrast, "RandomContrast", )                       \
+    X(random_crop, "RandomCrop", )                               \
+    X(random_elastic_transform, "RandomElasticTransform", _cast) \
+    X(random_erasing, "RandomErasing", _cast)                    \
+    X(random_flip, "RandomFlip", _cast)                          \
+    X(random_gaussian_blur, "RandomGaussianBlur", _cast)         \
+    X(random_grayscale, "RandomGrayscale", )                     \
+    X(random_height, "RandomHeight", )                           \
+    X(random_hue, "RandomHue", )                                 \
+    X(random_invert, "RandomInvert", )                           \
+    X(random_perspective, "RandomPerspective", _cast)            \
+    X(random_posterization, "RandomPosterization", )             \
+    X(random_rotation, "RandomRotation", _cast)                  \
+    X(random_saturation, "RandomSaturation", )                   \
+    X(random_sharpness, "RandomSharpness", _cast)                \
+    X(random_shear, "RandomShear", _cast)                        \
+    X(random_translation, "RandomTranslation", _cast)            \
+    X(random_width, "RandomWidth", )                             \
+    X(random_zoom, "RandomZoom", _cast)                          \
+    X(solarization, "Solarization", _cast)
+
+#define X(id, title, cast)                                      \
+    static const krt_layer_class id = {                         \
+        .struct_size = sizeof id,                               \
+        .name = title,                                          \
+        .defaults = KRT_AUGMENTATION(title, .trainable = true), \
+        .fields = augmentation_fields,                          \
+        .num_fields = KRTI_COUNT(augmentation_fields),          \
+        .call = augmentation##cast##_call,                      \
+    };
+AUGMENTATIONS(X)
+#undef X
+
+/* ------------------------------------------------------------------------------- tables */
+
+#define F(id, kind, key) KRT_FIELD(krt_##id##_args, kind, key)
+#define CLASS(id, title, fallback, build_fn, init_fn, with_mask, ...)                       \
+    static const krt_field id##_fields[] = {__VA_ARGS__, KRT_BASE_FIELDS(krt_##id##_args)}; \
+    static const krt_layer_class id = {                                                     \
+        .struct_size = sizeof id,                                                           \
+        .name = title,                                                                      \
+        .defaults = fallback,                                                               \
+        .fields = id##_fields,                                                              \
+        .num_fields = KRTI_COUNT(id##_fields),                                              \
+        .build = build_fn,                                                                  \
+        .call = id##_call,                                                                  \
+        .init = init_fn,                                                                    \
+        .flags = with_mask,                                                                 \
+    };
+
+CLASS(rescaling, "Rescaling", KRT_RESCALING({.n = 0}), NULL, rescaling_init, KRT_LAYER_PASSES_MASK,
+      F(rescaling, NUMBERS, scale), F(rescaling, NUMBERS, offset))
+CLASS(normalization, "Normalization", KRT_NORMALIZATION(.trainable = true), normalization_build,
+      normalization_init, KRT_LAYER_PASSES_MASK, F(normalization, AXES, axis),
+      F(normalization, BOOL, invert), F(normalization, NUMBERS, mean),
+      F(normalization, NUMBERS, variance))
+CLASS(resizing, "Resizing", KRT_RESIZING(0), NULL, resizing_init, 0, F(resizing, INT, height),
+      F(resizing, INT, width), F(resizing, STRING, interpolation),
+      F(resizing, BOOL, crop_to_aspect_ratio), F(resizing, BOOL, pad_to_aspect_ratio),
+      F(resizing, STRING, fill_mode), F(resizing, FLOAT, fill_value), F(resizing, BOOL, antialias),
+      F(resizing, STRING, data_format), IGNORED("factor"), IGNORED("bounding_box_format"))
+CLASS(center_crop, "CenterCrop", KRT_CENTER_CROP(0), NULL, image_init, 0,
+      F(center_crop, INT, height), F(center_crop, INT, width), F(center_crop, STRING, data_format),
+      IGNORED("factor"), IGNORED("bounding_box_format"))
+CLASS(auto_contrast, "AutoContrast", KRT_AUTO_CONTRAST(.trainable = true), NULL, auto_contrast_init,
+      0, F(auto_contrast, NUMBERS, value_range), F(auto_contrast, STRING, data_format),
+      IGNORED("factor"), IGNORED("bounding_box_format"))
+
+const krt_layer_class *const krti_classes_preprocessing[] = {
+    &rescaling,
+    &normalization,
+    &resizing,
+    &center_crop,
+    &auto_contrast,
+#define X(id, title, cast) &id,
+    AUGMENTATIONS(X)
+#undef X
+        NULL,
+};

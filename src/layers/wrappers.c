@@ -1,0 +1,133 @@
+/* Layers around a layer. Keras: layers/core/wrapper.py, layers/rnn/time_distributed.py. */
+#include "layers/describe.h"
+#include "layers/spatial.h"
+
+typedef krt_time_distributed_args wrapper_args;
+
+static krt_status init(krt_layer *l, void *args)
+{
+    krt_layer *inner = NULL;
+    krt_status st = KRT_OK;
+
+    TRY(krti_layer_from_arg(l, &inner, ((const wrapper_args *)args)->layer));
+    TRY(krti_layer_add_inner(l, "layer", false, inner));
+
+done:
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- TimeDistributed */
+
+/* (batch, time, rest...) to (batch * time, rest...) */
+static krt_value *fold(krti_graph *g, krt_value *x)
+{
+    krt_shape shape = {.rank = x->shape.rank - 1};
+
+    shape.dim[0] = krti_dim_mul(x->shape.dim[0], x->shape.dim[1]);
+    for (int i = 1; i < shape.rank; i++)
+        shape.dim[i] = x->shape.dim[i + 1];
+    return krti_reshape(g, x, shape);
+}
+
+static krt_value *unfold(krti_graph *g, krt_value *y, int64_t batch, int64_t time)
+{
+    krt_shape shape = {.dim = {batch, time}};
+
+    if (y == NULL)
+        return NULL;
+    if (y->shape.rank >= KRT_MAX_RANK)
+        return krti_graph_fail(g, KRT_E_UNSUPPORTED, "the result would have more than %d axes",
+                               KRT_MAX_RANK);
+    shape.rank = y->shape.rank + 1;
+    for (int i = 2; i < shape.rank; i++)
+        shape.dim[i] = y->shape.dim[i - 1];
+    return krti_reshape(g, y, shape);
+}
+
+static krt_status check_mask(const krt_layer *l, krt_shape mask, krt_shape x)
+{
+    char a[160], b[160];
+    bool fits = mask.rank >= 2;
+
+    for (int i = 0; fits && i < 2; i++)
+        fits = mask.dim[i] == x.dim[i] || mask.dim[i] == KRT_NONE || x.dim[i] == KRT_NONE;
+    if (fits)
+        return KRT_OK;
+    return krti_layer_fail(l, KRT_E_INVALID,
+                           "The `mask` passed to the `TimeDistributed` layer has a shape %s that "
+                           "is incompatible with the input shape %s",
+                           krt_shape_print(mask, a, sizeof a), krt_shape_print(x, b, sizeof b));
+}
+
+/* Keras calls the layer once a step; a layer treats the samples of a batch alike, so all steps of
+ * all samples are one large batch. */
+static krt_status call(const krt_layer *l, const void *args, krt_call *c)
+{
+    krt_value *x = krti_cast_input(c, 0);
+    krt_value *mask = krti_call_mask(c, 2);
+    krt_value *y = NULL;
+    krt_status st = KRT_OK;
+
+    (void)args;
+    if (x == NULL)
+        return c->g->status;
+    if (x->shape.rank < 3)
+        return krti_check_min_ndim(l, x->shape, 3);
+    if (mask != NULL)
+        TRY(check_mask(l, mask->shape, x->shape));
+    if (mask != NULL)
+        mask = fold(c->g, mask);
+    y = krti_layer_apply(krti_layer_inner(l, "layer"), c, fold(c->g, x), mask, NULL);
+    st = krt_call_output(c, 0, unfold(c->g, y, x->shape.dim[0], x->shape.dim[1]));
+
+done:
+    return st;
+}
+
+static const krt_field fields[] = {
+    KRT_FIELD(wrapper_args, LAYER, layer),
+    KRT_BASE_FIELDS(wrapper_args),
+};
+
+static const krt_layer_class time_distributed = {
+    .struct_size = sizeof time_distributed,
+    .name = "TimeDistributed",
+    .defaults = KRT_TIME_DISTRIBUTED(NULL),
+    .fields = fields,
+    .num_fields = KRTI_COUNT(fields),
+    .call = call,
+    .init = init,
+    .flags = KRT_LAYER_PASSES_MASK,
+};
+
+/* ------------------------------------------------------------------------------- Wrapper */
+
+/* Keras's base class: its inner layer has weights, but it says nothing about what to compute. */
+static krt_status wrapper_init(krt_layer *l, void *args)
+{
+    const krt_status st = init(l, args);
+
+    if (st != KRT_OK)
+        return st;
+    return krti_layer_unsupported(
+        l, "Wrapper \"%s\" is Keras's base class, which does not say what it computes", l->name);
+}
+
+static krt_status wrapper_call(const krt_layer *l, const void *args, krt_call *c)
+{
+    (void)args;
+    (void)c;
+    return krti_layer_fail(l, KRT_E_UNSUPPORTED, "%s", l->unsupported);
+}
+
+static const krt_layer_class wrapper = {
+    .struct_size = sizeof wrapper,
+    .name = "Wrapper",
+    .defaults = KRT_SPEC(wrapper_args, "Wrapper", .trainable = true),
+    .fields = fields,
+    .num_fields = KRTI_COUNT(fields),
+    .call = wrapper_call,
+    .init = wrapper_init,
+};
+
+const krt_layer_class *const krti_classes_wrappers[] = {&time_distributed, &wrapper, NULL};
