@@ -11,7 +11,7 @@ Needs NumPy 2.4 and nothing else. The same version gives the same files, byte fo
 - digits.gz     IDX of unsigned bytes, gzipped, as MNIST is distributed
 - format.npz    arrays, and format.txt: the text NumPy prints for each ("== NAME", then str(array))
 - cast.npz      X: values, X__DTYPE: X.astype(DTYPE)
-- *.zip         archives of Python's zipfile: deflated with a comment, through a pipe (data descriptors), ZIP64
+- *.zip         archives of Python's zipfile: deflated with a comment, through a pipe (data descriptors), ZIP64, no arrays
 """
 
 import argparse
@@ -152,6 +152,9 @@ def archives(out):
     with zipfile.ZipFile(os.path.join(out, "zip64.zip"), "w") as z:
         with z.open(member("bytes.bin", zipfile.ZIP_STORED), "w", force_zip64=True) as f:
             f.write(bytes(range(256)))
+    for name, first in (("torch.zip", "archive/data.pkl"), ("keras.zip", "config.json")):
+        with zipfile.ZipFile(os.path.join(out, name), "w") as z:
+            z.writestr(member(first, zipfile.ZIP_STORED), "{}")
 
 
 def main():
