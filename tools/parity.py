@@ -103,7 +103,8 @@ def predict(keratin, call, folder, batch):
         return None, "took more than 600 s", 600.0
     seconds = time.perf_counter() - start
     if done.returncode != 0:
-        return None, f"exit status {done.returncode}: {" | ".join(done.stderr.strip().splitlines()[-3:])[-300:]}", seconds
+        last = " | ".join(done.stderr.strip().splitlines()[-3:])[-300:]
+        return None, f"exit status {done.returncode}: {last}", seconds
     try:
         return np.load(out), None, seconds
     except Exception as e:  # whatever is wrong with the file is the finding
