@@ -31,6 +31,9 @@ static krt_status reshape_resolve(krti_graph *g, krt_shape from, krt_shape *to, 
             to->dim[at] = KRT_NONE;
         return KRT_OK;
     }
+    /* Two unknown dimensions in front need not be the same one, so nothing can be held against it. */
+    if (at < 0 && !krti_shape_known(from))
+        return KRT_OK;
     if (at >= 0 ? want == 0 || have % want != 0 : have != want)
         return INFER_FAIL(g, "The total size of the tensor must be unchanged: %s cannot become %s",
                           krti_shape_text(from).s, krti_shape_text(*to).s);
