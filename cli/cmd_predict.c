@@ -197,7 +197,7 @@ static krt_status scale_input(krt_tensor **x, double scale)
 
 /* --- outputs --------------------------------------------------------------------------------- */
 
-enum { NAME_SIZE = 24 };
+enum { NAME_SIZE = 40 };
 
 static bool ends_with(const char *text, const char *suffix)
 {

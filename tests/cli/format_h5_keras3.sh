@@ -1,3 +1,3 @@
 try keratin info fixtures/containers/keras3_residual.h5
 try keratin weights fixtures/containers/keras3_residual.h5
-try keratin predict fixtures/containers/keras3_residual.h5 --x fixtures/containers/keras3_residual.npz
+roughly keratin predict fixtures/containers/keras3_residual.h5 --x fixtures/containers/keras3_residual.npz

@@ -1,4 +1,4 @@
 try keratin info fixtures/containers/keras3_sequential_cnn.keras
 try keratin weights fixtures/containers/keras3_sequential_cnn.keras
 try keratin summary fixtures/containers/keras3_sequential_cnn.keras
-try keratin predict fixtures/containers/keras3_sequential_cnn.keras --x fixtures/containers/keras3_sequential_cnn.npz
+roughly keratin predict fixtures/containers/keras3_sequential_cnn.keras --x fixtures/containers/keras3_sequential_cnn.npz

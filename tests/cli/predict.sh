@@ -1,10 +1,23 @@
 x=data/digits/digits-images-idx3-ubyte
 model=data/digits/digits_cnn.keras
-try keratin predict $model --x $x
+both=fixtures/containers/keras2_shared_two_inputs
+roughly keratin predict $model --x $x
 try keratin predict $model --x $x --out y.npy
-try keratin predict $model --x $x --batch-size 7 --out y7.npy
-try keratin predict $model --x $x --layer dense --batch-size 500
+try keratin predict $model --x digit=$x --batch-size 7 --out y7.npy
+try cmp y.npy y7.npy
+roughly keratin predict $model --x $x --layer dense --batch-size 500
+try keratin predict $model --x $x --layer flatten --batch-size 100 --out flat.npy
+try wc -c flat.npy
+roughly keratin predict $model --x $x --scale 2 --threads 1
+roughly keratin predict $both.keras --x $both.npz
+roughly keratin predict $both.keras --x $both.npz --json
+try keratin predict $both.keras --x $both.npz --out y.npy
+try keratin predict $both.keras --x $both.npz --out y.npz
 try keratin predict $model --x $x --layer dens
-try keratin predict $model --x $x --scale 2 --threads 1
 try keratin predict $model --x wrong=$x
 try keratin predict $model --x fixtures/containers/keras2_mlp.npz
+try keratin predict $both.keras --x $x
+printf '1,2,3,4\n5,6,7,8\n' >table.csv
+roughly keratin predict fixtures/containers/keras2_mlp.keras --x table.csv
+printf '1,2,3\n' >narrow.csv
+try keratin predict fixtures/containers/keras2_mlp.keras --x narrow.csv

@@ -8,6 +8,7 @@
 #
 #     try WORDS...    runs it; the transcript gets the line, all output, and the status unless 0
 #     show WORDS...   the same, standard output only
+#     roughly WORDS.. the same, fractions cut to three digits: kernels differ in the last ones
 set -u
 script=$1
 build=$2
@@ -41,6 +42,10 @@ show() {
     code=0
     "$@" 2>/dev/null || code=$?
     [ "$code" -eq 0 ] || echo "(status $code)"
+}
+
+roughly() {
+    try "$@" | sed -e 's/\(\.[0-9]\{3\}\)[0-9]*/\1/g' -e 's/  */ /g' -e 's/ \]/]/g'
 }
 
 # The script runs in this shell, so that it knows the words above.

@@ -43,4 +43,22 @@ for name in $cases; do
         status=1
     fi
 done
+
+# A macro whose arguments all go by name must refuse a value without one. It does as long as its
+# list of defaults ends with the struct's last member; else the value slides into what follows.
+# (GroupNormalization lets its first argument go by position and says so with a second .spec.)
+# shellcheck disable=SC2046 # no name holds a space
+macros=$(sed -e ':more' -e '/\\$/N; s/\\\n//; t more' $(find "$include" -name '*.h') |
+    sed -n -e '/\.spec = {[^}]*}, __VA_ARGS__)$/d' -e 's/^#define \(KRT_[A-Z0-9_]*\)(\.\.\.).*KRT_[AS][RP][GE][SC](.*, __VA_ARGS__)$/\1/p')
+[ -n "$macros" ] || status=1
+for macro in $macros; do
+    for value in '"x"' 1; do
+        # shellcheck disable=SC2086
+        if printf '#include <keratin/keratin.h>\nvoid f(void);\nvoid f(void) { (void)%s(%s); }\n' \
+            "$macro" "$value" | "$cc" -std=c17 $strict -I"$include" -x c - 2>/dev/null; then
+            echo "$macro($value) compiles and must not: its defaults do not end with the last member"
+            status=1
+        fi
+    done
+done
 exit $status
