@@ -6,7 +6,7 @@
  * docs/formats/keras.md, sections 3 and 5. */
 #include "saving/store.h"
 
-enum { MAX_DEPTH = 128 };
+enum { MAX_DEPTH = 128, VISIT_COST = 32 };
 
 static const char VARS[] = "vars";
 
@@ -17,7 +17,6 @@ typedef struct tree_walk {
     krti_str path; /* of the group being listed; "" for the root */
     krti_map *seen;
     int depth;
-    krti_h5_object group;
 } tree_walk;
 
 static krt_status walk_group(tree_walk *w, krti_h5_object group);
@@ -33,17 +32,28 @@ krti_role krti_h5_store_role(const char *path)
     return KRTI_ROLE_WEIGHT;
 }
 
-/* A soft or external link: looking it up says which, in Keras's words. */
-static krt_status refuse_link(krti_h5 *h5, krt_ctx *k, krti_h5_object group, const char *name)
+/* "layers/dense" + "0" -> "layers/dense/0" */
+static krt_status join(krti_str *s, const char *path, const char *name)
 {
+    krti_str_clear(s);
+    return krti_str_addf(s, "%s%s%s", path, path[0] != '\0' ? "/" : "", name);
+}
+
+/* A soft or external link: looking it up says which, in Keras's words. */
+static krt_status refuse_link(krti_h5 *h5, krt_ctx *k, const char *path, const char *name)
+{
+    krti_str full = KRTI_STR_INIT(k);
     krti_h5_object object;
     bool found = false;
-    const krt_status st = krti_h5_find(h5, group, name, &object, &found);
+    krt_status st = join(&full, path, name);
 
-    if (st != KRT_OK)
-        return st;
-    return krti_fail(k, KRT_E_UNSAFE, NULL, "Not allowed: H5 file with a link that is not hard: %s",
-                     name);
+    if (st == KRT_OK)
+        st = krti_h5_find(h5, krti_h5_root(h5), full.ptr, &object, &found);
+    if (st == KRT_OK)
+        st = krti_fail(k, KRT_E_UNSAFE, full.ptr,
+                       "Not allowed: H5 file with a link that is not hard");
+    krti_str_free(&full);
+    return st;
 }
 
 static krt_status enter(tree_walk *w, krti_h5_object group)
@@ -65,8 +75,7 @@ static krt_status enter(tree_walk *w, krti_h5_object group)
 typedef struct vars_walk {
     krti_store *s;
     size_t file;
-    krti_h5_object group;
-    const char *path;
+    const char *path; /* of the group itself, "layers/dense/vars" */
 } vars_walk;
 
 static krt_status list_var(void *user, const char *name, krti_h5_object object, bool is_hard_link)
@@ -75,14 +84,15 @@ static krt_status list_var(void *user, const char *name, krti_h5_object object, 
     krti_h5 *h5 = w->s->files[w->file].h5;
     krti_str entry = KRTI_STR_INIT(w->s->k);
     krti_h5_kind kind = KRTI_H5_OTHER;
-    krt_status st = KRT_OK;
+    krt_status st = krti_store_spend(w->s, VISIT_COST);
 
+    if (st != KRT_OK)
+        return st;
     if (!is_hard_link)
-        TRY(refuse_link(h5, w->s->k, w->group, name));
+        TRY(refuse_link(h5, w->s->k, w->path, name));
     TRY(krti_h5_kind_of(h5, object, &kind));
     if (kind == KRTI_H5_DATASET) {
-        TRY(krti_str_addf(&entry, "/%s%s%s/%s", w->path, w->path[0] != '\0' ? "/" : "", VARS,
-                          name));
+        TRY(krti_str_addf(&entry, "/%s/%s", w->path, name));
         TRY(krti_store_add_array(w->s, w->file, entry.ptr, name, object));
     } else {
         w->s->objects[w->s->num_objects - 1].num_other++;
@@ -95,9 +105,17 @@ done:
 
 static krt_status list_vars(krti_store *s, size_t file, const char *path, krti_h5_object group)
 {
-    vars_walk w = {s, file, group, path};
+    krti_str full = KRTI_STR_INIT(s->k);
+    vars_walk w = {.s = s, .file = file};
+    krt_status st = KRT_OK;
 
-    return krti_h5_each(s->files[file].h5, group, list_var, &w);
+    TRY(join(&full, path, VARS));
+    w.path = full.ptr;
+    TRY(krti_h5_each(s->files[file].h5, group, list_var, &w));
+
+done:
+    krti_str_free(&full);
+    return st;
 }
 
 krt_status krti_h5_store_list_vars(krti_store *s, size_t file, const char *path)
@@ -109,7 +127,7 @@ krt_status krti_h5_store_list_vars(krti_store *s, size_t file, const char *path)
     krti_h5_kind kind = KRTI_H5_GROUP;
     krt_status st = KRT_OK;
 
-    TRY(krti_str_addf(&full, "%s%s%s", path, path[0] != '\0' ? "/" : "", VARS));
+    TRY(join(&full, path, VARS));
     TRY(krti_h5_find(h5, krti_h5_root(h5), full.ptr, &group, &found));
     if (!found)
         goto done;
@@ -129,18 +147,16 @@ done:
 /* A dataset that is nobody's variable: Keras never looks at it; a listing shows it. */
 static krt_status list_stray(tree_walk *w, const char *name, krti_h5_object object)
 {
-    krti_str entry = KRTI_STR_INIT(w->s->k);
+    krti_str path = KRTI_STR_INIT(w->s->k), entry = KRTI_STR_INIT(w->s->k);
     krt_status st = KRT_OK;
 
-    TRY(krti_str_addf(&entry, "%s%s%s", krti_str_text(&w->path), w->path.length > 0 ? "/" : "",
-                      name));
-    TRY(krti_store_add_object(w->s, entry.ptr, KRTI_ROLE_OTHER));
-    krti_str_clear(&entry);
-    TRY(krti_str_addf(&entry, "/%s%s%s", krti_str_text(&w->path), w->path.length > 0 ? "/" : "",
-                      name));
+    TRY(join(&path, krti_str_text(&w->path), name));
+    TRY(krti_str_addf(&entry, "/%s", path.ptr));
+    TRY(krti_store_add_object(w->s, path.ptr, KRTI_ROLE_OTHER));
     TRY(krti_store_add_array(w->s, w->file, entry.ptr, name, object));
 
 done:
+    krti_str_free(&path);
     krti_str_free(&entry);
     return st;
 }
@@ -165,10 +181,12 @@ static krt_status list_child(void *user, const char *name, krti_h5_object object
     const bool in_vars = krti_ends_with(krti_str_text(&w->path), "/vars") ||
                          strcmp(krti_str_text(&w->path), VARS) == 0;
     krti_h5_kind kind = KRTI_H5_OTHER;
-    krt_status st = KRT_OK;
+    krt_status st = krti_store_spend(w->s, VISIT_COST + length);
 
+    if (st != KRT_OK)
+        return st;
     if (!is_hard_link)
-        TRY(refuse_link(w->h5, k, w->group, name));
+        TRY(refuse_link(w->h5, k, krti_str_text(&w->path), name));
     TRY(krti_h5_kind_of(w->h5, object, &kind));
     if (kind == KRTI_H5_DATASET && !in_vars)
         TRY(list_stray(w, name, object));
@@ -192,16 +210,13 @@ done:
 
 static krt_status walk_group(tree_walk *w, krti_h5_object group)
 {
-    const krti_h5_object outer = w->group;
     krt_status st = enter(w, group);
 
     if (st != KRT_OK)
         return st;
-    w->group = group;
     w->depth++;
     st = krti_h5_each(w->h5, group, list_child, w);
     w->depth--;
-    w->group = outer;
     return st;
 }
 

@@ -5,6 +5,8 @@
  * docs/formats/legacy_h5.md. */
 #include "saving/store.h"
 
+enum { VISIT_COST = 32 };
+
 static const char TOP_LEVEL[] = "top_level_model_weights";
 
 typedef struct listing {
@@ -56,6 +58,7 @@ static krt_status list_weight(const listing *w, krti_h5_object group, const char
     bool found = false;
     krt_status st = KRT_OK;
 
+    TRY(krti_store_spend(s, VISIT_COST));
     TRY(join(&entry, owner, name));
     TRY(krti_h5_find(h5, group, name, &object, &found));
     if (!found)

@@ -77,6 +77,10 @@ krt_status krti_source_can_load(const krti_source *f)
                          "%s is a TensorFlow SavedModel, which is not read yet. Save it from Keras "
                          "with model.save(\"model.keras\")",
                          f->name);
+    if (f->generation == 0)
+        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
+                         "%s was written by Keras 0, whose weights have no names; it is not read",
+                         f->name);
     if (f->generation < 2)
         return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
                          "%s was written by %s, whose layers and weights are not read yet. See "

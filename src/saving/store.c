@@ -42,6 +42,17 @@ void krti_store_free(krti_store *s)
 
 /* ------------------------------------------------------------------------------- building */
 
+enum { BUDGET_TIMES = 16, BUDGET_MORE = 4 << 20 };
+
+krt_status krti_store_spend(krti_store *s, size_t bytes)
+{
+    if (bytes > s->budget)
+        return krti_fail(s->k, KRT_E_UNSAFE, NULL,
+                         "Not allowed: H5 file that lists more objects than it can hold");
+    s->budget -= bytes;
+    return KRT_OK;
+}
+
 krt_status krti_store_add_file(krti_store *s, krti_bytes *bytes, const char *name, size_t *index)
 {
     krti_h5 *h5 = NULL;
@@ -54,6 +65,7 @@ krt_status krti_store_add_file(krti_store *s, krti_bytes *bytes, const char *nam
     TRY(krti_h5_open(s->k, &h5, bytes));
     *index = s->num_files;
     s->files[s->num_files++] = (krti_store_file){copy, krti_bytes_use(bytes), h5};
+    s->budget += (uint64_t)bytes->size * BUDGET_TIMES + BUDGET_MORE;
 
 done:
     return st;
@@ -76,11 +88,13 @@ static krt_status note_groups(krti_store *s, const char *path)
 
 krt_status krti_store_add_object(krti_store *s, const char *path, krti_role role)
 {
+    const char *copy = NULL;
     krt_status st = KRT_OK;
-    const char *copy = krti_arena_strdup(&s->arena, path);
 
+    TRY(krti_store_spend(s, sizeof *s->objects + 4 * strlen(path)));
+    copy = krti_arena_strdup(&s->arena, path);
     if (copy == NULL)
-        return KRT_E_NOMEM;
+        TRY(KRT_E_NOMEM);
     TRY(krti_grow(s->k, &s->objects, &s->objects_capacity, s->num_objects + 1, sizeof *s->objects));
     s->objects[s->num_objects++] =
         (krti_store_object){.path = copy, .role = role, .first = s->num_arrays};
@@ -177,10 +191,11 @@ krt_status krti_store_add_array(krti_store *s, size_t file, const char *entry, c
     krti_store_array a = {.file = file, .header = header, .object = s->num_objects - 1};
     krt_status st = KRT_OK;
 
+    TRY(krti_store_spend(s, sizeof a + strlen(entry) + strlen(key)));
     a.entry = krti_arena_strdup(&s->arena, entry);
     a.key = krti_arena_strdup(&s->arena, key);
     if (a.entry == NULL || a.key == NULL)
-        return KRT_E_NOMEM;
+        TRY(KRT_E_NOMEM);
     TRY(krti_grow(s->k, &s->arrays, &s->arrays_capacity, s->num_arrays + 1, sizeof *s->arrays));
     TRY(describe(s, &a));
     s->arrays[s->num_arrays++] = a;
@@ -328,13 +343,14 @@ done:
     return st;
 }
 
-static krt_status cannot_read(krt_ctx *k, const krti_store_array *a)
+static krt_status cannot_read(krt_ctx *k, const krti_store_array *a, const krti_h5_type *t)
 {
-    if (a->shape.rank < 0)
+    if (t->rank > KRT_MAX_RANK)
         return krti_fail(k, KRT_E_UNSUPPORTED, a->entry,
-                         "the array has no shape of at most %d axes", KRT_MAX_RANK);
+                         "the array has %d axes, at most %d are read", t->rank, KRT_MAX_RANK);
     return krti_fail(k, KRT_E_UNSUPPORTED, a->entry,
-                     "the array's element type is none of Keras's number types");
+                     "elements of %u bytes of type %s are none of Keras's numbers", t->size,
+                     t->class_name);
 }
 
 krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype wanted, krt_tensor **out)
@@ -348,9 +364,9 @@ krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype wanted, krt_
     krt_status st = KRT_OK;
 
     *out = NULL;
-    if (a->dtype == KRT_DTYPE_NONE || !krti_shape_bytes(a->shape, a->dtype, &size))
-        TRY(cannot_read(s->k, a));
     TRY(krti_h5_dataset_open(f->h5, a->header, &d));
+    if (a->dtype == KRT_DTYPE_NONE || !krti_shape_bytes(a->shape, a->dtype, &size))
+        TRY(cannot_read(s->k, a, &d.type));
     if (d.size_bytes != size)
         TRY(krti_fail(s->k, KRT_E_CORRUPT, a->entry, "the file changed while it was read"));
     TRY(krti_h5_dataset_read(f->h5, a->header, &d, &data, &owned));

@@ -57,6 +57,7 @@ typedef struct krti_store {
     krti_map *by_path; /* path -> object's index + 1 */
     krti_map *groups;  /* every path and every prefix of one */
     bool is_legacy;
+    uint64_t budget; /* bytes the list may still take; see krti_store_spend() */
 } krti_store;
 
 krt_status krti_store_new(krt_ctx *k, krti_store **out);
@@ -70,12 +71,15 @@ krt_status krti_store_add_file(krti_store *s, krti_bytes *bytes, const char *nam
 krt_status krti_store_add_object(krti_store *s, const char *path, krti_role role);
 krt_status krti_store_add_array(krti_store *s, size_t file, const char *entry, const char *key,
                                 krti_h5_object header);
+/* Accounts for bytes or work that the list takes. An honest list takes less than its file; groups
+ * that share their entries could make it any number of times larger. Fails: E_UNSAFE. */
+krt_status krti_store_spend(krti_store *s, size_t bytes);
 /* Puts the last object's arrays into the natural order of their keys: 0, 1, 2, 10. */
 void krti_store_sort_arrays(krti_store *s);
 
 /* Appends the tree under the root of an opened file (h5_store.c). */
 krt_status krti_h5_store_list(krti_store *s, size_t file);
-/* Appends what one `vars` group holds to the last object; nothing when the group is absent. */
+/* Appends what the `vars` group of a path holds to the last object; nothing when there is none. */
 krt_status krti_h5_store_list_vars(krti_store *s, size_t file, const char *path);
 /* The role of an object by its path: "optimizer/...", "metrics/...". */
 krti_role krti_h5_store_role(const char *path);
