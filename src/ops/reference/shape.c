@@ -114,9 +114,8 @@ static int64_t tile_index(const krti_node *n, int axis, int64_t i, int64_t dim)
 
 static int64_t repeat_index(const krti_node *n, int axis, int64_t i, int64_t dim)
 {
-    (void)axis;
     (void)dim;
-    return i / n->attrs.repeat.times;
+    return axis == n->attrs.repeat.axis ? i / n->attrs.repeat.times : i;
 }
 
 /* Axes at the end that keep their size are copied as one block. */
