@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+enum { BUDGET_TIMES = 16, BUDGET_MORE = 4 << 20 };
+
 krt_status krti_store_new(krt_ctx *k, krti_store **out)
 {
     krti_store *s = krti_alloc(k, sizeof *s);
@@ -13,6 +15,7 @@ krt_status krti_store_new(krt_ctx *k, krti_store **out)
         return KRT_E_NOMEM;
     s->k = k;
     s->arena = (krti_arena)KRTI_ARENA_INIT(k);
+    s->budget = BUDGET_MORE;
     s->by_path = krti_map_new(k);
     s->groups = krti_map_new(k);
     if (s->by_path == NULL || s->groups == NULL) {
@@ -42,8 +45,6 @@ void krti_store_free(krti_store *s)
 
 /* ------------------------------------------------------------------------------- building */
 
-enum { BUDGET_TIMES = 16, BUDGET_MORE = 4 << 20 };
-
 krt_status krti_store_spend(krti_store *s, size_t bytes)
 {
     if (bytes > s->budget)
@@ -65,7 +66,7 @@ krt_status krti_store_add_file(krti_store *s, krti_bytes *bytes, const char *nam
     TRY(krti_h5_open(s->k, &h5, bytes));
     *index = s->num_files;
     s->files[s->num_files++] = (krti_store_file){copy, krti_bytes_use(bytes), h5};
-    s->budget += (uint64_t)bytes->size * BUDGET_TIMES + BUDGET_MORE;
+    s->budget += (uint64_t)bytes->size * BUDGET_TIMES;
 
 done:
     return st;
