@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes tests/fixtures/arrays: array files and archives as NumPy and Python write them.
+"""Writes tests/fixtures/arrays: array files and archives as NumPy and Python write them; and the fuzzers' first inputs.
 
-  python tools/make_array_fixtures.py [--out DIR]
+  python tools/make_array_fixtures.py [--out DIR] [--corpus DIR]
 
 Needs NumPy 2.4 and nothing else. The same version gives the same files, byte for byte.
 
@@ -17,6 +17,7 @@ Needs NumPy 2.4 and nothing else. The same version gives the same files, byte fo
 import argparse
 import gzip
 import io
+import json
 import os
 import struct
 import warnings
@@ -157,14 +158,76 @@ def archives(out):
             z.writestr(member(first, zipfile.ZIP_STORED), "{}")
 
 
+def put(folder, files):
+    os.makedirs(folder, exist_ok=True)
+    for name, content in files.items():
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(content)
+
+
+def zipped(members, method=zipfile.ZIP_STORED):
+    f = io.BytesIO()
+    with zipfile.ZipFile(f, "w") as z:
+        for name, content in members:
+            z.writestr(member(name, method), content)
+    return f.getvalue()
+
+
+def saved(a, version=(1, 0)):
+    f = io.BytesIO()
+    np.lib.format.write_array(f, np.asanyarray(a), version=version)
+    return f.getvalue()
+
+
+def seeds(corpus):
+    """A file for each thing a parser knows, small, so that a fuzzer starts from all of them."""
+    dense = {"module": "keras.layers", "class_name": "Dense", "registered_name": None,
+             "config": {"name": "d\u00e9\U0001F600", "units": 3, "use_bias": True, "rate": 1e-07, "axis": [-1, 2.5]}}
+    put(os.path.join(corpus, "json"), {
+        "layer.json": json.dumps(dense).encode(), "indented.json": json.dumps([dense, dense], indent=2).encode(),
+        "numbers.json": b"[0, -0, 1.5e300, -1E-5, NaN, Infinity, -Infinity, 123456789012345678901234567890, 9223372036854775808]",
+        "strings.json": b'["\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\ud83d\\ude00", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"]',
+        "doubled.json": b'{"a": 1, "b": {"a": []}, "a": {}}', "mark.json": b"\xef\xbb\xbf[true, false, null]\n",
+        "deep.json": b"[" * 513 + b"]" * 513, "many.json": json.dumps({f"k{i}": i for i in range(60)}).encode(),
+        "half.json": b'["\\ud83d", {"a": ', "tail.json": b"{} {}",
+    })
+    two = [("config.json", "{}"), ("a/b.txt", "words " * 40)]
+    plain = zipped(two)
+    put(os.path.join(corpus, "zip"), {
+        "stored.zip": plain, "deflated.zip": zipped(two, zipfile.ZIP_DEFLATED), "empty.zip": zipped([]),
+        "twice.zip": zipped([("a", "1"), ("a", "2")]), "leaves.zip": zipped([("../a", "1"), ("/b", "2")]),
+        "folder.zip": zipped([("a/", ""), ("a/b", "")]), "before.zip": b"x" * 50 + plain, "behind.zip": plain + b"y" * 50,
+        "cut.zip": plain[:-30], "bomb.zip": zipped([("a", bytes(2 << 20))], zipfile.ZIP_DEFLATED),
+    })
+    small = {"x": np.arange(3, dtype="float32"), "y": np.array([[True], [False]])}
+    stored, packed = io.BytesIO(), io.BytesIO()
+    np.savez(stored, **small)
+    np.savez_compressed(packed, **small)
+    idx16 = struct.pack(">HBB2I", 0, 0x0B, 2, 2, 2) + np.arange(4, dtype=">i2").tobytes()
+    put(os.path.join(corpus, "npy"), {
+        **{f"{n}.npy": saved(np.arange(6).reshape(2, 3).astype(d))
+           for n, d in (("single", "<f4"), ("big", ">f8"), ("half", "<f2"), ("bytes", "|u1"), ("ints", ">i8"), ("flags", "|b1"))},
+        "fortran.npy": saved(np.asfortranarray(np.ones((2, 3, 2), ">i4"))), "scalar.npy": saved(np.float64(np.nan)),
+        "none.npy": saved(np.zeros((0, 3))), "v2.npy": saved(np.ones(2), (2, 0)), "v3.npy": saved(np.ones(2), (3, 0)),
+        "record.npy": saved(np.zeros(2, [("a", "<f4")])), "long.npy": saved(np.arange(1200, dtype="float32")),
+        "stored.npz": stored.getvalue(), "packed.npz": packed.getvalue(), "idx": idx16, "idx.gz": gzip.compress(idx16, mtime=0),
+        "csv.gz": gzip.compress(b"1,2\n3,4\n", mtime=0), "comma.csv": b"a,b\n1,2.5\n-3e-4,nan\n", "tab.csv": b"1\t2\r\n3\t4\r\n",
+        "semicolon.csv": b"# c\n\n1;2;3\n", "ragged.csv": b"1,2\n3\n", "words.csv": b"some words\nand more\n",
+        "png": b"\x89PNG\r\n\x1a\n", "html": b"<!DOCTYPE html>",
+    })
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default=os.path.join(HERE, "..", "tests", "fixtures", "arrays"))
-    out = p.parse_args().out
+    p.add_argument("--corpus", default=os.path.join(HERE, "..", "fuzz", "corpus"))
+    args = p.parse_args()
+    out = args.out
     warnings.simplefilter("ignore")
     os.makedirs(out, exist_ok=True)
     for make in (order, versions, idx, texts, casts, archives):
         make(out)
+    seeds(args.corpus)
 
 
 if __name__ == "__main__":

@@ -357,13 +357,13 @@ static krt_status unite_large(krt_ctx *k, pair *pairs, size_t *n)
 /* Moves the pairs from `first` on into the container. */
 static krt_status close_container(parser *ps, krti_conf *c, size_t first)
 {
-    pair *pairs = ps->pairs + first;
     size_t n = ps->n - first;
     krt_status st = KRT_OK;
 
     ps->n = first;
     if (n == 0)
         return KRT_OK;
+    pair *pairs = ps->pairs + first;
     if (c->kind == KRTI_CONF_DICT && n <= SMALL_DICT)
         n = unite_small(pairs, n);
     else if (c->kind == KRTI_CONF_DICT)

@@ -2,8 +2,9 @@
  *
  * An array that lies in its file as a tensor wants it (native order, rows first, aligned) is used
  * where it lies; any other is copied, turned and swapped on the way. */
+#include "saving/array_io.h"
+
 #include "formats/npy.h"
-#include "tensor/tensor.h"
 
 /* Which kind and size of array element is which dtype. bfloat16 has no .npy form. */
 static const struct {
@@ -186,8 +187,8 @@ static krt_status copy_names(krt_ctx *k, char ***out, const krti_ndarrays *array
     return KRT_OK;
 }
 
-krt_status krt_tensors_read(krt_ctx *k, size_t *n, krt_tensor ***tensors, char ***names,
-                            const char *filepath)
+krt_status krti_tensors_read_bytes(krt_ctx *k, size_t *n, krt_tensor ***tensors, char ***names,
+                                   krti_bytes *bytes)
 {
     krti_ndarrays arrays = {0};
     krt_tensor **list = NULL;
@@ -196,7 +197,7 @@ krt_status krt_tensors_read(krt_ctx *k, size_t *n, krt_tensor ***tensors, char *
     *n = 0;
     *tensors = NULL;
     *names = NULL;
-    TRY(read_arrays(k, &arrays, filepath));
+    TRY(krti_ndarrays_read(k, &arrays, bytes));
     list = krti_array(k, arrays.n, sizeof(krt_tensor *));
     if (list == NULL)
         TRY(KRT_E_NOMEM);
@@ -212,7 +213,23 @@ done:
         krt_tensor_free(list[i]);
     krti_free(k, list);
     krti_ndarrays_free(k, &arrays);
-    return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
+    return st == KRT_OK ? st : krti_fail_in_file(k, st, bytes->filepath);
+}
+
+krt_status krt_tensors_read(krt_ctx *k, size_t *n, krt_tensor ***tensors, char ***names,
+                            const char *filepath)
+{
+    krti_bytes *bytes = NULL;
+    krt_status st = KRT_OK;
+
+    *n = 0;
+    *tensors = NULL;
+    *names = NULL;
+    st = krti_bytes_map(k, &bytes, filepath);
+    if (st == KRT_OK)
+        st = krti_tensors_read_bytes(k, n, tensors, names, bytes);
+    krti_bytes_drop(bytes);
+    return st;
 }
 
 /* ------------------------------------------------------------------------------- writing */
