@@ -22,7 +22,6 @@ if(KERATIN_OPENMP)
 endif()
 if(NOT KERATIN_HAVE_OPENMP)
   message(STATUS "without OpenMP: a run uses one thread")
-  target_compile_options(keratin_dependencies INTERFACE -Wno-unknown-pragmas)
 endif()
 
 set(KERATIN_HAVE_ONEDNN OFF)
