@@ -172,6 +172,13 @@ def chunked(name, **kw):
         plist.set_alloc_time(h5d.ALLOC_TIME_EARLY)
         d = h5d.create(f.id, b"early", h5t.IEEE_F32LE, h5s.create_simple((11, 13), (15, 20)), dcpl=plist)
         d.write(h5s.ALL, h5s.ALL, values((11, 13)))
+        plist = h5p.create(h5p.DATASET_CREATE)
+        plist.set_chunk((4, 5))
+        plist.set_deflate(4)
+        if kw:  # an option of new files only: chunks over the edge are not filtered
+            libhdf5().H5Pset_chunk_opts(ctypes.c_int64(plist.id), 2)
+        d = h5d.create(f.id, b"edges", h5t.IEEE_F32LE, h5s.create_simple((11, 13)), dcpl=plist)
+        d.write(h5s.ALL, h5s.ALL, values((11, 13)))
         # Chunks whose filters were skipped, as writers do when nothing is gained.
         d = f.create_dataset("masked", shape=(16,), dtype="<f4", chunks=(8,), compression="gzip",
                              shuffle=True)

@@ -296,7 +296,7 @@ static void readable_size(char *text, size_t size, uint64_t bytes)
  * than a never-written array of ordinary size. */
 static krt_status refuse_bomb(krti_h5 *f, uint64_t declared, uint64_t stored)
 {
-    const bool is_keras_bomb = declared > UINT64_C(4) << 30 && declared / 1000 >= stored + 1;
+    const bool is_keras_bomb = declared > UINT64_C(4) << 30 && declared > 1000 * stored;
     const bool is_ours = declared > UINT64_C(64) << 20 && declared / 1100 > f->size;
     char wanted[32], there[32];
 

@@ -211,8 +211,6 @@ krt_status krti_h5_header_open(krti_h5 *f, uint64_t address, krti_h5_header *h);
 /* The next message that is neither filler nor continuation; type KRTI_H5_MSG_END at the end. */
 krt_status krti_h5_header_next(krti_h5_header *h, krti_h5_message *out);
 void krti_h5_header_close(krti_h5_header *h);
-/* The first message of a type, resolved; type KRTI_H5_MSG_END when there is none. */
-krt_status krti_h5_header_find(krti_h5 *f, uint64_t address, int type, krti_h5_message *out);
 /* Replaces a shared message by the one it stands for (a committed datatype). */
 krt_status krti_h5_message_resolve(krti_h5 *f, krti_h5_message *m);
 

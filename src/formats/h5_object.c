@@ -197,26 +197,6 @@ done:
     return st;
 }
 
-krt_status krti_h5_header_find(krti_h5 *f, uint64_t address, int type, krti_h5_message *out)
-{
-    krt_status st = KRT_OK;
-    krti_h5_header h;
-
-    out->type = KRTI_H5_MSG_END;
-    st = krti_h5_header_open(f, address, &h);
-    while (st == KRT_OK) {
-        st = krti_h5_header_next(&h, out);
-        if (st != KRT_OK || out->type == KRTI_H5_MSG_END)
-            break;
-        if (out->type == type) {
-            st = krti_h5_message_resolve(f, out);
-            break;
-        }
-    }
-    krti_h5_header_close(&h);
-    return st;
-}
-
 /* ------------------------------------------------------------------------------- sharing */
 
 static krt_status find_shared(krti_h5 *f, uint64_t address, int type, krti_h5_message *out)

@@ -167,6 +167,7 @@ TEST(chunks_of_every_shape_filter_and_index_come_together)
         }
         check_values(t, h, "early", KRTI_H5_FLOAT, 4);
         check_values(t, h, "masked", KRTI_H5_FLOAT, 4);
+        check_values(t, h, "edges", KRTI_H5_FLOAT, 4);
         h5_close(h);
     }
 }
@@ -555,6 +556,8 @@ TEST(bytes_in_front_and_behind_do_not_matter)
     memset(copy, 'x', 512);
     memcpy(copy + 512, original->data, size);
     const h5_file h = h5_open_path(t, put_file(t, "moved.h5", copy, 512 + size + 100));
+    ASSERT_TRUE(krti_h5_detect(h.bytes));
+    ASSERT_TRUE(krti_h5_detect(original));
     check_values(t, h, "type/little_f4", KRTI_H5_FLOAT, 4);
     h5_array a = h5_read(t, h, "type/little_f4");
     assert_ptr_equal(h.bytes->data + a.d.offset, a.data);
