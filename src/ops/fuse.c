@@ -269,6 +269,138 @@ static krt_status fuse_add(rewriter *r, krti_node *n)
     return st;
 }
 
+/* ------------------------------------------------------------------------------- affine chains */
+
+/* A known number a channel, or one for all, as a vector along the last axis of x. NULL: it is not. */
+static krt_value *as_channels(krti_graph *g, krt_value *v, const krt_value *x)
+{
+    const int rank = x->shape.rank, own = v->shape.rank;
+    const int64_t channels = rank > 0 ? x->shape.dim[rank - 1] : 0;
+
+    if (!v->node->is_static || v->dtype != KRT_FLOAT32 || channels <= 0 || own > rank)
+        return NULL;
+    for (int i = 0; i + 1 < own; i++)
+        if (v->shape.dim[i] != 1)
+            return NULL;
+    if (own > 0 && v->shape.dim[own - 1] != 1 && v->shape.dim[own - 1] != channels)
+        return NULL;
+    const krt_shape flat = {.rank = 1, .dim = {own > 0 ? v->shape.dim[own - 1] : 1}};
+    const krt_shape wide = {.rank = 1, .dim = {channels}};
+    return krti_broadcast_to(g, krti_reshape(g, v, flat), wide);
+}
+
+static krt_value *filled(krti_graph *g, int64_t n, float value)
+{
+    return krti_broadcast_to(g, krti_scalar(g, (double)value), (krt_shape){.rank = 1, .dim = {n}});
+}
+
+/* n becomes x * scale + shift; a chain of such becomes one. NULL stands for 1 and 0. */
+static krt_status make_scale_shift(rewriter *r, krti_node *n, krt_value *x, krt_value *scale,
+                                   krt_value *shift)
+{
+    krti_graph *g = r->g;
+    const int64_t channels = x->shape.dim[x->shape.rank - 1];
+    krti_node *before = open_producer(r, x);
+
+    scale = scale != NULL ? scale : filled(g, channels, 1);
+    shift = shift != NULL ? shift : filled(g, channels, 0);
+    if (before != NULL && before->op == &krti_op_scale_shift && input_of(before, 3) == NULL) {
+        shift = krti_add(g, krti_multiply(g, before->in[2], scale), shift);
+        scale = krti_multiply(g, before->in[1], scale);
+        x = before->in[0];
+    }
+    if (scale == NULL || shift == NULL)
+        return g->status;
+    n->op = &krti_op_scale_shift;
+    memset(&n->attrs, 0, sizeof n->attrs);
+    n->in[0] = x;
+    krt_status st = set_input(r, n, 1, scale);
+    return st == KRT_OK ? set_input(r, n, 2, shift) : st;
+}
+
+static bool can_be_affine(const krti_node *n, const krt_value *x)
+{
+    return n->out[0].dtype == KRT_FLOAT32 && x->dtype == KRT_FLOAT32 && x->shape.rank > 0 &&
+           !x->node->is_static && krt_shape_equal(x->shape, n->out[0].shape) &&
+           krt_shape_size(x->shape) > 0 && x->shape.dim[x->shape.rank - 1] <= 65536;
+}
+
+/* x + c, x - c, c - x, x * c, x / c with c known along the last axis. */
+static krt_status fuse_affine(rewriter *r, krti_node *n)
+{
+    krti_graph *g = r->g;
+    const bool swapped = n->in[0]->node->is_static;
+    krt_value *x = n->in[swapped ? 1 : 0];
+
+    if (!can_be_affine(n, x) || (swapped && n->op == &krti_op_divide))
+        return KRT_OK;
+    krt_value *c = as_channels(g, n->in[swapped ? 0 : 1], x);
+    if (c == NULL)
+        return g->status;
+    if (n->op == &krti_op_multiply)
+        return make_scale_shift(r, n, x, c, NULL);
+    if (n->op == &krti_op_divide)
+        return make_scale_shift(r, n, x, krti_reciprocal(g, c), NULL);
+    if (n->op == &krti_op_add)
+        return make_scale_shift(r, n, x, NULL, c);
+    if (swapped)
+        return make_scale_shift(r, n, x, filled(g, x->shape.dim[x->shape.rank - 1], -1), c);
+    return make_scale_shift(r, n, x, NULL, krti_negative(g, c));
+}
+
+/* Rescaling, when it continues or begins such a chain. */
+static krt_status fuse_rescaling(rewriter *r, krti_node *n)
+{
+    krti_graph *g = r->g;
+    krt_value *x = n->in[0];
+    krti_node *before = open_producer(r, x);
+
+    if (before != NULL && before->op != &krti_op_scale_shift)
+        return fuse_activation(r, n);
+    if (!can_be_affine(n, x))
+        return KRT_OK;
+    const int64_t channels = x->shape.dim[x->shape.rank - 1];
+    return make_scale_shift(r, n, x, filled(g, channels, (float)n->attrs.scalar.a),
+                            filled(g, channels, (float)n->attrs.scalar.b));
+}
+
+/* Bias and residual first; what remains may still be a shift. */
+static krt_status fuse_sum(rewriter *r, krti_node *n)
+{
+    const krt_status st = fuse_add(r, n);
+
+    return st == KRT_OK && n->out[0].same_as == NULL ? fuse_affine(r, n) : st;
+}
+
+/* ------------------------------------------------------------------------------- pooling */
+
+/* Zeros around an image that is nowhere negative cannot win a maximum that also sees the image. */
+static krt_status merge_pool_padding(rewriter *r, krti_node *n)
+{
+    krti_node *pad = n->in[0]->node;
+    krti_window *w = &n->attrs.window;
+
+    if (pad->op != &krti_op_pad || pad->attrs.pad.mode != KRTI_PAD_CONSTANT ||
+        pad->attrs.pad.value != 0 || *uses_of(r, n->in[0]) != 1)
+        return KRT_OK;
+    const krti_node *source = pad->in[0]->node;
+    const int64_t *before = pad->attrs.pad.before, *after = pad->attrs.pad.after;
+    const bool not_negative = source->activation.op == &krti_op_relu && source->activation.a == 0;
+    if (!not_negative || before[0] != 0 || after[0] != 0 || before[w->rank + 1] != 0 ||
+        after[w->rank + 1] != 0)
+        return KRT_OK;
+    for (int i = 0; i < w->rank; i++)
+        if (before[i + 1] < 0 || after[i + 1] < 0 || w->dilation[i] != 1 ||
+            w->before[i] + before[i + 1] >= w->size[i] || w->after[i] + after[i + 1] >= w->size[i])
+            return KRT_OK;
+    for (int i = 0; i < w->rank; i++) {
+        w->before[i] += before[i + 1];
+        w->after[i] += after[i + 1];
+    }
+    n->in[0] = pad->in[0];
+    return KRT_OK;
+}
+
 /* ------------------------------------------------------------------------------- the walk */
 
 typedef struct rule {
@@ -277,9 +409,12 @@ typedef struct rule {
 } rule;
 
 static const rule rules[] = {
-    {&krti_op_reshape, drop_identity},      {&krti_op_cast, drop_identity},
-    {&krti_op_transpose, merge_transposes}, {&krti_op_conv, merge_padding},
-    {&krti_op_batch_norm, fold_batch_norm}, {&krti_op_add, fuse_add},
+    {&krti_op_reshape, drop_identity},       {&krti_op_cast, drop_identity},
+    {&krti_op_transpose, merge_transposes},  {&krti_op_conv, merge_padding},
+    {&krti_op_batch_norm, fold_batch_norm},  {&krti_op_add, fuse_sum},
+    {&krti_op_subtract, fuse_affine},        {&krti_op_multiply, fuse_affine},
+    {&krti_op_divide, fuse_affine},          {&krti_op_affine, fuse_rescaling},
+    {&krti_op_max_pool, merge_pool_padding},
 };
 
 static krt_status apply_rules(rewriter *r, krti_node *n)

@@ -72,7 +72,7 @@ const void *krti_exec_output(const krti_exec *e, size_t i);
 /* Sets how many threads parallel regions of the calling thread use from now on. */
 void krti_use_threads(int threads);
 
-/* A table of steps with kernel names, shapes and milliseconds, for bench and debugging. */
+/* A table of steps with kernel names, shapes and the fewest milliseconds of `repeats` tries. */
 krt_status krti_exec_profile(krti_exec *e, const void *const *inputs, int repeats, krti_str *out);
 
 #endif

@@ -129,7 +129,9 @@ krt_status krti_exec_profile(krti_exec *e, const void *const *inputs, int repeat
             const double start = now_ms();
 
             run_step(e, i);
-            ms[i] += (now_ms() - start) / repeats;
+            const double took = now_ms() - start;
+
+            ms[i] = r == 0 || took < ms[i] ? took : ms[i];
         }
     }
     for (int i = 0; i < p->num_steps; i++) {

@@ -137,8 +137,7 @@ static krt_status prepare_conv(krti_build *b, krti_step *s)
         return KRT_E_NOMEM;
     st->c.zeros = st->zeros;
     const size_t k = (size_t)st->c.kernel_h * (size_t)st->c.kernel_w * (size_t)st->c.in_c;
-    const krt_status status =
-        krti_native_pack(b, s, k, (size_t)st->c.out_c, st->isa, &packed);
+    const krt_status status = krti_native_pack(b, s, k, (size_t)st->c.out_c, st->isa, &packed);
     st->c.w = packed;
     return status;
 }
@@ -163,8 +162,8 @@ typedef struct cutting {
 static cutting cut(const conv_state *st, int threads)
 {
     const krti_conv_job *c = &st->c;
-    const size_t weights = (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c *
-                           (size_t)c->out_c;
+    const size_t weights =
+        (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c * (size_t)c->out_c;
     const size_t pixels = (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
     const int wanted = threads <= 1 ? 1 : threads * 6;
     cutting t = {.row_tasks = 1, .panel_tasks = 1};
@@ -251,11 +250,20 @@ static krt_status prepare_depthwise(krti_build *b, krti_step *s)
     st->isa = krti_isa_get();
     st->images = (int)s->node->in[0]->shape.dim[0];
     describe_conv(&c, s->node);
-    st->d = (krti_depthwise_job){.act = c.act, .in_h = c.in_h, .in_w = c.in_w, .out_h = c.out_h,
-                             .out_w = c.out_w, .channels = c.out_c, .kernel_h = c.kernel_h,
-                             .kernel_w = c.kernel_w, .stride_h = c.stride_h,
-                             .stride_w = c.stride_w, .dilation_h = c.dilation_h,
-                             .dilation_w = c.dilation_w, .pad_h = c.pad_h, .pad_w = c.pad_w};
+    st->d = (krti_depthwise_job){.act = c.act,
+                                 .in_h = c.in_h,
+                                 .in_w = c.in_w,
+                                 .out_h = c.out_h,
+                                 .out_w = c.out_w,
+                                 .channels = c.out_c,
+                                 .kernel_h = c.kernel_h,
+                                 .kernel_w = c.kernel_w,
+                                 .stride_h = c.stride_h,
+                                 .stride_w = c.stride_w,
+                                 .dilation_h = c.dilation_h,
+                                 .dilation_w = c.dilation_w,
+                                 .pad_h = c.pad_h,
+                                 .pad_w = c.pad_w};
     return KRT_OK;
 }
 

@@ -1,7 +1,7 @@
 /* Elementwise functions, binary operations with broadcasting, and scale_shift. */
 #include "ops/native/native.h"
 
-enum { CHUNK = 4096 };
+enum { CHUNK = 4096, WIDE = 256 };
 
 /* ------------------------------------------------------------------------------- one input */
 
@@ -33,17 +33,17 @@ static void run_unary(const krti_step *s, void *const *ptr, void *scratch, void 
         isa->activate(y + i, x + i, size - i < CHUNK ? size - i : CHUNK, act);
 }
 
-#define UNARY(opname)                                                                                \
-    {                                                                                              \
-        .name = "native_" #opname, .op = &krti_op_##opname, .may_alias = 1, .supports = supports_unary, \
-        .run = run_unary                                                                           \
+#define UNARY(opname)                                                       \
+    {                                                                       \
+        .name = "native_" #opname, .op = &krti_op_##opname, .may_alias = 1, \
+        .supports = supports_unary, .run = run_unary                        \
     }
 const krti_kernel krti_native_unary[] = {
-    UNARY(relu),       UNARY(clip),         UNARY(affine),    UNARY(sigmoid), UNARY(tanh),
-    UNARY(silu),       UNARY(gelu),         UNARY(gelu_tanh), UNARY(elu),     UNARY(selu),
-    UNARY(exp),        UNARY(hard_sigmoid), UNARY(hard_silu), UNARY(sqrt),    UNARY(rsqrt),
-    UNARY(square),     UNARY(absolute),     UNARY(negative),  UNARY(reciprocal),
-    UNARY(softsign),   {.op = NULL},
+    UNARY(relu),   UNARY(clip),         UNARY(affine),    UNARY(sigmoid),    UNARY(tanh),
+    UNARY(silu),   UNARY(gelu),         UNARY(gelu_tanh), UNARY(elu),        UNARY(selu),
+    UNARY(exp),    UNARY(hard_sigmoid), UNARY(hard_silu), UNARY(sqrt),       UNARY(rsqrt),
+    UNARY(square), UNARY(absolute),     UNARY(negative),  UNARY(reciprocal), UNARY(softsign),
+    {.op = NULL},
 };
 
 /* ------------------------------------------------------------------------------- two inputs */
@@ -52,9 +52,9 @@ static const struct {
     const krti_op *op;
     krti_binary_fn fn;
 } binaries[] = {
-    {&krti_op_add, KRTI_BIN_ADD},         {&krti_op_subtract, KRTI_BIN_SUB},
-    {&krti_op_multiply, KRTI_BIN_MUL},    {&krti_op_divide, KRTI_BIN_DIV},
-    {&krti_op_maximum, KRTI_BIN_MAX},     {&krti_op_minimum, KRTI_BIN_MIN},
+    {&krti_op_add, KRTI_BIN_ADD},      {&krti_op_subtract, KRTI_BIN_SUB},
+    {&krti_op_multiply, KRTI_BIN_MUL}, {&krti_op_divide, KRTI_BIN_DIV},
+    {&krti_op_maximum, KRTI_BIN_MAX},  {&krti_op_minimum, KRTI_BIN_MIN},
 };
 
 static krti_binary_fn binary_of(const krti_op *op)
@@ -162,10 +162,10 @@ static void run_binary(const krti_step *s, void *const *ptr, void *scratch, void
     }
 }
 
-#define BINARY(opname)                                                                             \
-    {                                                                                              \
-        .name = "native_" #opname, .op = &krti_op_##opname, .may_alias = 3,                        \
-        .supports = supports_binary, .run = run_binary                                             \
+#define BINARY(opname)                                                      \
+    {                                                                       \
+        .name = "native_" #opname, .op = &krti_op_##opname, .may_alias = 3, \
+        .supports = supports_binary, .run = run_binary                      \
     }
 const krti_kernel krti_native_binary[] = {
     BINARY(add),     BINARY(subtract), BINARY(multiply), BINARY(divide),
@@ -182,27 +182,54 @@ static bool supports_scale_shift(const krti_node *n, int threads)
     return krti_all_float(n) && krti_has_input(n, 2) && krti_native_act(n->activation, &act);
 }
 
+/* Rows too narrow for a vector are taken several at a time, the scale and shift repeated. */
+typedef struct wide_rows {
+    float scale[WIDE], shift[WIDE];
+    size_t repeats; /* rows of the original in one of these */
+} wide_rows;
+
+static void widen(wide_rows *w, const float *scale, const float *shift, size_t columns)
+{
+    w->repeats = WIDE / columns;
+    for (size_t i = 0; i < w->repeats; i++) {
+        memcpy(w->scale + i * columns, scale, columns * sizeof *scale);
+        memcpy(w->shift + i * columns, shift, columns * sizeof *shift);
+    }
+}
+
 static void run_scale_shift(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const krti_node *n = s->node;
     const size_t columns = (size_t)n->in[1]->shape.dim[0];
     const size_t rows = krti_size(n->out[0].shape) / columns;
-    const size_t block = columns < CHUNK ? CHUNK / columns : 1;
-    const int threads = krti_share(s, 2.0 * (double)rows * (double)columns);
     const float *x = krti_input_ptr(s, ptr, 0), *scale = krti_input_ptr(s, ptr, 1);
     const float *shift = krti_input_ptr(s, ptr, 2), *residual = krti_input_ptr(s, ptr, 3);
+    const int threads = krti_share(s, 2.0 * (double)rows * (double)columns);
     float *y = ptr[s->out[0]];
     const krti_isa *isa = krti_isa_get();
+    wide_rows wide = {.repeats = 1};
     krti_act act;
 
     (void)scratch;
     (void)run_state;
     (void)krti_native_act(n->activation, &act);
+    if (columns * 2 <= WIDE)
+        widen(&wide, scale, shift, columns);
+    const size_t block = columns < CHUNK ? CHUNK / (columns * wide.repeats) * wide.repeats : 1;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size_t r = 0; r < rows; r += block)
-        isa->scale_shift(y + r * columns, x + r * columns, scale, shift,
-                         residual != NULL ? residual + r * columns : NULL,
-                         rows - r < block ? rows - r : block, columns, act);
+    for (size_t r = 0; r < rows; r += block) {
+        const size_t m = rows - r < block ? rows - r : block, at = r * columns;
+        const size_t whole = wide.repeats > 1 ? m / wide.repeats * wide.repeats : 0;
+        const float *rest = residual != NULL ? residual + at : NULL;
+
+        if (whole > 0)
+            isa->scale_shift(y + at, x + at, wide.scale, wide.shift, rest, whole / wide.repeats,
+                             columns * wide.repeats, act);
+        if (rest != NULL)
+            rest += whole * columns;
+        isa->scale_shift(y + at + whole * columns, x + at + whole * columns, scale, shift, rest,
+                         m - whole, columns, act);
+    }
 }
 
 const krti_kernel krti_native_scale_shift = {

@@ -12,15 +12,15 @@
 /* The elementwise functions that have a vector form. */
 typedef enum krti_fn {
     KRTI_FN_NONE = 0,
-    KRTI_FN_RELU,    /* a: slope below 0, c: max; threshold 0 */
-    KRTI_FN_CLIP,    /* a, b */
-    KRTI_FN_AFFINE,  /* a * x + b */
+    KRTI_FN_RELU,   /* a: slope below 0, c: max; threshold 0 */
+    KRTI_FN_CLIP,   /* a, b */
+    KRTI_FN_AFFINE, /* a * x + b */
     KRTI_FN_SIGMOID,
     KRTI_FN_TANH,
     KRTI_FN_SILU,
     KRTI_FN_GELU,
     KRTI_FN_GELU_TANH,
-    KRTI_FN_ELU,     /* a */
+    KRTI_FN_ELU, /* a */
     KRTI_FN_SELU,
     KRTI_FN_EXP,
     KRTI_FN_HARD_SIGMOID,
@@ -40,7 +40,12 @@ typedef struct krti_act {
 } krti_act;
 
 typedef enum krti_binary_fn {
-    KRTI_BIN_ADD, KRTI_BIN_SUB, KRTI_BIN_MUL, KRTI_BIN_DIV, KRTI_BIN_MAX, KRTI_BIN_MIN
+    KRTI_BIN_ADD,
+    KRTI_BIN_SUB,
+    KRTI_BIN_MUL,
+    KRTI_BIN_DIV,
+    KRTI_BIN_MAX,
+    KRTI_BIN_MIN
 } krti_binary_fn;
 
 /* How a row of output channels is finished: y = act(acc + bias + residual). NULL: none. */
@@ -54,7 +59,7 @@ typedef struct krti_tail {
  * (krti_isa.panel), k-major inside. rows of a are `lda` floats apart, of y `ldy`. */
 typedef struct krti_gemm_job {
     const float *a;
-    const float *b;   /* panels for columns [0, n) */
+    const float *b; /* panels for columns [0, n) */
     float *y;
     size_t m, n, k, lda, ldy;
     size_t ldb; /* gemv: distance of the rows of b, which is not packed */
@@ -65,13 +70,13 @@ typedef struct krti_gemm_job {
 
 /* A convolution over channels-last images; see conv.inc. */
 typedef struct krti_conv_job {
-    const float *x, *w;  /* w packed by panels: (panel, kh, kw, in, columns) */
+    const float *x, *w; /* w packed by panels: (panel, kh, kw, in, columns) */
     float *y;
     const float *bias, *residual;
     krti_act act;
     int in_h, in_w, in_c, out_h, out_w, out_c;
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
-    const float *zeros;  /* in_c of them: what padding reads */
+    const float *zeros; /* in_c of them: what padding reads */
 } krti_conv_job;
 
 /* A depthwise convolution, one filter a channel; w is (kh, kw, channels). */
@@ -96,10 +101,10 @@ typedef struct krti_isa {
     void (*scale_shift)(float *y, const float *x, const float *scale, const float *shift,
                         const float *residual, size_t rows, size_t n, krti_act act);
     void (*finish)(float *y, const krti_tail *tail, size_t n); /* one row, in place */
-    void (*gemm)(const krti_gemm_job *g);                          /* all of it, one thread */
+    void (*gemm)(const krti_gemm_job *g);                      /* all of it, one thread */
     void (*gemv)(const krti_gemm_job *g); /* few rows; b (k, n) row major, not packed */
-    void (*conv_rows)(const krti_conv_job *c, int image, int first_row, int last_row, int first_panel,
-                      int last_panel);
+    void (*conv_rows)(const krti_conv_job *c, int image, int first_row, int last_row,
+                      int first_panel, int last_panel);
     void (*depthwise_rows)(const krti_depthwise_job *d, int image, int first_row, int last_row);
     void (*softmax_rows)(float *y, const float *x, size_t rows, size_t n);
     /* y[c] = sum over rows of x[row][c] (add) or the largest; y is written, not added to */

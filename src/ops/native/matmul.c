@@ -104,7 +104,8 @@ static void run_matmul(const krti_step *s, void *const *ptr, void *scratch, void
 #pragma omp parallel for collapse(2) schedule(dynamic, 1) num_threads(threads) if (threads > 1)
     for (size_t r = 0; r < st->g.m; r += block_rows)
         for (size_t c = 0; c < st->g.n; c += columns)
-            run_block(st, &g, r, smaller(block_rows, st->g.m - r), c, smaller(columns, st->g.n - c));
+            run_block(st, &g, r, smaller(block_rows, st->g.m - r), c,
+                      smaller(columns, st->g.n - c));
 }
 
 const krti_kernel krti_native_matmul = {

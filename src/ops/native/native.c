@@ -53,8 +53,7 @@ size_t krti_size(krt_shape shape)
 bool krti_all_float(const krti_node *n)
 {
     for (int i = 0; i < n->num_in; i++)
-        if (n->in[i] != NULL &&
-            (n->in[i]->dtype != KRT_FLOAT32 || krti_size(n->in[i]->shape) == 0))
+        if (n->in[i] != NULL && (n->in[i]->dtype != KRT_FLOAT32 || krti_size(n->in[i]->shape) == 0))
             return false;
     return n->out[0].dtype == KRT_FLOAT32 && krti_size(n->out[0].shape) > 0;
 }

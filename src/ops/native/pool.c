@@ -80,8 +80,8 @@ static void run_pool(const krti_step *s, void *const *ptr, void *scratch, void *
     const int images = (int)s->node->in[0]->shape.dim[0];
     const size_t image = (size_t)p.in_h * (size_t)p.in_w * (size_t)p.channels;
     const size_t out_row = (size_t)p.out_w * (size_t)p.channels;
-    const int threads = krti_share(s, (double)images * (double)p.out_h * (double)out_row *
-                                          p.size_h * p.size_w);
+    const int threads =
+        krti_share(s, (double)images * (double)p.out_h * (double)out_row * p.size_h * p.size_w);
     const float *x = krti_input_ptr(s, ptr, 0);
     const krti_isa *isa = krti_isa_get();
     float *y = ptr[s->out[0]];
@@ -93,7 +93,7 @@ static void run_pool(const krti_step *s, void *const *ptr, void *scratch, void *
         pool_row(&p, isa, x + (size_t)(i / p.out_h) * image, y + (size_t)i * out_row, i % p.out_h);
 }
 
-const krti_kernel krti_native_max_pool = {.name = "native_max_pool", .op = &krti_op_max_pool,
-                                          .supports = supports_pool, .run = run_pool};
-const krti_kernel krti_native_avg_pool = {.name = "native_avg_pool", .op = &krti_op_avg_pool,
-                                          .supports = supports_pool, .run = run_pool};
+const krti_kernel krti_native_max_pool = {
+    .name = "native_max_pool", .op = &krti_op_max_pool, .supports = supports_pool, .run = run_pool};
+const krti_kernel krti_native_avg_pool = {
+    .name = "native_avg_pool", .op = &krti_op_avg_pool, .supports = supports_pool, .run = run_pool};

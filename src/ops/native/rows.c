@@ -159,9 +159,11 @@ static void run_max(const krti_step *s, void *const *ptr, void *scratch, void *r
     run_reduce(s, ptr, krti_isa_get()->max_rows, false);
 }
 
-const krti_kernel krti_native_mean = {.name = "native_mean", .op = &krti_op_reduce_mean,
-                                      .supports = supports_reduce, .run = run_mean};
-const krti_kernel krti_native_sum = {.name = "native_sum", .op = &krti_op_reduce_sum,
-                                     .supports = supports_reduce, .run = run_sum};
-const krti_kernel krti_native_max = {.name = "native_max", .op = &krti_op_reduce_max,
-                                     .supports = supports_reduce, .run = run_max};
+const krti_kernel krti_native_mean = {.name = "native_mean",
+                                      .op = &krti_op_reduce_mean,
+                                      .supports = supports_reduce,
+                                      .run = run_mean};
+const krti_kernel krti_native_sum = {
+    .name = "native_sum", .op = &krti_op_reduce_sum, .supports = supports_reduce, .run = run_sum};
+const krti_kernel krti_native_max = {
+    .name = "native_max", .op = &krti_op_reduce_max, .supports = supports_reduce, .run = run_max};

@@ -46,8 +46,8 @@ static void run_concat(const krti_step *s, void *const *ptr, void *scratch, void
     }
 }
 
-const krti_kernel krti_native_concat = {.name = "native_concat", .op = &krti_op_concat,
-                                        .supports = supports_concat, .run = run_concat};
+const krti_kernel krti_native_concat = {
+    .name = "native_concat", .op = &krti_op_concat, .supports = supports_concat, .run = run_concat};
 
 /* ------------------------------------------------------------------------------- padding */
 
@@ -107,8 +107,8 @@ static void run_pad(const krti_step *s, void *const *ptr, void *scratch, void *r
     }
 }
 
-const krti_kernel krti_native_pad = {.name = "native_pad", .op = &krti_op_pad,
-                                     .supports = supports_pad, .run = run_pad};
+const krti_kernel krti_native_pad = {
+    .name = "native_pad", .op = &krti_op_pad, .supports = supports_pad, .run = run_pad};
 
 /* ------------------------------------------------------------------------------- transposition */
 
@@ -122,7 +122,7 @@ static bool supports_transpose(const krti_node *n, int threads)
  * loops go in blocks of 16 by 16, so that both sides touch whole cache lines. */
 typedef struct transposition {
     int rank;
-    size_t dim[KRT_MAX_RANK]; /* of the output */
+    size_t dim[KRT_MAX_RANK];  /* of the output */
     size_t from[KRT_MAX_RANK]; /* input stride of each output axis */
 } transposition;
 
@@ -205,5 +205,7 @@ static void run_transpose(const krti_step *s, void *const *ptr, void *scratch, v
     }
 }
 
-const krti_kernel krti_native_transpose = {.name = "native_transpose", .op = &krti_op_transpose,
-                                           .supports = supports_transpose, .run = run_transpose};
+const krti_kernel krti_native_transpose = {.name = "native_transpose",
+                                           .op = &krti_op_transpose,
+                                           .supports = supports_transpose,
+                                           .run = run_transpose};

@@ -12,19 +12,19 @@
 #include <immintrin.h>
 enum { VL = 16, V_REGISTERS = 32 };
 typedef __m512 vf;
-#define v_set1(x)            _mm512_set1_ps(x)
-#define v_load(p)            _mm512_loadu_ps(p)
-#define v_store(p, v)        _mm512_storeu_ps(p, v)
-#define v_fma(a, b, c)       _mm512_fmadd_ps(a, b, c)
-#define v_add(a, b)          _mm512_add_ps(a, b)
-#define v_sub(a, b)          _mm512_sub_ps(a, b)
-#define v_mul(a, b)          _mm512_mul_ps(a, b)
-#define v_div(a, b)          _mm512_div_ps(a, b)
-#define v_max(a, b)          _mm512_max_ps(a, b)
-#define v_min(a, b)          _mm512_min_ps(a, b)
-#define v_sqrt(a)            _mm512_sqrt_ps(a)
-#define v_round(a)           _mm512_roundscale_ps(a, 8)
-#define v_abs(a)             _mm512_abs_ps(a)
+#define v_set1(x)               _mm512_set1_ps(x)
+#define v_load(p)               _mm512_loadu_ps(p)
+#define v_store(p, v)           _mm512_storeu_ps(p, v)
+#define v_fma(a, b, c)          _mm512_fmadd_ps(a, b, c)
+#define v_add(a, b)             _mm512_add_ps(a, b)
+#define v_sub(a, b)             _mm512_sub_ps(a, b)
+#define v_mul(a, b)             _mm512_mul_ps(a, b)
+#define v_div(a, b)             _mm512_div_ps(a, b)
+#define v_max(a, b)             _mm512_max_ps(a, b)
+#define v_min(a, b)             _mm512_min_ps(a, b)
+#define v_sqrt(a)               _mm512_sqrt_ps(a)
+#define v_round(a)              _mm512_roundscale_ps(a, 8)
+#define v_abs(a)                _mm512_abs_ps(a)
 #define v_select_gt(a, b, t, f) _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), f, t)
 static inline vf v_load_n(const float *p, size_t n)
 {
@@ -43,25 +43,32 @@ static inline float v_sum(vf v)
 {
     return _mm512_reduce_add_ps(v);
 }
+/* 1 / x for finite normal x: an estimate of 14 bits and one step of Newton's */
+static inline vf v_reciprocal(vf x)
+{
+    const vf r = _mm512_rcp14_ps(x);
+
+    return v_mul(r, _mm512_fnmadd_ps(x, r, v_set1(2.0f)));
+}
 
 #elif defined(__AVX2__) && defined(__FMA__)
 
 #include <immintrin.h>
 enum { VL = 8, V_REGISTERS = 16 };
 typedef __m256 vf;
-#define v_set1(x)            _mm256_set1_ps(x)
-#define v_load(p)            _mm256_loadu_ps(p)
-#define v_store(p, v)        _mm256_storeu_ps(p, v)
-#define v_fma(a, b, c)       _mm256_fmadd_ps(a, b, c)
-#define v_add(a, b)          _mm256_add_ps(a, b)
-#define v_sub(a, b)          _mm256_sub_ps(a, b)
-#define v_mul(a, b)          _mm256_mul_ps(a, b)
-#define v_div(a, b)          _mm256_div_ps(a, b)
-#define v_max(a, b)          _mm256_max_ps(a, b)
-#define v_min(a, b)          _mm256_min_ps(a, b)
-#define v_sqrt(a)            _mm256_sqrt_ps(a)
-#define v_round(a)           _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
-#define v_abs(a)             _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
+#define v_set1(x)               _mm256_set1_ps(x)
+#define v_load(p)               _mm256_loadu_ps(p)
+#define v_store(p, v)           _mm256_storeu_ps(p, v)
+#define v_fma(a, b, c)          _mm256_fmadd_ps(a, b, c)
+#define v_add(a, b)             _mm256_add_ps(a, b)
+#define v_sub(a, b)             _mm256_sub_ps(a, b)
+#define v_mul(a, b)             _mm256_mul_ps(a, b)
+#define v_div(a, b)             _mm256_div_ps(a, b)
+#define v_max(a, b)             _mm256_max_ps(a, b)
+#define v_min(a, b)             _mm256_min_ps(a, b)
+#define v_sqrt(a)               _mm256_sqrt_ps(a)
+#define v_round(a)              _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define v_abs(a)                _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
 #define v_select_gt(a, b, t, f) _mm256_blendv_ps(f, t, _mm256_cmp_ps(a, b, _CMP_GT_OQ))
 static inline __m256i v_mask(size_t n)
 {
@@ -90,24 +97,28 @@ static inline float v_sum(vf v)
 
     return _mm_cvtss_f32(_mm_add_ss(q, _mm_shuffle_ps(q, q, 1)));
 }
+static inline vf v_reciprocal(vf x)
+{
+    return v_div(v_set1(1.0f), x);
+}
 
 #else
 
 enum { VL = 1, V_REGISTERS = 16 };
 typedef float vf;
-#define v_set1(x)            (x)
-#define v_load(p)            (*(p))
-#define v_store(p, v)        (*(p) = (v))
-#define v_fma(a, b, c)       ((a) * (b) + (c))
-#define v_add(a, b)          ((a) + (b))
-#define v_sub(a, b)          ((a) - (b))
-#define v_mul(a, b)          ((a) * (b))
-#define v_div(a, b)          ((a) / (b))
-#define v_max(a, b)          ((a) > (b) ? (a) : (b))
-#define v_min(a, b)          ((a) < (b) ? (a) : (b))
-#define v_sqrt(a)            sqrtf(a)
-#define v_round(a)           nearbyintf(a)
-#define v_abs(a)             fabsf(a)
+#define v_set1(x)               (x)
+#define v_load(p)               (*(p))
+#define v_store(p, v)           (*(p) = (v))
+#define v_fma(a, b, c)          ((a) * (b) + (c))
+#define v_add(a, b)             ((a) + (b))
+#define v_sub(a, b)             ((a) - (b))
+#define v_mul(a, b)             ((a) * (b))
+#define v_div(a, b)             ((a) / (b))
+#define v_max(a, b)             ((a) > (b) ? (a) : (b))
+#define v_min(a, b)             ((a) < (b) ? (a) : (b))
+#define v_sqrt(a)               sqrtf(a)
+#define v_round(a)              nearbyintf(a)
+#define v_abs(a)                fabsf(a)
 #define v_select_gt(a, b, t, f) ((a) > (b) ? (t) : (f))
 static inline vf v_load_n(const float *p, size_t n)
 {
@@ -125,6 +136,10 @@ static inline vf v_scale2(vf x, vf n)
 static inline float v_sum(vf v)
 {
     return v;
+}
+static inline vf v_reciprocal(vf x)
+{
+    return 1.0f / x;
 }
 
 #endif
