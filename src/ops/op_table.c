@@ -38,6 +38,7 @@ const krti_op *const krti_ops[] = {
     &krti_op_layer_norm,
     &krti_op_softmax,
     &krti_op_log_softmax,
+    &krti_op_resize,
     &krti_op_scale_shift,
     NULL,
 };
