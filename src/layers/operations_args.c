@@ -14,6 +14,7 @@ typedef struct param {
     size_t names_length, keras_length, fallback_length;
     size_t position;
     bool star;
+    int after_star; /* the place of a starred parameter before it; -1: none */
 } param;
 
 static void split_param(const char *text, size_t length, param *p)
@@ -36,12 +37,16 @@ static bool find_param(const char *params, const char *name, param *p)
 {
     const size_t length = strlen(name);
     size_t position = 0;
+    int star = -1;
 
     for (const char *at = params; *at != '\0'; position++) {
         const size_t n = strcspn(at, " ");
 
         split_param(at, n, p);
         p->position = position;
+        p->after_star = star;
+        if (p->star)
+            star = (int)position;
         if (p->keras_length == length && memcmp(p->keras, name, length) == 0)
             return true;
         at += n + strspn(at + n, " ");
@@ -85,6 +90,15 @@ static const krti_conf *read_fallback(const krti_opcall *o, const param *p)
     return krti_conf_string(&o->g->arena, text);
 }
 
+/* What a call gave by place. Behind a star there is nothing, unless one list stood for it. */
+static const krti_conf *find_place(const krti_opcall *o, const param *p)
+{
+    if (p->after_star >= 0 &&
+        !krti_conf_is(krti_conf_at(o->args, (size_t)p->after_star), KRTI_CONF_LIST))
+        return NULL;
+    return krti_conf_at(o->args, p->position);
+}
+
 const krti_conf *krti_opcall_find(const krti_opcall *o, const char *name)
 {
     const krti_conf *found = NULL;
@@ -93,7 +107,7 @@ const krti_conf *krti_opcall_find(const krti_opcall *o, const char *name)
     if (find_param(o->params, name, &p)) {
         found = find_keyword(o->kwargs, &p);
         if (found == NULL)
-            found = krti_conf_at(o->args, p.position);
+            found = find_place(o, &p);
         if (krti_conf_is_null(found))
             found = read_fallback(o, &p);
     }
@@ -149,7 +163,9 @@ krt_value *krti_opcall_fail(const krti_opcall *o, krt_status status, const char 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return krti_graph_fail(o->g, status, "%s: %s", o->c->layer->class_name, text);
+    return krti_graph_fail(
+        o->g, status, "%s: %s",
+        o->operation != NULL ? o->operation->own.base.name : o->c->layer->class_name, text);
 }
 
 /* ------------------------------------------------------------------------------- constants */

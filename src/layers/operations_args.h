@@ -16,6 +16,7 @@
 typedef struct krti_opcall {
     krt_call *c;
     krti_graph *g;
+    const struct krti_operation *operation;
     const char *params;
     const krti_conf *args, *kwargs; /* the node's; NULL: the inputs in order */
     const krti_conf *config;        /* constructor arguments; NULL: none */
@@ -27,6 +28,7 @@ typedef struct krti_operation {
     const char *params;
     krt_value *(*unary)(krti_graph *g, krt_value *x);
     krt_value *(*binary)(krti_graph *g, krt_value *a, krt_value *b);
+    krt_value *(*reduce)(krti_graph *g, krt_value *x, const int *axes, int n, bool keepdims);
     krt_value *(*one)(const krti_opcall *o);  /* one output */
     krt_status (*many)(const krti_opcall *o); /* sets the outputs itself */
 } krti_operation;

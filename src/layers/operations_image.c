@@ -1,0 +1,233 @@
+/* Operations on images: resizing, padding, cropping, gray, blocks. Keras: ops/image.py, and
+ * depth_to_space of ops/nn.py. */
+#include "layers/operations_list.h"
+#include "layers/spatial.h"
+#include "tensor/tensor.h"
+
+static const char *data_format(const krti_opcall *o)
+{
+    const char *const text = krti_opcall_text(o, "data_format", "channels_last");
+
+    return strcmp(text, "channels_first") == 0 || strcmp(text, "NCHW") == 0 ? "channels_first"
+                                                                            : "channels_last";
+}
+
+/* A batch of images, channels last; *alone when there was one image and no batch. */
+static krt_value *images_in(const krti_opcall *o, const char *name, bool *alone)
+{
+    krt_value *x = krti_opcall_tensor(o, name);
+
+    if (x == NULL)
+        return NULL;
+    if (x->shape.rank != 3 && x->shape.rank != 4)
+        return krti_opcall_fail(o, KRT_E_INVALID,
+                                "Invalid images rank: expected rank 3 (single image) or rank 4 "
+                                "(batch of images), found rank %d",
+                                x->shape.rank);
+    *alone = x->shape.rank == 3;
+    if (*alone)
+        x = krti_expand_dims(o->g, x, 0);
+    return krti_to_channels_last(o->g, x, data_format(o));
+}
+
+static krt_value *images_out(const krti_opcall *o, krt_value *x, bool alone)
+{
+    x = krti_from_channels_last(o->g, x, data_format(o));
+    return alone ? krti_squeeze(o->g, x, (const int[]){0}, 1) : x;
+}
+
+/* ------------------------------------------------------------------------------- resizing */
+
+static bool read_method(const char *name, krti_interpolation *method)
+{
+    static const struct {
+        const char *name;
+        krti_interpolation method;
+    } methods[] = {{"nearest", KRTI_NEAREST},   {"bilinear", KRTI_BILINEAR},
+                   {"bicubic", KRTI_BICUBIC},   {"lanczos3", KRTI_LANCZOS3},
+                   {"lanczos5", KRTI_LANCZOS5}, {"area", KRTI_AREA}};
+
+    for (size_t i = 0; i < KRTI_COUNT(methods); i++)
+        if (strcmp(methods[i].name, name) == 0) {
+            *method = methods[i].method;
+            return true;
+        }
+    return false;
+}
+
+/* Keras keeps the dtype; TensorFlow's own function answers in float32 unless it only picks. */
+krt_value *krti_operation_resize(const krti_opcall *o)
+{
+    bool alone = false;
+    krt_value *const x = images_in(o, "images", &alone);
+    const char *const name = krti_opcall_text(o, "interpolation", "bilinear");
+    krti_interpolation method;
+    int64_t size[2];
+
+    if (x == NULL)
+        return NULL;
+    if (!read_method(name, &method))
+        return krti_opcall_fail(o, KRT_E_UNSUPPORTED, "the interpolation \"%s\"", name);
+    if (krti_opcall_bool(o, "crop_to_aspect_ratio", false) ||
+        krti_opcall_bool(o, "pad_to_aspect_ratio", false) ||
+        krti_opcall_bool(o, "preserve_aspect_ratio", false) ||
+        krti_opcall_bool(o, "align_corners", false) ||
+        !krti_opcall_bool(o, "half_pixel_centers", true))
+        return krti_opcall_fail(o, KRT_E_UNSUPPORTED,
+                                "resizing that keeps the aspect ratio or aligns corners");
+    if (krti_opcall_ints(o, "size", size, 2) != 2)
+        return krti_opcall_fail(o, KRT_E_INVALID, "`size` must be a height and a width");
+    krt_value *const y = krti_resize_image(o->g, x, size[0], size[1], method,
+                                           krti_opcall_bool(o, "antialias", false));
+    if (y == NULL)
+        return NULL;
+    return images_out(o, o->config != NULL ? krti_cast(o->g, y, x->dtype) : y, alone);
+}
+
+/* ------------------------------------------------------------------------------- borders */
+
+/* Two of three numbers of one axis are given; KRT_NONE where the third cannot be known yet. */
+static void complete(int64_t dim, int64_t *before, int64_t *after, int64_t *target, int sign)
+{
+    const int64_t grown = *target == KRT_NONE || dim == KRT_NONE ? KRT_NONE
+                          : sign > 0                             ? *target - dim
+                                                                 : dim - *target;
+
+    if (*before == KRT_NONE && grown != KRT_NONE && *after != KRT_NONE)
+        *before = grown - *after;
+    if (*after == KRT_NONE && grown != KRT_NONE && *before != KRT_NONE)
+        *after = grown - *before;
+}
+
+typedef struct borders {
+    int64_t before[4], after[4];
+} borders;
+
+static bool read_borders(const krti_opcall *o, const krt_value *x, const char *word, int sign,
+                         borders *b)
+{
+    static const char *const sides[2][2] = {{"top", "bottom"}, {"left", "right"}};
+    static const char *const targets[2] = {"target_height", "target_width"};
+    char before[32], after[32];
+
+    *b = (borders){{0}, {0}};
+    for (int i = 0; i < 2; i++) {
+        const int axis = i + 1;
+        int64_t target = krti_opcall_int(o, targets[i], KRT_NONE);
+
+        snprintf(before, sizeof before, "%s_%s", sides[i][0], word);
+        snprintf(after, sizeof after, "%s_%s", sides[i][1], word);
+        b->before[axis] = krti_opcall_int(o, before, KRT_NONE);
+        b->after[axis] = krti_opcall_int(o, after, KRT_NONE);
+        complete(x->shape.dim[axis], &b->before[axis], &b->after[axis], &target, sign);
+        if (b->before[axis] < 0 || b->after[axis] < 0 || b->before[axis] > INT32_MAX ||
+            b->after[axis] > INT32_MAX) {
+            krti_opcall_fail(o, KRT_E_INVALID,
+                             "%s and %s must be given or follow from %s, and "
+                             "not be negative",
+                             before, after, targets[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+krt_value *krti_operation_pad_images(const krti_opcall *o)
+{
+    bool alone = false;
+    krt_value *const x = images_in(o, "images", &alone);
+    borders b;
+
+    if (x == NULL || !read_borders(o, x, "padding", 1, &b))
+        return NULL;
+    return images_out(o, krti_pad(o->g, x, b.before, b.after, KRTI_PAD_CONSTANT, 0), alone);
+}
+
+krt_value *krti_operation_crop_images(const krti_opcall *o)
+{
+    bool alone = false;
+    krt_value *x = images_in(o, "images", &alone);
+    borders b;
+
+    if (x == NULL || !read_borders(o, x, "cropping", -1, &b))
+        return NULL;
+    for (int i = 1; i <= 2; i++)
+        x = krti_slice_axis(o->g, x, i, b.before[i], b.after[i] > 0 ? -b.after[i] : KRT_NONE, 1);
+    return images_out(o, x, alone);
+}
+
+/* ------------------------------------------------------------------------------- channels */
+
+krt_value *krti_operation_rgb_to_grayscale(const krti_opcall *o)
+{
+    static const float weights[3] = {0.2989F, 0.5870F, 0.1140F};
+    bool alone = false;
+    krt_value *const x = images_in(o, "images", &alone);
+
+    if (x == NULL || x->shape.dim[3] == 1)
+        return x != NULL ? images_out(o, x, alone) : NULL;
+    if (x->shape.dim[3] != 3)
+        return krti_opcall_fail(o, KRT_E_INVALID,
+                                "Invalid channel size: expected 3 (RGB) or 1 (Grayscale)");
+    krt_value *const w = krti_constant(o->g, KRT_FLOAT32, KRT_SHAPE(3), weights);
+    krt_value *const gray =
+        krti_reduce_sum(o->g, krti_multiply(o->g, x, w), (const int[]){3}, 1, true);
+    return images_out(o, krti_cast(o->g, gray, x->dtype), alone);
+}
+
+/* ------------------------------------------------------------------------------- blocks */
+
+static krt_value *blocks_in(const krti_opcall *o, int64_t *block)
+{
+    krt_value *const x = krti_opcall_tensor(o, "x");
+
+    *block = krti_opcall_int(o, "block_size", 0);
+    if (x == NULL)
+        return NULL;
+    if (x->shape.rank != 4 || *block < 1 || *block > INT16_MAX)
+        return krti_opcall_fail(o, KRT_E_INVALID, "blocks of %lld in a tensor of rank %d",
+                                (long long)*block, x->shape.rank);
+    return krti_to_channels_last(o->g, x, data_format(o));
+}
+
+krt_value *krti_operation_depth_to_space(const krti_opcall *o)
+{
+    krti_graph *const g = o->g;
+    int64_t b;
+    krt_value *x = blocks_in(o, &b);
+
+    if (x == NULL)
+        return NULL;
+    const krt_shape s = x->shape;
+    const int64_t depth = s.dim[3];
+    if (depth == KRT_NONE || depth % (b * b) != 0)
+        return krti_opcall_fail(o, KRT_E_INVALID, "%lld channels do not make blocks of %lld",
+                                (long long)depth, (long long)b);
+    x = krti_reshape(g, x, KRT_SHAPE(s.dim[0], s.dim[1], s.dim[2], b, b, depth / (b * b)));
+    x = krti_transpose(g, x, (const int[]){0, 1, 3, 2, 4, 5});
+    x = krti_reshape(
+        g, x,
+        KRT_SHAPE(s.dim[0], krti_dim_mul(s.dim[1], b), krti_dim_mul(s.dim[2], b), depth / (b * b)));
+    return krti_from_channels_last(g, x, data_format(o));
+}
+
+krt_value *krti_operation_space_to_depth(const krti_opcall *o)
+{
+    krti_graph *const g = o->g;
+    int64_t b;
+    krt_value *x = blocks_in(o, &b);
+
+    if (x == NULL)
+        return NULL;
+    const krt_shape s = x->shape;
+    for (int i = 1; i <= 2; i++)
+        if (s.dim[i] != KRT_NONE && s.dim[i] % b != 0)
+            return krti_opcall_fail(o, KRT_E_INVALID,
+                                    "axis %d of %lld is not made of blocks of %lld", i,
+                                    (long long)s.dim[i], (long long)b);
+    const int64_t rows = krti_dim_div(s.dim[1], b), cols = krti_dim_div(s.dim[2], b);
+    x = krti_reshape(g, x, KRT_SHAPE(s.dim[0], rows, b, cols, b, s.dim[3]));
+    x = krti_transpose(g, x, (const int[]){0, 1, 3, 2, 4, 5});
+    x = krti_reshape(g, x, KRT_SHAPE(s.dim[0], rows, cols, krti_dim_mul(s.dim[3], b * b)));
+    return krti_from_channels_last(g, x, data_format(o));
+}

@@ -1,0 +1,28 @@
+/* Between the operation table and what makes and runs its entries. */
+#ifndef KRTI_LAYERS_OPERATIONS_RUN_H
+#define KRTI_LAYERS_OPERATIONS_RUN_H
+
+#include "layers/operations_args.h"
+
+/* `call` and `from_conf` of every entry. */
+krt_status krti_operation_call(const krt_layer *l, const void *args, krt_call *c);
+krt_status krti_operation_from_object(krt_ctx *k, krt_layer **out, const krti_conf *object,
+                                      int depth);
+/* The class of a layer whose operation lies elsewhere, "TFOpLambda", or is unknown. */
+const krt_layer_class *krti_operation_holder(const char *class_name);
+
+/* What an operation layer keeps; its `args`. */
+typedef struct krti_operation_node {
+    krt_spec spec;
+    const krti_operation *operation; /* NULL: unknown */
+    const char *params;              /* the operation's own, or TensorFlow's names for them */
+    const krti_conf *config;         /* constructor arguments; NULL: none */
+    /* Of a TensorFlowOpLayer: attributes, and constants by place among the inputs, {"1": 2.0}. */
+    const krti_conf *attrs, *constants;
+} krti_operation_node;
+
+/* What a TensorFlow NodeDef in JSON says: the op's name into `op`, attributes as a flat dict, both
+ * in the arena. Fails: E_FORMAT. */
+krt_status krti_node_def_read(krti_arena *a, const char *json, const char **op, krti_conf **attrs);
+
+#endif
