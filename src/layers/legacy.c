@@ -87,10 +87,7 @@ static const struct {
     {NULL, "__passive_serialization__", ANYTHING},
     /* tf.keras. */
     {NULL, "time_major", FALSE_ONLY},
-    {NULL, "virtual_batch_size", NOTHING},
-    {NULL, "adjustment", NOTHING},
     {NULL, "rng_type", ANYTHING},
-    {"BatchNormalization", "fused", ANYTHING},
     {"DepthwiseConv*", "groups", ONE_ONLY},
     {"DepthwiseConv*", "filters", ANYTHING},
     {"DepthwiseConv*", "kernel_initializer", ANYTHING},
@@ -243,6 +240,30 @@ static krt_status change_values(krti_arena *a, const char *class_name, krti_conf
     return st;
 }
 
+/* ------------------------------------------------------------------------------- InputLayer */
+
+/* `shape` or `input_shape` with `batch_size` is what `batch_shape` says at once. */
+static krt_status join_batch(krti_arena *a, krti_conf *config)
+{
+    const krti_conf *shape = list_of(krti_conf_get(config, "shape"));
+    const krti_conf *batch = krti_conf_get(config, "batch_size");
+    krti_conf *whole = krti_conf_list(a);
+    krt_status st = KRT_OK;
+
+    if (shape == NULL)
+        shape = list_of(krti_conf_get(config, "input_shape"));
+    if (shape == NULL || krti_conf_get(config, "batch_shape") != NULL)
+        return KRT_OK;
+    TRY(krti_conf_add(a, whole, batch != NULL ? (krti_conf *)(uintptr_t)batch : krti_conf_null(a)));
+    for (size_t i = 0; i < krti_conf_num(shape); i++)
+        TRY(krti_conf_add(a, whole, (krti_conf *)(uintptr_t)krti_conf_at(shape, i)));
+    TRY(krti_conf_set(a, config, "batch_shape", whole));
+    krti_conf_remove(config, "shape");
+
+done:
+    return st;
+}
+
 /* ------------------------------------------------------------------------------- one config */
 
 /* A dict of its own whose values are shared with the original. */
@@ -272,6 +293,8 @@ krt_status krti_legacy_config(krti_arena *a, int generation, const char *class_n
     TRY(rename_keys(a, class_name, copy));
     drop_keys(class_name, copy);
     TRY(change_values(a, class_name, copy));
+    if (strcmp(class_name, "InputLayer") == 0)
+        TRY(join_batch(a, copy));
     *out = copy;
 
 done:
