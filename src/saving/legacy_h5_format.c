@@ -485,6 +485,7 @@ static krt_status misfit_layers(legacy *f)
         likely = ". This looks like the include_top=False variant";
     if (num_missing == 0 && num_surplus > 0 && surplus_end)
         likely = ". This looks like the include_top=True variant";
+    f->m->says_all = true;
     TRY(krti_match_misfit(
         f->m, NULL,
         "Layer count mismatch when loading weights from file. Model expected %zu layers, found %zu "

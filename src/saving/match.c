@@ -10,7 +10,8 @@ krt_status krti_match_init(krti_match *m, krt_model *model, krti_store *store)
                       .store = store,
                       .is_partial = model->cannot_run != NULL,
                       .sentence = KRTI_STR_INIT(k),
-                      .object = KRTI_STR_INIT(k)};
+                      .object = KRTI_STR_INIT(k),
+                      .last = KRTI_STR_INIT(k)};
     m->taken = krti_array(k, store->num_arrays, sizeof *m->taken);
     if (m->taken == NULL)
         return KRT_E_NOMEM;
@@ -24,6 +25,7 @@ void krti_match_fini(krti_match *m)
     krti_free(m->k, m->taken);
     krti_str_free(&m->sentence);
     krti_str_free(&m->object);
+    krti_str_free(&m->last);
 }
 
 /* ------------------------------------------------------------------------------- recording */
@@ -33,12 +35,18 @@ krt_status krti_match_misfit(krti_match *m, const char *object, const char *form
     char text[KRTI_MESSAGE_MAX];
     va_list args;
 
+    object = object != NULL ? object : "";
+    if (m->num_misfits > 0 && strcmp(krti_str_text(&m->last), object) == 0)
+        return KRT_OK;
+    krti_str_clear(&m->last);
+    if (krti_str_add(&m->last, object) != KRT_OK)
+        return m->last.status;
     if (m->num_misfits++ > 0)
         return KRT_OK;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    krti_str_add(&m->object, object != NULL ? object : "");
+    krti_str_add(&m->object, object);
     return krti_str_add(&m->sentence, text);
 }
 
@@ -114,11 +122,11 @@ static krt_status fail_misfit(krti_match *m)
     const char *object = krti_str_text(&m->object);
     const char *s = m->num_misfits > 2 ? "s do" : " does";
 
-    if (m->num_misfits == 1)
+    if (m->num_misfits == 1 || m->says_all)
         return krti_fail(m->k, KRT_E_MISMATCH, object[0] != '\0' ? object : NULL, "%s",
                          krti_str_text(&m->sentence));
     return krti_fail(m->k, KRT_E_MISMATCH, object[0] != '\0' ? object : NULL,
-                     "%s; %zu more object%s not fit, %zu fit", krti_str_text(&m->sentence),
+                     "%s; %zu more layer%s not fit, %zu fit", krti_str_text(&m->sentence),
                      m->num_misfits - 1, s, m->num_fits);
 }
 

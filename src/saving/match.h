@@ -31,6 +31,8 @@ typedef struct krti_match {
     size_t num_fits;    /* objects that do */
     krti_str sentence;  /* about the first misfit */
     krti_str object;
+    krti_str last;               /* the object of the last misfit: each counts once */
+    bool says_all;               /* the sentence is about all of them */
     size_t num_left, first_left; /* arrays of the file that no variable asked for */
 } krti_match;
 
@@ -42,7 +44,7 @@ krt_status krti_match_pair(krti_match *m, krt_variable *v, size_t array, const c
 /* Records that the variable, or the array, has no partner for this reason. */
 krt_status krti_match_skip_variable(krti_match *m, krt_outcome outcome, krt_variable *v);
 krt_status krti_match_skip_array(krti_match *m, krt_outcome outcome, size_t array);
-/* Counts a misfit; the first one's sentence is kept. */
+/* Counts an object that does not fit, once; the first one's sentence is kept. */
 krt_status krti_match_misfit(krti_match *m, const char *object, const char *format, ...)
     KRTI_PRINTF(3, 4);
 

@@ -230,12 +230,13 @@ done:
 
 /* ------------------------------------------------------------------------------- load_weights */
 
+/* Whether a layer that makes variables has not made them: its input's shape is not known yet. */
 static bool is_unbuilt(const krt_layer *l)
 {
     for (size_t i = 0; i < l->num_inner; i++)
         if (is_unbuilt(l->inner[i].layer))
             return true;
-    return !l->is_built;
+    return l->cls != NULL && l->cls->build != NULL && !l->is_built;
 }
 
 krt_status krt_load_weights(krt_model *m, const char *filepath, const krt_load_weights_args *args)

@@ -113,8 +113,7 @@ TEST(a_tar_archive_is_told_by_its_inside)
     krt_model *m = NULL;
 
     memcpy(tar + 257, "ustar", 5);
-    ASSERT_STATUS(KRT_E_FORMAT,
-                  krt_load(t->k, &m, put_file(t, "a.keras", tar, sizeof tar), NULL));
+    ASSERT_STATUS(KRT_E_FORMAT, krt_load(t->k, &m, put_file(t, "a.keras", tar, sizeof tar), NULL));
     ASSERT_SAYS("a.keras is a tar archive");
 }
 
@@ -195,10 +194,11 @@ TEST(an_archive_without_weights_says_so)
                  "Expected a model.weights.h5 or model.weights.npz file in a.keras; the save may "
                  "have been interrupted",
                  none, 1);
-    load_archive(t, KRT_E_UNSUPPORTED,
-                 "a.keras keeps its weights in model.weights.npz as Python pickles, which are never "
-                 "executed here",
-                 npz, 2);
+    load_archive(
+        t, KRT_E_UNSUPPORTED,
+        "a.keras keeps its weights in model.weights.npz as Python pickles, which are never "
+        "executed here",
+        npz, 2);
 }
 
 TEST(a_config_that_is_none_is_named)
@@ -207,8 +207,8 @@ TEST(a_config_that_is_none_is_named)
     const member cut[] = {{"config.json", "{\"class_name\"", 13}};
     krt_model *m = NULL;
 
-    load_archive(t, KRT_E_FORMAT,
-                 "the architecture is no JSON object with class_name and config", list, 1);
+    load_archive(t, KRT_E_FORMAT, "the architecture is no JSON object with class_name and config",
+                 list, 1);
     ASSERT_STR_EQ("config.json", krt_ctx_error(t->k)->object);
     ASSERT_STATUS(KRT_E_FORMAT, krt_load(t->k, &m, put_zip(t, "a.keras", cut, 1), NULL));
     ASSERT_SAYS("not JSON: ");
