@@ -198,7 +198,7 @@ TEST(contexts_refuse_arguments_they_do_not_know)
 
     ASSERT_INT_EQ(KRT_E_UNSUPPORTED, krt_ctx_new(&k, &newer.args));
     ASSERT_INT_EQ(KRT_E_INVALID, krt_ctx_new(&k, KRT_CTX(.threads = -1)));
-    ASSERT_INT_EQ(KRT_E_INVALID, krt_ctx_new(&k, KRT_CTX(.allocator = {failing_alloc})));
+    ASSERT_INT_EQ(KRT_E_INVALID, krt_ctx_new(&k, KRT_CTX(.allocator.alloc = failing_alloc)));
     assert_null(k);
     krt_ctx_free(NULL);
 }
