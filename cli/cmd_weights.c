@@ -157,6 +157,7 @@ static krt_status list_text(krt_file *f, bool digest)
 
 /* --- one array ------------------------------------------------------------------------------- */
 
+/* With or without the slash that paths of Keras 3 begin with. */
 static int find_array(const krt_file *f, const char *file, const char *path, size_t *found)
 {
     nearest n = nearest_to(path);
@@ -165,7 +166,7 @@ static int find_array(const krt_file *f, const char *file, const char *path, siz
         const char *candidate = krt_file_array_at(f, i)->path;
 
         *found = i;
-        if (strcmp(candidate, path) == 0 || strcmp(candidate + (candidate[0] == '/'), path) == 0)
+        if (strcmp(candidate + (candidate[0] == '/'), path + (path[0] == '/')) == 0)
             return CLI_DONE;
         nearest_try(&n, candidate);
     }

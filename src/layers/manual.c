@@ -6,6 +6,7 @@
 #include "layers/manual.h"
 
 #include "layers/config.h"
+#include "layers/operations.h"
 
 static const char *const type_names[] = {
     [KRT_FIELD_BOOL] = "bool",
@@ -50,7 +51,7 @@ static bool is_missing(const krt_field *f, const void *member)
     case KRT_FIELD_INT3:
         return *(const int64_t *)member == KRT_NONE || *(const int64_t *)member == 0;
     case KRT_FIELD_FLOAT:
-        return isnan(*(const double *)member);
+        return isnan(*(const double *)member) || *(const double *)member == 0;
     case KRT_FIELD_STRING:
     case KRT_FIELD_OBJECT:
     case KRT_FIELD_LAYER:
@@ -115,25 +116,24 @@ done:
     return st;
 }
 
-/* Operations inside Functional models have classes of their own, "keras.ops>Add". */
-static bool is_operation(const krt_layer_class *cls)
-{
-    return cls->package != NULL && strcmp(cls->package, "keras.ops") == 0;
-}
-
 /* Spellings that only files of older Keras need. */
 static bool is_internal(const char *activation)
 {
     return krti_ends_with(activation, "_v2");
 }
 
+/* Operations inside Functional models have classes of their own, "keras.ops>Add". The classes of
+ * no package stand for an operation of tf.keras, "Operation" for an unknown one. */
+static bool is_operation(const krt_layer_class *cls)
+{
+    return cls->package != NULL && strcmp(cls->name, "Operation") != 0;
+}
+
 static const krt_layer_class *find_operation(const char *name)
 {
-    const krt_layer_class *cls;
-
-    for (size_t i = 0; (cls = krti_class_at(i)) != NULL; i++)
-        if (is_operation(cls) && strcmp(cls->name, name) == 0)
-            return cls;
+    for (const krt_layer_class *const *c = krti_classes_operations; *c != NULL; c++)
+        if (is_operation(*c) && strcmp((*c)->name, name) == 0)
+            return *c;
     return NULL;
 }
 
@@ -155,7 +155,7 @@ krt_status krti_describe_class(krti_arena *a, const char *name, krti_conf **out)
                          "class \"%s\" is neither built in nor registered", name);
     TRY(krti_conf_set(a, dict, "name", krti_conf_string(a, cls != NULL ? cls->name : name)));
     TRY(krti_conf_set(a, dict, "kind", krti_conf_string(a, kind)));
-    if (cls != NULL && !is_operation(cls))
+    if (cls != NULL && strcmp(kind, "operation") != 0)
         TRY(add_arguments(a, arguments, cls));
     TRY(krti_conf_set(a, dict, "arguments", arguments));
     *out = dict;
@@ -214,22 +214,25 @@ done:
 
 /* ------------------------------------------------------------------------------- everything */
 
-/* Lambda is opened and never run, so it is not among what is supported. */
-static bool is_listed(const krt_layer_class *cls, bool operations)
-{
-    if (operations)
-        return is_operation(cls);
-    return cls->package == NULL && strcmp(cls->name, "Lambda") != 0;
-}
-
-static krt_status add_classes(krti_arena *a, krti_conf *list, bool operations)
+/* Lambda is opened and never run, so it is not listed. */
+static krt_status add_layers(krti_arena *a, krti_conf *list)
 {
     const krt_layer_class *cls;
     krt_status st = KRT_OK;
 
     for (size_t i = 0; st == KRT_OK && (cls = krti_class_at(i)) != NULL; i++)
-        if (is_listed(cls, operations))
+        if (cls->package == NULL && strcmp(cls->name, "Lambda") != 0)
             st = krti_conf_add(a, list, krti_conf_string(a, cls->name));
+    return st;
+}
+
+static krt_status add_operations(krti_arena *a, krti_conf *list)
+{
+    krt_status st = KRT_OK;
+
+    for (const krt_layer_class *const *c = krti_classes_operations; *c != NULL; c++)
+        if (st == KRT_OK && is_operation(*c))
+            st = krti_conf_add(a, list, krti_conf_string(a, (*c)->name));
     return st;
 }
 
@@ -261,8 +264,8 @@ krt_status krti_describe_all(krti_arena *a, krti_conf **out)
     krti_conf *activations = krti_conf_list(a), *initializers = krti_conf_list(a);
     krt_status st = KRT_OK;
 
-    TRY(add_classes(a, layers, false));
-    TRY(add_classes(a, operations, true));
+    TRY(add_layers(a, layers));
+    TRY(add_operations(a, operations));
     TRY(add_activations(a, activations));
     TRY(add_initializers(a, initializers));
     TRY(krti_conf_set(a, dict, "layers", layers));

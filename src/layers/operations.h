@@ -10,6 +10,9 @@
 
 #include "layers/layer.h"
 
+/* Every operation class, NULL at the end; for `describe`. */
+extern const krt_layer_class *const krti_classes_operations[];
+
 bool krti_is_operation(const krti_conf *object);
 /* The object must outlive the layer. An operation nobody knows succeeds with `unsupported` set.
  * Owns: *out belongs to the context. Fails: E_FORMAT, E_NOMEM. */
