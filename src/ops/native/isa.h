@@ -48,13 +48,6 @@ typedef enum krti_binary_fn {
     KRTI_BIN_MIN
 } krti_binary_fn;
 
-/* How a row of output channels is finished: y = act(acc + bias + residual). NULL: none. */
-typedef struct krti_tail {
-    const float *bias;
-    const float *residual; /* at the same place as y */
-    krti_act act;
-} krti_tail;
-
 /* A block of a product: y[r][j] = sum_k a[r][k] * b[k][j], b packed by panels of `panel` columns
  * (krti_isa.panel), k-major inside. rows of a are `lda` floats apart, of y `ldy`. */
 typedef struct krti_gemm_job {
@@ -100,8 +93,7 @@ typedef struct krti_isa {
     /* y = act(x * scale + shift + residual) over rows of n channels; residual may be NULL */
     void (*scale_shift)(float *y, const float *x, const float *scale, const float *shift,
                         const float *residual, size_t rows, size_t n, krti_act act);
-    void (*finish)(float *y, const krti_tail *tail, size_t n); /* one row, in place */
-    void (*gemm)(const krti_gemm_job *g);                      /* all of it, one thread */
+    void (*gemm)(const krti_gemm_job *g); /* all of it, one thread */
     void (*gemv)(const krti_gemm_job *g); /* few rows; b (k, n) row major, not packed */
     void (*conv_rows)(const krti_conv_job *c, int image, int first_row, int last_row,
                       int first_panel, int last_panel);
