@@ -199,9 +199,11 @@ krt_layer *krti_layer_inner(const krt_layer *l, const char *attribute)
     return NULL;
 }
 
-/* An inner layer may be reached twice (a layer shared in a model); it counts where it is first. */
+/* A layer may stand under two attributes; it counts where it is first. A list holds each once. */
 static bool seen_before(const krt_layer *l, size_t i)
 {
+    if (l->inner[i].in_list)
+        return false;
     for (size_t j = 0; j < i; j++)
         if (l->inner[j].layer == l->inner[i].layer)
             return true;
