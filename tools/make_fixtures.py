@@ -2,26 +2,32 @@
 """Writes tests/fixtures with real Keras: small models, inputs and the answers Keras gives.
 
   python tools/make_fixtures.py [--only PART,PART] [--out DIR]
+  python tools/make_fixtures.py --older [--out DIR]
 
 PART is a substring of a folder name ("conv", "layers/merge", "ops"). Run it with the packages of
 tools/requirements-parity.txt. The same versions give the same files, byte for byte on the same kind of processor.
-Each backend (TensorFlow, JAX) needs a process of its own; this one starts them and then writes MANIFEST.tsv.
+Each backend (TensorFlow, JAX) needs a process of its own; this one starts them and then writes MANIFEST.tsv. --older writes
+the files of older Keras releases (fixtures/older.py), each from an environment it makes in build/.
 fixtures/harness.py says what a case is and how its tolerance is chosen.
 """
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODULES = ["conv", "core", "pooling", "normalization", "misc", "nodes", "models", "containers", "saving", "summaries", "quickstart"]
+FOLDERS = ("layers", "activations", "ops", "models", "containers", "summary", "quickstart")  # others have their own makers
+OLDER = re.compile(r"containers/keras(\d+)_(\d+)_(\d+)_")
 
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--only", default="", help="comma separated parts of folder names")
     p.add_argument("--out", default=os.path.join(HERE, "..", "tests", "fixtures"))
+    p.add_argument("--older", action="store_true", help="write only the files of older Keras releases")
     p.add_argument("--backend", help="internal: run the families of this backend in this process")
     return p.parse_args()
 
@@ -62,11 +68,38 @@ def make(args):
     return 1 if failed else 0
 
 
+def older(out):
+    """containers/keras3_0_5_... and so on, each by the release itself."""
+    sys.path.insert(0, os.path.join(HERE, "fixtures"))
+    import older as program
+
+    status = 0
+    for release in program.RELEASES:
+        venv = os.path.join(HERE, "..", "build", f"venv-keras-{release}")
+        python = os.path.join(venv, "bin", "python")
+        if not os.path.exists(os.path.join(venv, ".ready")):
+            subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+            subprocess.run([python, "-m", "pip", "install", "-q", f"keras=={release}", *program.PACKAGES], check=True)
+            open(os.path.join(venv, ".ready"), "w").close()
+        status |= subprocess.run([python, program.__file__, os.path.join(out, "containers")]).returncode
+    return status
+
+
+def origin(rel, backend):
+    """Version and backend of the Keras that wrote a file."""
+    import importlib.metadata as meta
+
+    old = OLDER.match(rel)
+    if old:
+        return ".".join(old.groups()), "jax"
+    kind = backend.get(rel, "tensorflow")
+    return ("tf_keras " + meta.version("tf_keras") if kind == "tf_keras" else meta.version("keras")), kind
+
+
 def manifest(out, everything):
     """file, Keras version, backend, sha256; files of families not run keep their row. After a run of everything
     that succeeded, files no case wrote are removed."""
     import hashlib
-    import importlib.metadata as meta
 
     path = os.path.join(out, "MANIFEST.tsv")
     backend = {}
@@ -84,13 +117,14 @@ def manifest(out, everything):
     for root, _, files in os.walk(out):
         for name in files:
             rel = os.path.relpath(os.path.join(root, name), out)
-            if everything and rel not in backend and rel != "README.md" and rel != "MANIFEST.tsv":
+            if rel.split(os.sep)[0] not in FOLDERS:
+                continue
+            if everything and rel not in backend and not OLDER.match(rel):
                 os.remove(os.path.join(root, name))
-            elif rel not in ("MANIFEST.tsv", "README.md"):
+            else:
                 with open(os.path.join(root, name), "rb") as f:
                     digest = hashlib.sha256(f.read()).hexdigest()
-                kind = backend.get(rel, "tensorflow")
-                version = "tf_keras " + meta.version("tf_keras") if kind == "tf_keras" else meta.version("keras")
+                version, kind = origin(rel, backend)
                 rows.append(f"{rel}\t{version}\t{kind}\t{digest}\n")
     with open(path, "w") as f:
         f.write("file\tkeras\tbackend\tsha256\n")
@@ -102,6 +136,10 @@ def main():
     if args.backend:
         return make(args)
     os.makedirs(args.out, exist_ok=True)
+    if args.older:
+        status = older(args.out)
+        manifest(args.out, everything=False)
+        return status
     status = 0
     for backend in ("tensorflow", "jax", "tf_keras"):
         # oneDNN's custom operations and threads are off so that the sums come in one order.
