@@ -119,15 +119,22 @@ void krti_bytes_drop(krti_bytes *b)
     krti_free(b->k, b);
 }
 
+/* A read fault maps up to 64 KiB around itself, so as much is let go on either side. */
 void krti_bytes_forget(const krti_bytes *b, const void *from, size_t size)
 {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    const uintptr_t start = ((uintptr_t)from + page - 1) / page * page;
-    const uintptr_t end = ((uintptr_t)from + size) / page * page;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), around = 65536;
 
     while (b->parent != NULL)
         b = b->parent;
-    if (b->mapped && end > start)
+    if (!b->mapped)
+        return;
+    const uintptr_t first = (uintptr_t)b->data, last = first + b->size;
+    uintptr_t start = (uintptr_t)from, end = start + size;
+    start = start - first > around ? start - around : first;
+    end = last - end > around ? end + around : last;
+    start = (start + page - 1) / page * page;
+    end = end / page * page;
+    if (end > start)
         (void)madvise((void *)start, end - start, MADV_DONTNEED);
 }
 
