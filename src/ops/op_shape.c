@@ -72,7 +72,8 @@ krt_value *krti_reshape(krti_graph *g, krt_value *x, krt_shape shape)
 {
     const krti_attrs attrs = {.shape = {.shape = shape}};
 
-    if (x != NULL && krti_shape_known(shape) && krt_shape_equal(x->shape, shape))
+    if (x != NULL && shape.rank <= KRT_MAX_RANK && krti_shape_known(shape) &&
+        krt_shape_equal(x->shape, shape))
         return x;
     return krti_graph_add1(g, &krti_op_reshape, &x, 1, &attrs);
 }
@@ -426,7 +427,7 @@ static krt_status infer_broadcast_to(krti_graph *g, krti_node *n)
     const krt_shape in = n->in[0]->shape, to = n->attrs.shape.shape;
     krt_shape out = to;
 
-    bool fits = to.rank >= in.rank && krti_shape_broadcast(in, to, &out);
+    bool fits = to.rank >= in.rank && to.rank <= KRT_MAX_RANK && krti_shape_broadcast(in, to, &out);
     for (int i = 0; fits && i < to.rank; i++)
         fits = to.dim[i] == KRT_NONE || to.dim[i] == out.dim[i];
     if (!fits)
@@ -446,7 +447,8 @@ krt_value *krti_broadcast_to(krti_graph *g, krt_value *x, krt_shape shape)
 {
     const krti_attrs attrs = {.shape = {.shape = shape}};
 
-    if (x != NULL && krti_shape_known(shape) && krt_shape_equal(x->shape, shape))
+    if (x != NULL && shape.rank <= KRT_MAX_RANK && krti_shape_known(shape) &&
+        krt_shape_equal(x->shape, shape))
         return x;
     return krti_graph_add1(g, &krti_op_broadcast_to, &x, 1, &attrs);
 }
