@@ -241,5 +241,6 @@ const void *krti_build_static(krti_build *b, const krt_value *v)
         return known;
     if (evaluate(b->k, v, &plain) != KRT_OK || !krti_shape_bytes(v->shape, v->dtype, &bytes))
         return NULL;
+    forget_sources(v);
     return keep(b->packs, key, plain.computed, bytes) == KRT_OK ? plain.computed : NULL;
 }
