@@ -227,13 +227,23 @@ krt_status krti_build_pack(krti_build *b, const krt_value *v, const krti_pack_fo
     return keep(b->packs, key, block, form->size_bytes);
 }
 
+/* A small array of a mapped file is worth a copy: left in place, each would keep the pages around
+ * it in memory. */
+static bool is_small_mapped(const krt_value *v)
+{
+    const krt_tensor *t = v->node->op == &krti_op_variable ? v->node->attrs.tensor : NULL;
+
+    return t != NULL && t->source != NULL && t->data != NULL && t->size_bytes <= 1u << 20;
+}
+
 const void *krti_build_static(krti_build *b, const krt_value *v)
 {
     char key[64];
     buffer plain = {NULL, NULL};
     size_t bytes = 0;
 
-    if (v->node->op == &krti_op_variable || v->node->op == &krti_op_constant)
+    if (v->node->op == &krti_op_constant ||
+        (v->node->op == &krti_op_variable && !is_small_mapped(v)))
         return evaluate(b->k, v, &plain) == KRT_OK ? plain.data : NULL;
     snprintf(key, sizeof key, "%016" PRIx64 ":plain", fingerprint(v));
     const void *known = krti_map_get(b->packs->by_key, key);
@@ -241,6 +251,12 @@ const void *krti_build_static(krti_build *b, const krt_value *v)
         return known;
     if (evaluate(b->k, v, &plain) != KRT_OK || !krti_shape_bytes(v->shape, v->dtype, &bytes))
         return NULL;
+    if (plain.computed == NULL) {
+        plain.computed = krti_alloc_raw(b->packs->k, bytes);
+        if (plain.computed == NULL)
+            return NULL;
+        memcpy(plain.computed, plain.data, bytes);
+    }
     forget_sources(v);
     return keep(b->packs, key, plain.computed, bytes) == KRT_OK ? plain.computed : NULL;
 }
