@@ -156,7 +156,142 @@ krt_value *krti_operation_crop_images(const krti_opcall *o)
     return images_out(o, x, alone);
 }
 
+/* The middle of an image, as large a part of it as the fraction says. */
+krt_value *krti_operation_central_crop(const krti_opcall *o)
+{
+    bool alone = false;
+    krt_value *x = images_in(o, "images", &alone);
+    const double fraction = krti_opcall_float(o, "central_fraction", 1);
+
+    if (x == NULL)
+        return NULL;
+    if (!(fraction > 0 && fraction <= 1))
+        return krti_opcall_fail(o, KRT_E_INVALID, "central_fraction must be within (0, 1]");
+    for (int i = 1; i <= 2 && x != NULL; i++) {
+        const int64_t dim = x->shape.dim[i];
+
+        if (dim == KRT_NONE)
+            continue;
+        const int64_t start = (int64_t)(((double)dim - (double)dim * fraction) / 2);
+        x = krti_slice_axis(o->g, x, i, start, dim - start, 1);
+    }
+    return images_out(o, x, alone);
+}
+
+/* ------------------------------------------------------------------------------- patches */
+
+/* Steps of `stride` from `from`, as many as there are patches. */
+static krt_value *every(krti_graph *g, krt_value *x, int axis, int64_t from, int64_t stride,
+                        int64_t n)
+{
+    const int64_t stop = n == KRT_NONE ? KRT_NONE : from + (n - 1) * stride + 1;
+
+    return krti_slice_axis(g, x, axis, from, stop, stride);
+}
+
+enum { MAX_PATCH = 4096 };
+
+typedef struct patching {
+    int64_t size[2], stride[2], rate[2];
+} patching;
+
+static bool read_patching(const krti_opcall *o, patching *p)
+{
+    static const char *const names[3] = {"size", "strides", "dilation_rate"};
+    int64_t *const out[3] = {p->size, p->stride, p->rate};
+
+    for (int i = 0; i < 3; i++) {
+        int64_t given[4];
+        const int n = krti_opcall_ints(o, names[i], given, 4);
+
+        if (n < 0 || n == 3 || (n == 0 && i == 0))
+            return false;
+        for (int j = 0; j < 2; j++) {
+            out[i][j] = i == 1 ? p->size[j] : 1;
+            if (n > 0)
+                out[i][j] = given[n == 1 ? 0 : n == 4 ? j + 1 : j];
+            if (out[i][j] < 1 || out[i][j] > INT16_MAX)
+                return false;
+        }
+    }
+    return p->size[0] * p->size[1] <= MAX_PATCH;
+}
+
+/* Zeros around as "same" places them, and how many patches fit along each axis. */
+static krt_value *frame(const krti_opcall *o, krt_value *x, const patching *p, int64_t *count)
+{
+    const char *const padding = krti_opcall_text(o, "padding", "valid");
+    const bool same = strcmp(padding, "same") == 0 || strcmp(padding, "SAME") == 0;
+    krti_window w;
+    int64_t before[4] = {0}, after[4] = {0};
+
+    if (krti_window_make(o->g, &w, x, 2, p->size, p->stride, p->rate, same ? "same" : "valid") !=
+        KRT_OK)
+        return NULL;
+    for (int i = 0; i < 2; i++) {
+        const int64_t dim = x->shape.dim[i + 1], reach = (p->size[i] - 1) * p->rate[i] + 1;
+
+        count[i] = KRT_NONE;
+        if (dim == KRT_NONE || w.before[i] == KRT_NONE)
+            continue;
+        before[i + 1] = w.before[i];
+        after[i + 1] = w.after[i];
+        if (dim + w.before[i] + w.after[i] < reach)
+            return krti_opcall_fail(o, KRT_E_INVALID, "patches larger than the image");
+        count[i] = (dim + w.before[i] + w.after[i] - reach) / p->stride[i] + 1;
+    }
+    return krti_pad(o->g, x, before, after, KRTI_PAD_CONSTANT, 0);
+}
+
+/* Each place of a patch is one strided slice of the image; side by side they are its channels. */
+krt_value *krti_operation_extract_patches(const krti_opcall *o)
+{
+    bool alone = false;
+    krt_value *x = images_in(o, "images", &alone);
+    patching p;
+    int64_t count[2];
+    size_t n = 0;
+
+    if (x == NULL)
+        return NULL;
+    if (!read_patching(o, &p))
+        return krti_opcall_fail(o, KRT_E_UNSUPPORTED,
+                                "patches of more than %d places, or of more than two axes",
+                                MAX_PATCH);
+    x = frame(o, x, &p, count);
+    krt_value **const parts =
+        krti_arena_array(&o->g->arena, (size_t)(p.size[0] * p.size[1]), sizeof(krt_value *));
+    if (x == NULL || parts == NULL)
+        return NULL;
+    for (int64_t i = 0; i < p.size[0]; i++) {
+        krt_value *const rows = every(o->g, x, 1, i * p.rate[0], p.stride[0], count[0]);
+
+        for (int64_t j = 0; j < p.size[1]; j++)
+            parts[n++] = every(o->g, rows, 2, j * p.rate[1], p.stride[1], count[1]);
+    }
+    return images_out(o, krti_concat(o->g, parts, n, 3), alone);
+}
+
 /* ------------------------------------------------------------------------------- channels */
+
+/* Each image by itself: (x - mean) / max(deviation, 1 / sqrt(number of its elements)). */
+krt_value *krti_operation_per_image_standardization(const krti_opcall *o)
+{
+    static const int axes[3] = {1, 2, 3};
+    krti_graph *const g = o->g;
+    bool alone = false;
+    krt_value *const x = images_in(o, "images", &alone);
+    krt_value *mean, *variance;
+    int64_t n = 1;
+
+    if (x == NULL || krti_moments(g, x, axes, 3, &mean, &variance) != KRT_OK)
+        return NULL;
+    for (int i = 1; i < 4; i++)
+        n = krti_dim_mul(n, x->shape.dim[i]);
+    krt_value *const least = krti_scalar_like(g, variance, n > 0 ? 1 / sqrt((double)n) : 1);
+    krt_value *const deviation = krti_maximum(g, krti_sqrt(g, variance), least);
+    return images_out(o, krti_divide(g, krti_subtract(g, x, mean), deviation), alone);
+}
 
 krt_value *krti_operation_rgb_to_grayscale(const krti_opcall *o)
 {

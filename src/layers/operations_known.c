@@ -102,6 +102,58 @@ static int known_binary(const krt_value *v, int64_t *out, int depth)
     return n;
 }
 
+/* 0 or 1 for each; whether an unknown number is larger is unknown. */
+static int known_comparison(const krt_value *v, int64_t *out, int depth)
+{
+    int64_t a[MAX_KNOWN], b[MAX_KNOWN];
+    const krti_op *const op = v->node->op;
+    const int na = known(v->node->in[0], a, depth), nb = known(v->node->in[1], b, depth);
+    const int n = na > nb ? na : nb;
+
+    if (na < 0 || nb < 0 || (na != nb && na != 1 && nb != 1) || n != krt_shape_size(v->shape))
+        return -1;
+    for (int i = 0; i < n; i++) {
+        const int64_t x = a[na == 1 ? 0 : i], y = b[nb == 1 ? 0 : i];
+
+        out[i] = op == &krti_op_greater ? x > y : op == &krti_op_less ? x < y : x == y;
+        if (x == KRT_NONE || y == KRT_NONE)
+            out[i] = KRT_NONE;
+    }
+    return n;
+}
+
+static int known_choice(const krt_value *v, int64_t *out, int depth)
+{
+    int64_t part[3][MAX_KNOWN];
+    int n[3];
+
+    for (int i = 0; i < 3; i++) {
+        n[i] = known(v->node->in[i], part[i], depth);
+        if (n[i] < 0 || (n[i] != 1 && n[i] != krt_shape_size(v->shape)))
+            return -1;
+    }
+    for (int64_t i = 0; i < krt_shape_size(v->shape); i++) {
+        const int64_t condition = part[0][n[0] == 1 ? 0 : i];
+        const int which = condition == 0 ? 2 : 1;
+
+        out[i] = condition == KRT_NONE ? KRT_NONE : part[which][n[which] == 1 ? 0 : i];
+    }
+    return (int)krt_shape_size(v->shape);
+}
+
+/* One number everywhere. */
+static int known_fill(const krt_value *v, int64_t *out, int depth)
+{
+    const int64_t n = krt_shape_size(v->shape);
+    int64_t all[MAX_KNOWN];
+
+    if (known(v->node->in[0], all, depth) != 1)
+        return -1;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = all[0];
+    return (int)n;
+}
+
 static int known_product(const krt_value *v, int64_t *out, int depth)
 {
     int64_t all[MAX_KNOWN], product = 1;
@@ -137,6 +189,12 @@ static int known(const krt_value *v, int64_t *out, int depth)
         return known_concat(v, out, depth - 1);
     if (krti_is(v, &krti_op_reduce_prod))
         return known_product(v, out, depth - 1);
+    if (krti_is(v, &krti_op_where))
+        return known_choice(v, out, depth - 1);
+    if (krti_is(v, &krti_op_broadcast_to))
+        return known_fill(v, out, depth - 1);
+    if (krti_is(v, &krti_op_greater) || krti_is(v, &krti_op_less) || krti_is(v, &krti_op_equal))
+        return known_comparison(v, out, depth - 1);
     for (size_t i = 0; i < KRTI_COUNT(binaries); i++)
         if (krti_is(v, binaries[i]))
             return known_binary(v, out, depth - 1);

@@ -37,18 +37,108 @@ krt_value *krti_operation_matmul(const krti_opcall *o)
     return in_dtype_of(g, y, a, b);
 }
 
+/* np.cross of vectors of three, along the last axis. */
+krt_value *krti_operation_cross(const krti_opcall *o)
+{
+    static const int64_t next[3] = {1, 2, 0}, last[3] = {2, 0, 1};
+    krti_graph *const g = o->g;
+    krt_value *a, *b;
+
+    krti_opcall_pair(o, "x1", "x2", &a, &b);
+    if (a == NULL || b == NULL)
+        return NULL;
+    const int rank_a = a->shape.rank, rank_b = b->shape.rank;
+    const int64_t axis = krti_opcall_int(o, "axis", -1);
+    if (rank_a < 1 || rank_b < 1 || a->shape.dim[rank_a - 1] != 3 ||
+        b->shape.dim[rank_b - 1] != 3 || (axis != -1 && axis != rank_a - 1) ||
+        krti_opcall_int(o, "axisa", -1) != -1 || krti_opcall_int(o, "axisb", -1) != -1 ||
+        krti_opcall_int(o, "axisc", -1) != -1)
+        return krti_opcall_fail(o, KRT_E_UNSUPPORTED,
+                                "other than vectors of three along the last axis");
+    krt_value *const i = krti_constant(g, KRT_INT64, KRT_SHAPE(3), next);
+    krt_value *const j = krti_constant(g, KRT_INT64, KRT_SHAPE(3), last);
+    krt_value *const plus = krti_multiply(g, krti_gather(g, a, i, -1), krti_gather(g, b, j, -1));
+    krt_value *const minus = krti_multiply(g, krti_gather(g, a, j, -1), krti_gather(g, b, i, -1));
+    return krti_subtract(g, plus, minus);
+}
+
+/* ------------------------------------------------------------------------------- einsum */
+
+enum { MAX_EQUATION = 256 };
+
+/* An axis named twice in one term is a diagonal, which comes to stand last: "bii" is "bi" of it.
+ * `term` has its own room and shrinks. */
+static krt_value *take_diagonals(krti_graph *g, krt_value *x, char *term)
+{
+    for (int i = 0; x != NULL && term[i] != '\0'; i++) {
+        char *const again = strchr(term + i + 1, term[i]);
+        const int j = (int)(again - term), n = (int)strlen(term);
+
+        if (again == NULL || term[i] == '.')
+            continue;
+        if (n != x->shape.rank)
+            return krti_graph_fail(g, KRT_E_INVALID, "einsum: \"%s\" for a tensor of rank %d", term,
+                                   x->shape.rank);
+        x = krti_diagonal_of(g, x, i, j, 0);
+        const char name = term[i];
+        memmove(again, again + 1, strlen(again));
+        memmove(term + i, term + i + 1, strlen(term + i));
+        term[n - 2] = name;
+        term[n - 1] = '\0';
+        i = -1;
+    }
+    return x;
+}
+
+/* The equation without blanks and without diagonals, which are taken here. */
+static bool plain_equation(const krti_opcall *o, const char *equation, krt_value **x, size_t n,
+                           char *out)
+{
+    char text[MAX_EQUATION];
+    size_t length = 0, used = 0;
+
+    for (const char *p = equation; *p != '\0'; p++)
+        if (*p != ' ' && length + 1 < sizeof text)
+            text[length++] = *p;
+    text[length] = '\0';
+    char *const arrow = strstr(text, "->"), *term = text;
+    if (length + 1 >= sizeof text || arrow == NULL || strstr(text, "..") != NULL) {
+        memcpy(out, text, length + 1);
+        return length + 1 < sizeof text;
+    }
+    *arrow = '\0';
+    for (size_t i = 0; i < n; i++) {
+        char one[MAX_EQUATION];
+        const size_t size = strcspn(term, ",");
+
+        snprintf(one, sizeof one, "%.*s", (int)size, term);
+        x[i] = take_diagonals(o->g, x[i], one);
+        used += (size_t)snprintf(out + used, MAX_EQUATION - used, "%s%s", i > 0 ? "," : "", one);
+        term += size + (term[size] == ',');
+    }
+    snprintf(out + used, MAX_EQUATION - used, "%s->%s", *term != '\0' ? "," : "", arrow + 2);
+    return true;
+}
+
 krt_value *krti_operation_einsum(const krti_opcall *o)
 {
-    const char *equation = krti_opcall_text(o, "subscripts", NULL);
+    const char *const equation = krti_opcall_text(o, "subscripts", NULL);
     const size_t n = krti_opcall_num(o, "operands");
     krt_value *x[KRT_MAX_RANK];
+    char plain[MAX_EQUATION];
 
     if (equation == NULL || n < 1 || n > KRT_MAX_RANK)
         return krti_opcall_fail(o, KRT_E_UNSUPPORTED, "an equation and 1 to %d tensors are wanted",
                                 KRT_MAX_RANK);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         x[i] = krti_opcall_value(o, krti_opcall_at(o, "operands", i), i > 0 ? x[0] : NULL);
-    return krti_einsum(o->g, equation, x, n);
+        if (x[i] == NULL)
+            return NULL;
+    }
+    if (!plain_equation(o, equation, x, n, plain))
+        return krti_opcall_fail(o, KRT_E_UNSUPPORTED, "an equation of more than %d letters",
+                                MAX_EQUATION);
+    return krti_einsum(o->g, plain, x, n);
 }
 
 /* ------------------------------------------------------------------------------- contractions */

@@ -144,6 +144,8 @@
     X(ConvTranspose, "inputs kernel", conv_transpose)                                \
     X(ConvertToTensor, "x", convert_to_tensor)                                       \
     X(CropImages, "images", crop_images)                                             \
+    X(Cross, "x1 x2", cross)                                                         \
+    X(Cumprod, "x", cumprod)                                                         \
     X(Cumsum, "x", cumsum)                                                           \
     X(DepthToSpace, "x", depth_to_space)                                             \
     X(DepthwiseConv, "inputs kernel", depthwise_conv)                                \
@@ -157,6 +159,7 @@
     X(Elu, "x", elu)                                                                 \
     X(EmptyLike, "x", zeros_like)                                                    \
     X(ExpandDims, "x", expand_dims)                                                  \
+    X(ExtractPatches, "images", extract_patches)                                     \
     X(Flip, "x", flip)                                                               \
     X(Fliplr, "x", fliplr)                                                           \
     X(Flipud, "x", flipud)                                                           \
@@ -229,8 +232,15 @@
     X(Where, "condition x1 x2", where)                                               \
     X(ZerosLike, "x", zeros_like)                                                    \
     X(add_n, "*xs", add_n)                                                           \
+    X(band_part, "x", band_part)                                                     \
+    X(batch_flatten, "x", batch_flatten)                                             \
+    X(central_crop, "images", central_crop)                                          \
     X(concat_v2, "*xs", concat_v2)                                                   \
+    X(crelu, "x", crelu)                                                             \
     X(l2_normalize, "x", l2_normalize)                                               \
+    X(local_response_normalization, "x", local_response_normalization)               \
+    X(per_image_standardization, "images", per_image_standardization)                \
+    X(sequence_mask, "x", sequence_mask)                                             \
     X(shape, "x", shape)                                                             \
     X(strided_slice, "x begin end strides", strided_slice)
 
@@ -272,6 +282,8 @@ krt_value *krti_operation_ldexp(krti_graph *g, krt_value *a, krt_value *b);
 krt_value *krti_operation_logaddexp(krti_graph *g, krt_value *a, krt_value *b);
 krt_value *krti_operation_logaddexp2(krti_graph *g, krt_value *a, krt_value *b);
 krt_value *krti_operation_outer(krti_graph *g, krt_value *a, krt_value *b);
+/* operations_shape.c: np.diagonal, axes counted from the front */
+krt_value *krti_diagonal_of(krti_graph *g, krt_value *x, int axis1, int axis2, int64_t offset);
 /* operations_reduce.c */
 typedef krt_value *krti_reduce_fn(krti_graph *g, krt_value *x, const int *axes, int n,
                                   bool keepdims);

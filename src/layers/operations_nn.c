@@ -58,6 +58,17 @@ krt_value *krti_operation_threshold(const krti_opcall *o)
     return krti_where(o->g, krti_greater(o->g, x, limit), x, other);
 }
 
+krt_value *krti_operation_crelu(const krti_opcall *o)
+{
+    krt_value *const x = krti_opcall_tensor(o, "x");
+
+    if (x == NULL)
+        return NULL;
+    krt_value *const both[] = {krti_relu(o->g, x, 0, 0, INFINITY),
+                               krti_relu(o->g, krti_negative(o->g, x), 0, 0, INFINITY)};
+    return krti_concat(o->g, both, 2, krti_opcall_axis(o, "axis", -1, x->shape.rank));
+}
+
 krt_value *krti_operation_squareplus(const krti_opcall *o)
 {
     krt_value *const x = krti_opcall_tensor(o, "x");
@@ -387,6 +398,35 @@ krt_value *krti_operation_layer_norm(const krti_opcall *o)
     if (beta != NULL)
         offset = krti_add(g, offset, beta);
     return krti_add(g, krti_multiply(g, x, inv), offset);
+}
+
+enum { MAX_RADIUS = 64 };
+
+/* x / (bias + alpha * sum over the channels around)^beta */
+krt_value *krti_operation_local_response_normalization(const krti_opcall *o)
+{
+    krti_graph *const g = o->g;
+    krt_value *const x = krti_opcall_tensor(o, "x");
+    const int64_t radius = krti_opcall_int(o, "depth_radius", 5);
+    int64_t border[KRT_MAX_RANK] = {0};
+    krt_value *sum = NULL;
+
+    if (x == NULL)
+        return NULL;
+    const int last = x->shape.rank - 1;
+    if (last < 0 || x->shape.dim[last] == KRT_NONE || radius < 0 || radius > MAX_RADIUS)
+        return krti_opcall_fail(o, KRT_E_UNSUPPORTED, "a radius of %lld", (long long)radius);
+    border[last] = radius;
+    krt_value *const square = krti_pad(g, krti_square(g, x), border, border, KRTI_PAD_CONSTANT, 0);
+    for (int64_t i = 0; i <= 2 * radius; i++) {
+        krt_value *const part = krti_slice_axis(g, square, last, i, i + x->shape.dim[last], 1);
+
+        sum = sum != NULL ? krti_add(g, sum, part) : part;
+    }
+    krt_value *const base =
+        krti_affine(g, sum, krti_opcall_float(o, "alpha", 1), krti_opcall_float(o, "bias", 1), 0);
+    return krti_multiply(g, x,
+                         krti_power_scalar(g, base, -krti_opcall_float(o, "beta", 0.5), 0, 0));
 }
 
 /* ------------------------------------------------------------------------------- attention */

@@ -5,11 +5,10 @@
 
 /* ------------------------------------------------------------------------------- triangles */
 
-/* Ones where column - row <= k (or >= k) in a rows x cols matrix. */
-static krt_value *triangle(const krti_opcall *o, bool upper)
+/* Keeps the elements of matrices with low <= column - row <= high. */
+static krt_value *keep_band(const krti_opcall *o, int64_t low, int64_t high)
 {
     krt_value *const x = krti_opcall_tensor(o, "x");
-    const int64_t k = krti_opcall_int(o, "k", 0);
     const int rank = x != NULL ? x->shape.rank : 0;
     uint8_t *keep;
 
@@ -26,19 +25,28 @@ static krt_value *triangle(const krti_opcall *o, bool upper)
         return krti_opcall_fail(o, KRT_E_NOMEM, "out of memory");
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < cols; j++)
-            keep[i * cols + j] = upper ? j - i >= k : j - i <= k;
+            keep[i * cols + j] = j - i >= low && j - i <= high;
     krt_value *const mask = krti_constant(o->g, KRT_BOOL, KRT_SHAPE(rows, cols), keep);
     return krti_where(o->g, mask, x, krti_scalar_like(o->g, x, 0));
 }
 
 krt_value *krti_operation_tril(const krti_opcall *o)
 {
-    return triangle(o, false);
+    return keep_band(o, INT64_MIN, krti_opcall_int(o, "k", 0));
 }
 
 krt_value *krti_operation_triu(const krti_opcall *o)
 {
-    return triangle(o, true);
+    return keep_band(o, krti_opcall_int(o, "k", 0), INT64_MAX);
+}
+
+/* TensorFlow's: so many diagonals below and above the main one, all of them for -1. */
+krt_value *krti_operation_band_part(const krti_opcall *o)
+{
+    const int64_t lower = krti_opcall_int(o, "num_lower", 0);
+    const int64_t upper = krti_opcall_int(o, "num_upper", 0);
+
+    return keep_band(o, lower < 0 ? INT64_MIN : -lower, upper < 0 ? INT64_MAX : upper);
 }
 
 /* ------------------------------------------------------------------------------- picking */
@@ -113,6 +121,24 @@ krt_value *krti_operation_take_along_axis(const krti_opcall *o)
     indices = krti_where(g, is_back, krti_add(g, indices, n), indices);
     krt_value *const places = flat_places(g, x, indices, axis);
     return krti_gather(g, krti_reshape(g, x, KRT_SHAPE(-1)), places, 0);
+}
+
+/* Which steps lie before each length. */
+krt_value *krti_operation_sequence_mask(const krti_opcall *o)
+{
+    krti_graph *const g = o->g;
+    krt_value *const x = krti_opcall_tensor(o, "x");
+    const int64_t n = krti_opcall_int(o, "maxlen", KRT_NONE);
+
+    if (x == NULL)
+        return NULL;
+    if (n == KRT_NONE || n < 0)
+        return krti_opcall_fail(o, KRT_E_UNSUPPORTED,
+                                "without `maxlen` the shape would depend on data");
+    krt_value *const ones = krti_broadcast_to(g, krti_scalar_of(g, KRT_INT32, 1), KRT_SHAPE(n));
+    krt_value *const step = krti_cumsum(g, ones, 0, true, false);
+    krt_value *const mask = krti_less(g, step, krti_expand_dims(g, x, x->shape.rank));
+    return krti_cast(g, mask, krti_opcall_dtype(o, "dtype", KRT_BOOL));
 }
 
 krt_value *krti_operation_one_hot(const krti_opcall *o)

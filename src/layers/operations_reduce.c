@@ -307,11 +307,48 @@ krt_value *krti_operation_cumsum(const krti_opcall *o)
                        krti_opcall_bool(o, "reverse", false));
 }
 
+enum { MAX_FACTORS = 256 };
+
+/* One factor after the other, as cumsum does it with sums. */
+krt_value *krti_operation_cumprod(const krti_opcall *o)
+{
+    int axis;
+    krt_value *x = along(o, "axis", &axis), *parts[MAX_FACTORS];
+
+    if (x == NULL)
+        return NULL;
+    const int64_t n = x->shape.dim[axis];
+    if (n == KRT_NONE || n == 0)
+        return x;
+    if (n > MAX_FACTORS || krti_opcall_bool(o, "exclusive", false) ||
+        krti_opcall_bool(o, "reverse", false))
+        return krti_opcall_fail(o, KRT_E_UNSUPPORTED,
+                                "products of more than %d elements, exclusive or from behind",
+                                MAX_FACTORS);
+    x = krti_cast(o->g, x, krti_opcall_dtype(o, "dtype", x->dtype));
+    for (int64_t i = 0; i < n; i++) {
+        krt_value *const factor = krti_slice_axis(o->g, x, axis, i, i + 1, 1);
+
+        parts[i] = i == 0 ? factor : krti_multiply(o->g, parts[i - 1], factor);
+    }
+    return krti_concat(o->g, parts, (size_t)n, axis);
+}
+
+/* TensorFlow can ask for the largest first. */
+static bool is_descending(const krti_opcall *o)
+{
+    return strcmp(krti_opcall_text(o, "direction", "ASCENDING"), "DESCENDING") == 0;
+}
+
 krt_value *krti_operation_sort(const krti_opcall *o)
 {
     krt_value *const x = krti_opcall_tensor(o, "x");
 
-    return x != NULL ? krti_sort(o->g, x, krti_opcall_axis(o, "axis", -1, x->shape.rank)) : NULL;
+    if (x == NULL)
+        return NULL;
+    const int axis = krti_opcall_axis(o, "axis", -1, x->shape.rank);
+    krt_value *const y = axis >= 0 ? krti_sort(o->g, x, axis) : NULL;
+    return is_descending(o) ? krti_slice_axis(o->g, y, axis, KRT_NONE, KRT_NONE, -1) : y;
 }
 
 /* The integers below n along one of `rank` axes. */
@@ -364,6 +401,8 @@ krt_value *krti_operation_argsort(const krti_opcall *o)
     if (n > MAX_ORDERED || rank == KRT_MAX_RANK)
         return krti_opcall_fail(o, KRT_E_UNSUPPORTED, "the order of more than %d elements",
                                 MAX_ORDERED);
+    if (is_descending(o))
+        x = krti_negative(g, x);
     for (int i = 0; i < rank; i++)
         perm[i] = i == axis ? rank - 1 : i == rank - 1 ? axis : i;
     return krti_transpose(g, order_of_last(g, krti_transpose(g, x, perm), n), perm);

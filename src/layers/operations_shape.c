@@ -21,6 +21,19 @@ krt_value *krti_operation_ravel(const krti_opcall *o)
     return krti_reshape(o->g, krti_opcall_tensor(o, "x"), KRT_SHAPE(-1));
 }
 
+krt_value *krti_operation_batch_flatten(const krti_opcall *o)
+{
+    krt_value *const x = krti_opcall_tensor(o, "x");
+    krt_shape s = {.rank = 2, .dim = {0, 1}};
+
+    if (x == NULL || x->shape.rank < 1)
+        return x != NULL ? krti_opcall_fail(o, KRT_E_INVALID, "a batch is wanted") : NULL;
+    s.dim[0] = x->shape.dim[0];
+    for (int i = 1; i < x->shape.rank; i++)
+        s.dim[1] = krti_dim_mul(s.dim[1], x->shape.dim[i]);
+    return krti_reshape(o->g, x, s);
+}
+
 krt_value *krti_operation_transpose(const krti_opcall *o)
 {
     krt_value *const x = krti_opcall_tensor(o, "x");
@@ -175,7 +188,13 @@ static krt_value *join(const krti_opcall *o, int64_t axis)
     size_t n;
     krt_value **const x = read_all(o, "xs", &n);
 
-    return x != NULL ? krti_concat(o->g, x, n, krti_axis(o->g, axis, x[0]->shape.rank)) : NULL;
+    if (x == NULL)
+        return NULL;
+    /* tf.keras spreads a list of numbers among the tensors: concat([shape[:1], [3, 8]]). */
+    for (size_t i = 0; i < n; i++)
+        if (x[i]->shape.rank == 0)
+            x[i] = krti_expand_dims(o->g, x[i], 0);
+    return x[0] != NULL ? krti_concat(o->g, x, n, krti_axis(o->g, axis, x[0]->shape.rank)) : NULL;
 }
 
 krt_value *krti_operation_concatenate(const krti_opcall *o)
@@ -653,34 +672,41 @@ krt_value *krti_operation_pad(const krti_opcall *o)
 /* ------------------------------------------------------------------------------- diagonals */
 
 /* The two axes move to the end and become one, of which every (cols + 1)-th element is taken. */
-krt_value *krti_operation_diagonal(const krti_opcall *o)
+krt_value *krti_diagonal_of(krti_graph *g, krt_value *x, int axis1, int axis2, int64_t offset)
 {
-    krti_graph *const g = o->g;
-    krt_value *x = krti_opcall_tensor(o, "x");
-    const int64_t offset = krti_opcall_int(o, "offset", 0);
-    const int to[2] = {-2, -1};
+    const int from[2] = {axis1, axis2}, to[2] = {-2, -1};
 
+    x = x != NULL ? move_axes(g, x, from, to, 2) : NULL;
     if (x == NULL)
         return NULL;
-    const int from[2] = {krti_opcall_axis(o, "axis1", 0, x->shape.rank),
-                         krti_opcall_axis(o, "axis2", 1, x->shape.rank)};
-    x = from[0] >= 0 && from[1] >= 0 && from[0] != from[1] ? move_axes(g, x, from, to, 2) : NULL;
-    if (x == NULL)
-        return g->status == KRT_OK ? krti_opcall_fail(o, KRT_E_INVALID, "two axes are wanted")
-                                   : NULL;
     krt_shape flat = x->shape;
     const int64_t rows = flat.dim[flat.rank - 2], cols = flat.dim[flat.rank - 1];
     flat.dim[--flat.rank - 1] = krti_dim_mul(rows, cols);
     x = krti_reshape(g, x, flat);
     if (rows == KRT_NONE || cols == KRT_NONE)
         return x; /* as many unknown elements */
-    const int64_t below = rows + (offset < 0 ? offset : 0),
-                  beside = cols - (offset > 0 ? offset : 0);
+    const int64_t below = rows + (offset < 0 ? offset : 0);
+    const int64_t beside = cols - (offset > 0 ? offset : 0);
     const int64_t n = below < beside ? below : beside;
     if (n <= 0)
         return krti_slice_axis(g, x, -1, 0, 0, 1);
     const int64_t first = offset < 0 ? -offset * cols : offset;
     return krti_slice_axis(g, x, -1, first, first + (n - 1) * (cols + 1) + 1, cols + 1);
+}
+
+krt_value *krti_operation_diagonal(const krti_opcall *o)
+{
+    krt_value *const x = krti_opcall_tensor(o, "x");
+
+    if (x == NULL)
+        return NULL;
+    const int axis1 = krti_opcall_axis(o, "axis1", 0, x->shape.rank);
+    const int axis2 = krti_opcall_axis(o, "axis2", 1, x->shape.rank);
+    if (axis1 < 0 || axis2 < 0)
+        return NULL;
+    if (axis1 == axis2)
+        return krti_opcall_fail(o, KRT_E_INVALID, "two axes are wanted, not axis %d twice", axis1);
+    return krti_diagonal_of(o->g, x, axis1, axis2, krti_opcall_int(o, "offset", 0));
 }
 
 krt_value *krti_operation_trace(const krti_opcall *o)

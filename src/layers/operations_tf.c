@@ -122,6 +122,7 @@ static const mapping functions[] = {
     /* over axes */
     {"argmax", "Argmax", "input=x axis|dimension=axis?0 output_type=dtype?int64"},
     {"argmin", "Argmin", "input=x axis|dimension=axis?0 output_type=dtype?int64"},
+    {"cumprod", "Cumprod", "x axis?0 exclusive reverse"},
     {"cumsum", "Cumsum", "x axis?0 exclusive reverse"},
     {"l2_normalize", "l2_normalize", "x axis|dim=axis epsilon"},
     {"norm", "Norm", "tensor=x ord axis keepdims"},
@@ -136,13 +137,18 @@ static const mapping functions[] = {
     {"reduce_sum", "Sum", "input_tensor=x axis keepdims|keep_dims=keepdims"},
     {"reduce_variance", "Var", "input_tensor=x axis keepdims"},
     {"moments", "Moments", "x axes shift name keepdims"},
-    {"sort", "Sort", "values=x axis?-1"},
-    {"argsort", "Argsort", "values=x axis?-1"},
+    {"sort", "Sort", "values=x axis?-1 direction"},
+    {"argsort", "Argsort", "values=x axis?-1 direction"},
     {"top_k", "TopK", "input=x k?1 sorted"},
     /* shapes */
+    {"band_part", "band_part", "input=x num_lower num_upper"},
+    {"batch_flatten", "batch_flatten", "x"},
     {"broadcast_to", "BroadcastTo", "input=x shape"},
     {"concat", "Concatenate", "*values=xs axis"},
+    {"cross", "Cross", "a=x1 b=x2"},
     {"depth_to_space", "DepthToSpace", "input=x block_size data_format"},
+    {"diag_part", "Diagonal", "input=x name k=offset?0 axis1?-2 axis2?-1"},
+    {"embedding_lookup", "Take", "params=x ids=indices axis?0"},
     {"expand_dims", "ExpandDims", "input=x axis"},
     {"expand_dims_v2", "ExpandDims", "input=x axis"},
     {"fill", "Full", "dims=shape value=fill_value"},
@@ -158,6 +164,7 @@ static const mapping functions[] = {
     {"reshape", "Reshape", "tensor=x shape=newshape"},
     {"reverse", "Flip", "tensor=x axis"},
     {"roll", "Roll", "input=x shift axis"},
+    {"sequence_mask", "sequence_mask", "lengths=x maxlen dtype?bool"},
     {"shape", "shape", "input=x out_type=dtype"},
     {"shape_v2", "shape", "input=x out_type=dtype"},
     {"size", "Size", "input=x"},
@@ -171,14 +178,32 @@ static const mapping functions[] = {
     {"strided_slice", "strided_slice",
      "input_=x begin end strides begin_mask end_mask ellipsis_mask new_axis_mask shrink_axis_mask"},
     {"tile", "Tile", "input=x multiples=repeats"},
+    {"trace", "Trace", "x axis1?-2 axis2?-1"},
     {"transpose", "Transpose", "a=x perm=axes"},
     {"transpose_v2", "Transpose", "a=x perm=axes"},
     {"unstack", "Unstack", "value=x num axis?0"},
     /* images and windows */
+    {"adjust_brightness", "Add", "image=x1 delta=x2"},
     {"avg_pool", "AveragePool", "input|value=inputs ksize=pool_size strides padding data_format"},
     {"avg_pool2d", "AveragePool", "input=inputs ksize=pool_size strides padding data_format"},
+    {"central_crop", "central_crop", "image=images central_fraction"},
+    {"conv2d", "Conv",
+     "input=inputs filters|filter=kernel strides padding data_format dilations=dilation_rate"},
+    {"crelu", "crelu", "features=x name axis?-1"},
+    {"depthwise_conv2d", "DepthwiseConv",
+     "input=inputs filter=kernel strides padding rate|dilations=dilation_rate"},
+    {"depthwise_conv2d_v2", "DepthwiseConv",
+     "input=inputs filter=kernel strides padding data_format dilations=dilation_rate"},
+    {"extract_patches", "ExtractPatches",
+     "images sizes=size strides rates=dilation_rate padding"},
+    {"flip_left_right", "Flip", "image=x axis?-2"},
+    {"flip_up_down", "Flip", "image=x axis?-3"},
+    {"local_response_normalization", "local_response_normalization",
+     "input=x depth_radius bias alpha beta"},
+    {"lrn", "local_response_normalization", "input=x depth_radius bias alpha beta"},
     {"max_pool", "MaxPool", "input|value=inputs ksize=pool_size strides padding data_format"},
     {"max_pool2d", "MaxPool", "input=inputs ksize=pool_size strides padding data_format"},
+    {"per_image_standardization", "per_image_standardization", "image=images"},
     {"resize", "Resize", "images size method=interpolation preserve_aspect_ratio antialias"},
     {"resize_images_v2", "Resize", "images size method=interpolation preserve_aspect_ratio antialias"},
     {"resize_bilinear", "Resize",
@@ -309,8 +334,8 @@ static const krti_operation *find(const mapping *table, size_t n, const char *na
 /* The name without the modules that tell nothing. */
 static const char *bare_name(const char *function)
 {
-    static const char *const modules[] = {"compat.v1.", "math.",  "nn.",
-                                          "linalg.",    "image.", "__operators__."};
+    static const char *const modules[] = {
+        "compat.v1.", "math.", "nn.", "linalg.", "image.", "__operators__.", "keras.backend."};
 
     for (size_t i = 0; i < KRTI_COUNT(modules); i++)
         if (krti_starts_with(function, modules[i])) {
