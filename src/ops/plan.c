@@ -6,6 +6,7 @@ enum { PENDING_STATIC = -2 };
 
 typedef struct compiler {
     krti_build build;
+    const krti_compile_args *args;
     krti_plan *p;
     krti_graph *g;
     krti_node **order; /* the nodes to run, inputs before users */
@@ -78,8 +79,10 @@ done:
 /* ------------------------------------------------------------------------------- kernels */
 
 /* The i-th kernel that could do the node; the reference kernel is the last. */
-static const krti_kernel *nth_kernel(const krti_node *n, int threads, int i)
+static const krti_kernel *nth_kernel(const compiler *c, const krti_node *n, int i)
 {
+    const char *only = c->args->only != NULL ? c->args->only : "";
+
     static const krti_kernel *const *const tables[] = {krti_kernels_native,
 #ifdef KERATIN_HAVE_ONEDNN
                                                        krti_kernels_onednn
@@ -88,7 +91,8 @@ static const krti_kernel *nth_kernel(const krti_node *n, int threads, int i)
 
     for (size_t t = 0; t < KRTI_COUNT(tables); t++)
         for (const krti_kernel *const *k = tables[t]; *k != NULL; k++)
-            if ((*k)->op == n->op && (*k)->supports(n, threads) && i-- == 0)
+            if ((*k)->op == n->op && strncmp((*k)->name, only, strlen(only)) == 0 &&
+                (*k)->supports(n, c->p->threads) && i-- == 0)
                 return *k;
     return &krti_kernel_reference;
 }
@@ -111,7 +115,7 @@ static krt_status pick_kernel(compiler *c, krti_step *s)
 
     for (int i = 0; st == KRT_E_UNSUPPORTED; i++) {
         reset_inputs(s);
-        s->kernel = nth_kernel(s->node, c->p->threads, i);
+        s->kernel = nth_kernel(c, s->node, i);
         st = s->kernel->prepare != NULL ? s->kernel->prepare(&c->build, s) : KRT_OK;
         if (st == KRT_E_UNSUPPORTED && s->kernel->release != NULL)
             s->kernel->release(k, s);
@@ -327,10 +331,10 @@ done:
 /* ------------------------------------------------------------------------------- compile */
 
 krt_status krti_compile(krt_ctx *k, krti_plan **out, krti_graph *graph, krti_packs *packs,
-                        int threads)
+                        const krti_compile_args *args)
 {
     krti_plan *p = krti_alloc(k, sizeof *p);
-    compiler c = {.p = p, .g = graph};
+    compiler c = {.p = p, .g = graph, .args = args};
     krt_status st = KRT_OK;
 
     *out = NULL;
@@ -340,7 +344,7 @@ krt_status krti_compile(krt_ctx *k, krti_plan **out, krti_graph *graph, krti_pac
     }
     p->k = k;
     p->graph = graph;
-    p->threads = threads > 0 ? threads : krti_num_processors();
+    p->threads = args->threads > 0 ? args->threads : krti_num_processors();
     c.build = (krti_build){k, p, packs, p->threads};
     TRY(graph->status);
     TRY(krti_rewrite(graph));

@@ -54,8 +54,13 @@ krt_value *krti_resolve(krt_value *v);
 
 /* Compiles a graph with known shapes. Takes the graph, also on failure. `k` must be the context
  * of the caller's thread; it stays with the plan. */
+typedef struct krti_compile_args {
+    int threads;      /* 0: one a processor */
+    const char *only; /* NULL, or "native", "onednn", "reference": kernels of that name alone (the
+                         reference kernels still do what those cannot); for tests and bench */
+} krti_compile_args;
 krt_status krti_compile(krt_ctx *k, krti_plan **out, krti_graph *graph, krti_packs *packs,
-                        int threads);
+                        const krti_compile_args *args);
 void krti_plan_free(krti_plan *p);
 
 /* memory.c: offsets for arena slots and for each step's scratch; sets arena_bytes. */

@@ -92,10 +92,14 @@ static void area(taps *t, int64_t i, float scale)
     t->low = clamp((int64_t)floorf(from), 0, t->in - 1);
     t->high = clamp((int64_t)ceilf(to), t->low + 1, t->in);
     for (int64_t j = t->low; j < t->high; j++) {
-        const float left = (float)j < from ? from : (float)j;
-        const float right = (float)(j + 1) > to ? to : (float)(j + 1);
+        const bool starts = (float)j<from, ends = (float)(j + 1)> to;
+        float share = 1;
 
-        t->weight[j - t->low] = (right - left) / scale;
+        if (starts)
+            share = ends ? scale : (float)(j + 1) - from;
+        else if (ends)
+            share = to - (float)j;
+        t->weight[j - t->low] = share / scale;
     }
 }
 
