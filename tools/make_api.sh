@@ -76,6 +76,7 @@ page tensor tensor.h $headers/tensor.h
 page models models.h $headers/models.h
 page saving saving.h $headers/saving.h
 page sys_layer_class sys/layer_class.h $headers/sys/layer_class.h
+page sys_op sys/op.h $headers/sys/op.h
 # The layers in the order the umbrella includes them.
 # shellcheck disable=SC2046 # no name holds a space
 page layers layers.h $headers/layers.h \

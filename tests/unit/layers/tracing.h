@@ -128,7 +128,9 @@ static inline void run_layer(krt_layer *l, krt_shape shape, const float *x, floa
     assert_int_equal(krt_shape_size(t.c.out[0]->shape), n);
     assert_int_equal(krti_graph_add_output(t.g, t.c.out[0]), KRT_OK);
     assert_int_equal(krti_packs_new(k, &packs), KRT_OK);
-    testing_status(k, KRT_OK, krti_compile(k, &plan, t.g, packs, 1), "compile", __FILE__, __LINE__);
+    testing_status(k, KRT_OK,
+                   krti_compile(k, &plan, t.g, packs, &(const krti_compile_args){.threads = 1}),
+                   "compile", __FILE__, __LINE__);
     assert_int_equal(krti_exec_new(k, &exec, plan), KRT_OK);
     krti_exec_run(exec, (const void *const[]){x});
     memcpy(out, krti_exec_output(exec, 0), n * sizeof *out);
