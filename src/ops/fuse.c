@@ -205,9 +205,18 @@ static krt_status fold_batch_norm(rewriter *r, krti_node *n)
 
 /* ------------------------------------------------------------------------------- epilogues */
 
+/* What a view, or a view of a view, that nobody else uses looks at. */
+static krt_value *behind_views(rewriter *r, krt_value *v)
+{
+    while ((v->node->op->flags & KRTI_OP_VIEW) && (size_t)v->node->id < r->num_nodes &&
+           *uses_of(r, v) == 1)
+        v = krti_resolve(v->node->in[0]);
+    return v;
+}
+
 static krt_status fuse_activation(rewriter *r, krti_node *n)
 {
-    krti_node *before = open_producer(r, n->in[0]);
+    krti_node *before = open_producer(r, behind_views(r, n->in[0]));
 
     if (before == NULL || n->out[0].dtype != KRT_FLOAT32)
         return KRT_OK;

@@ -1,0 +1,519 @@
+/* Fast kernels against the reference: one list of small graphs, each compiled three ways (native,
+ * oneDNN, reference) and run on the same numbers. Tolerance 2e-5 of the largest result, since sums
+ * are made in another order; elementwise functions 2e-6. */
+#include "testing.h"
+
+#include "ops/plan.h"
+
+#include <math.h>
+
+enum { MAX_IN = 4 };
+
+typedef krt_value *(*make_fn)(krti_graph *g, krt_value *const *in,
+                              const krt_tensor *const *weights);
+
+typedef struct graph_case {
+    const char *name;
+    krt_shape in[MAX_IN];      /* rank -1 ends the list */
+    krt_shape weights[MAX_IN]; /* likewise */
+    make_fn make;
+    double tolerance; /* of the largest result */
+} graph_case;
+
+#define S(...)                                                     \
+    {                                                              \
+        (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), \
+        {                                                          \
+            __VA_ARGS__                                            \
+        }                                                          \
+    }
+#define END        \
+    {              \
+        .rank = -1 \
+    }
+
+/* ------------------------------------------------------------------------------- the graphs */
+
+static krti_window window(int rank, int64_t size, int64_t stride, int64_t pad, int64_t dilation)
+{
+    krti_window w = {.rank = rank, .groups = 1};
+
+    for (int i = 0; i < 3; i++) {
+        w.size[i] = i < rank ? size : 1;
+        w.stride[i] = i < rank ? stride : 1;
+        w.dilation[i] = i < rank ? dilation : 1;
+        w.before[i] = w.after[i] = i < rank ? pad : 0;
+        w.output_padding[i] = KRT_NONE;
+    }
+    return w;
+}
+
+static krt_value *conv(krti_graph *g, krt_value *x, const krt_tensor *kernel,
+                       const krt_tensor *bias, krti_window w)
+{
+    return krti_conv(g, x, krti_variable(g, kernel), bias != NULL ? krti_variable(g, bias) : NULL,
+                     &w);
+}
+
+static krt_value *conv_3x3(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    return conv(g, in[0], w[0], w[1], window(2, 3, 1, 1, 1));
+}
+
+static krt_value *conv_3x3_relu(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    return krti_relu(g, conv(g, in[0], w[0], w[1], window(2, 3, 1, 0, 1)), 0, 0, INFINITY);
+}
+
+static krt_value *conv_5x5_stride(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    return krti_tanh(g, conv(g, in[0], w[0], NULL, window(2, 5, 2, 2, 1)));
+}
+
+static krt_value *conv_dilated(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    return conv(g, in[0], w[0], w[1], window(2, 3, 1, 2, 2));
+}
+
+static krt_value *conv_residual(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krt_value *y = krti_add(g, conv(g, in[0], w[0], w[1], window(2, 3, 1, 1, 1)), in[0]);
+
+    return krti_relu(g, y, 0, 0, INFINITY);
+}
+
+static krt_value *conv_pointwise_silu(krti_graph *g, krt_value *const *in,
+                                      const krt_tensor *const *w)
+{
+    return krti_silu(g, conv(g, in[0], w[0], w[1], window(2, 1, 1, 0, 1)));
+}
+
+static krt_value *conv_batch_norm(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krt_value *y = conv(g, in[0], w[0], w[1], window(2, 3, 1, 1, 1));
+    krt_value *variance = krti_square(g, krti_variable(g, w[2]));
+
+    return krti_batch_norm(g, y, krti_variable(g, w[1]), variance, krti_variable(g, w[2]),
+                           krti_variable(g, w[1]), -1, 1e-3);
+}
+
+static krt_value *conv_1d(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    return conv(g, in[0], w[0], w[1], window(1, 3, 1, 1, 1));
+}
+
+static krt_value *conv_3d(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    return conv(g, in[0], w[0], w[1], window(3, 3, 1, 1, 1));
+}
+
+static krt_value *conv_grouped(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krti_window v = window(2, 3, 1, 1, 1);
+
+    v.groups = 4;
+    return conv(g, in[0], w[0], w[1], v);
+}
+
+static krt_value *depthwise(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krti_window v = window(2, 3, 1, 1, 1);
+
+    v.groups = w[0]->shape.dim[3];
+    return krti_silu(g, conv(g, in[0], w[0], w[1], v));
+}
+
+static krt_value *depthwise_stride(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krti_window v = window(2, 5, 2, 2, 1);
+
+    v.groups = w[0]->shape.dim[3];
+    return conv(g, in[0], w[0], w[1], v);
+}
+
+static krt_value *padded_pool(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    const int64_t before[4] = {0, 1, 1, 0};
+    krt_value *y = krti_relu(g, conv(g, in[0], w[0], w[1], window(2, 3, 1, 1, 1)), 0, 0, INFINITY);
+    const krti_window v = window(2, 3, 2, 0, 1);
+
+    return krti_max_pool(g, krti_pad(g, y, before, before, KRTI_PAD_CONSTANT, 0), &v);
+}
+
+static krt_value *max_pool(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    const krti_window v = window(2, 3, 2, 1, 1);
+
+    (void)w;
+    return krti_max_pool(g, in[0], &v);
+}
+
+static krt_value *avg_pool(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    const krti_window v = window(2, 3, 2, 1, 1);
+
+    (void)w;
+    return krti_avg_pool(g, in[0], &v);
+}
+
+static krt_value *conv_transpose(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    const int64_t stride[2] = {2, 2}, one[2] = {1, 1}, none[2] = {KRT_NONE, KRT_NONE};
+
+    return krti_relu(g,
+                     krti_conv_transpose(g, in[0], krti_variable(g, w[0]), krti_variable(g, w[1]),
+                                         2, stride, one, none, "same"),
+                     0.1, 0, INFINITY);
+}
+
+static krt_value *dense_gelu(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    return krti_gelu(g, krti_dense(g, in[0], krti_variable(g, w[0]), krti_variable(g, w[1])));
+}
+
+static krt_value *batched_product(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return krti_matmul(g, in[0], in[1], false, true, NULL);
+}
+
+static krt_value *softmax(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return krti_softmax(g, in[0], -1);
+}
+
+static krt_value *layer_norm(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    return krti_layer_norm(g, in[0], krti_variable(g, w[0]), krti_variable(g, w[1]), 1e-3);
+}
+
+static krt_value *mean(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    const int axes[2] = {1, 2};
+
+    (void)w;
+    return krti_reduce_mean(g, in[0], axes, 2, false);
+}
+
+static krt_value *gate(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return krti_multiply(g, in[0], krti_sigmoid(g, in[1]));
+}
+
+static krt_value *outer_sum(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return krti_subtract(g, in[0], in[1]);
+}
+
+static krt_value *normalized(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krt_value *y = krti_subtract(g, krti_affine(g, in[0], 0.5, 1, 0), krti_variable(g, w[0]));
+
+    return krti_divide(g, y, krti_affine(g, krti_variable(g, w[0]), 1, 3, 0));
+}
+
+static krt_value *transposed(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    const int perm[4] = {0, 3, 1, 2};
+
+    (void)w;
+    return krti_transpose(g, in[0], perm);
+}
+
+static krt_value *joined(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return krti_concat(g, in, 2, -1);
+}
+
+static krt_value *padded(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    const int64_t before[4] = {0, 1, 2, 1}, after[4] = {0, 2, 0, 3};
+
+    (void)w;
+    return krti_pad(g, in[0], before, after, KRTI_PAD_CONSTANT, 1.5);
+}
+
+static krt_value *functions(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krt_value *x = in[0];
+    krt_value *const all[] = {
+        krti_sigmoid(g, x),        krti_tanh(g, x),
+        krti_silu(g, x),           krti_gelu(g, x),
+        krti_gelu_tanh(g, x),      krti_elu(g, x, 0.7, 0, 0),
+        krti_selu(g, x),           krti_exp(g, x),
+        krti_hard_sigmoid(g, x),   krti_hard_silu(g, x),
+        krti_square(g, x),         krti_absolute(g, x),
+        krti_negative(g, x),       krti_softsign(g, x),
+        krti_clip(g, x, -1, 2, 0), krti_relu(g, x, 0.2, 0, 3),
+    };
+
+    (void)w;
+    return krti_concat(g, all, KRTI_COUNT(all), -1);
+}
+
+static const graph_case cases[] = {
+    {"conv 3x3", {S(2, 9, 7, 5), END}, {S(3, 3, 5, 19), S(19), END}, conv_3x3, 2e-5},
+    {"conv 3x3, wide", {S(1, 8, 8, 33), END}, {S(3, 3, 33, 100), S(100), END}, conv_3x3, 2e-5},
+    {"conv 3x3, three channels",
+     {S(1, 13, 11, 3), END},
+     {S(3, 3, 3, 32), S(32), END},
+     conv_3x3,
+     2e-5},
+    {"conv 3x3 relu", {S(1, 9, 9, 4), END}, {S(3, 3, 4, 16), S(16), END}, conv_3x3_relu, 2e-5},
+    {"conv 5x5 stride 2", {S(2, 11, 8, 6), END}, {S(5, 5, 6, 24), END}, conv_5x5_stride, 2e-5},
+    {"conv dilated", {S(1, 12, 10, 4), END}, {S(3, 3, 4, 8), S(8), END}, conv_dilated, 2e-5},
+    {"conv residual", {S(1, 6, 6, 20), END}, {S(3, 3, 20, 20), S(20), END}, conv_residual, 2e-5},
+    {"conv pointwise",
+     {S(3, 5, 5, 12), END},
+     {S(1, 1, 12, 70), S(70), END},
+     conv_pointwise_silu,
+     2e-5},
+    {"conv batch norm",
+     {S(1, 6, 5, 3), END},
+     {S(3, 3, 3, 8), S(8), S(8), END},
+     conv_batch_norm,
+     2e-5},
+    {"conv 1d", {S(2, 10, 4), END}, {S(3, 4, 9), S(9), END}, conv_1d, 2e-5},
+    {"conv 3d", {S(1, 5, 4, 6, 3), END}, {S(3, 3, 3, 3, 8), S(8), END}, conv_3d, 2e-5},
+    {"conv grouped", {S(1, 6, 6, 8), END}, {S(3, 3, 2, 16), S(16), END}, conv_grouped, 2e-5},
+    {"depthwise", {S(2, 7, 9, 21), END}, {S(3, 3, 1, 21), S(21), END}, depthwise, 2e-5},
+    {"depthwise, narrow", {S(1, 3, 2, 17), END}, {S(3, 3, 1, 17), S(17), END}, depthwise, 2e-5},
+    {"depthwise stride 2",
+     {S(1, 12, 13, 40), END},
+     {S(5, 5, 1, 40), S(40), END},
+     depthwise_stride,
+     2e-5},
+    {"padding and max pooling",
+     {S(1, 9, 9, 3), END},
+     {S(3, 3, 3, 18), S(18), END},
+     padded_pool,
+     2e-5},
+    {"max pooling", {S(2, 9, 8, 20), END}, {END}, max_pool, 0},
+    {"average pooling", {S(2, 9, 8, 20), END}, {END}, avg_pool, 2e-6},
+    {"transposed convolution",
+     {S(1, 5, 6, 7), END},
+     {S(3, 3, 10, 7), S(10), END},
+     conv_transpose,
+     2e-5},
+    {"dense, one row", {S(1, 200), END}, {S(200, 130), S(130), END}, dense_gelu, 2e-5},
+    {"dense, many rows", {S(37, 64), END}, {S(64, 75), S(75), END}, dense_gelu, 2e-5},
+    {"dense of rank 3", {S(2, 5, 33), END}, {S(33, 20), S(20), END}, dense_gelu, 2e-5},
+    {"batched product", {S(2, 3, 7, 16), S(2, 3, 9, 16), END}, {END}, batched_product, 2e-5},
+    {"softmax", {S(4, 37), END}, {END}, softmax, 2e-6},
+    {"layer norm", {S(3, 5, 41), END}, {S(41), S(41), END}, layer_norm, 1e-5},
+    {"mean over an image", {S(2, 9, 7, 21), END}, {END}, mean, 2e-6},
+    {"a gate for each channel", {S(2, 5, 4, 24), S(2, 1, 1, 24), END}, {END}, gate, 2e-6},
+    {"broadcast in the middle", {S(3, 1, 5, 8), S(4, 1, 8), END}, {END}, outer_sum, 2e-6},
+    {"shift and scale", {S(2, 6, 6, 3), END}, {S(3), END}, normalized, 2e-6},
+    {"transposition", {S(2, 17, 5, 18), END}, {END}, transposed, 0},
+    {"concatenation", {S(2, 3, 5), S(2, 3, 18), END}, {END}, joined, 0},
+    {"padding", {S(2, 3, 4, 5), END}, {END}, padded, 0},
+    {"functions", {S(5, 77), END}, {END}, functions, 2e-6},
+};
+
+/* ------------------------------------------------------------------------------- running them */
+
+/* Numbers in [-2, 2), the same in every run. */
+static krt_tensor *numbers(testing *t, krt_shape shape, uint32_t seed)
+{
+    krt_tensor *x = NULL;
+    uint32_t state = seed * 2654435761u + 1;
+
+    ASSERT_OK(krt_tensor_new(t->k, &x, KRT_FLOAT32, shape));
+    float *data = krt_tensor_data_mut(x);
+    for (int64_t i = 0; i < krt_shape_size(shape); i++) {
+        state = state * 1664525u + 1013904223u;
+        data[i] = (float)(state >> 8) / (float)(1 << 22) - 2.0f;
+    }
+    return x;
+}
+
+typedef struct answer {
+    float *data;
+    size_t n;
+} answer;
+
+static answer run_with(testing *t, const graph_case *c, const char *only, int threads)
+{
+    krti_graph *g = NULL;
+    krti_plan *plan = NULL;
+    krti_exec *exec = NULL;
+    krti_packs *packs = NULL;
+    krt_tensor *x[MAX_IN] = {NULL}, *weights[MAX_IN] = {NULL};
+    krt_value *in[MAX_IN] = {NULL};
+    const void *data[MAX_IN] = {NULL};
+    answer a = {NULL, 0};
+
+    ASSERT_OK(krti_graph_new(t->k, &g));
+    ASSERT_OK(krti_packs_new(t->k, &packs));
+    for (int i = 0; i < MAX_IN && c->weights[i].rank >= 0; i++)
+        weights[i] = numbers(t, c->weights[i], (uint32_t)i + 100);
+    for (int i = 0; i < MAX_IN && c->in[i].rank >= 0; i++) {
+        x[i] = numbers(t, c->in[i], (uint32_t)i + 1);
+        in[i] = krti_input(g, KRT_FLOAT32, c->in[i]);
+        data[i] = krt_tensor_data(x[i]);
+    }
+    krt_value *y = c->make(g, in, (const krt_tensor *const *)weights);
+    ASSERT_OK(g->status);
+    ASSERT_OK(krti_graph_add_output(g, y));
+    ASSERT_OK(krti_compile(t->k, &plan, g, packs,
+                           &(krti_compile_args){.threads = threads, .only = only}));
+    ASSERT_OK(krti_exec_new(t->k, &exec, plan));
+    krti_exec_run(exec, data);
+    a.n = (size_t)krt_shape_size(plan->graph->outputs[0]->shape);
+    a.data = malloc(a.n * sizeof(float));
+    memcpy(a.data, krti_exec_output(exec, 0), a.n * sizeof(float));
+    krti_exec_free(exec);
+    krti_plan_free(plan);
+    krti_packs_free(packs);
+    for (int i = 0; i < MAX_IN; i++) {
+        krt_tensor_free(x[i]);
+        krt_tensor_free(weights[i]);
+    }
+    return a;
+}
+
+static void agree(testing *t, const char *only, int threads)
+{
+    for (size_t i = 0; i < KRTI_COUNT(cases); i++) {
+        const graph_case *c = &cases[i];
+        const answer expected = run_with(t, c, "reference", 1);
+        const answer found = run_with(t, c, only, threads);
+        double largest = 0;
+
+        ASSERT_INT_EQ(expected.n, found.n);
+        for (size_t j = 0; j < expected.n; j++)
+            largest = fmax(largest, fabs((double)expected.data[j]));
+        for (size_t j = 0; j < expected.n; j++) {
+            const double e = (double)expected.data[j], f = (double)found.data[j];
+
+            if (!(fabs(e - f) <= c->tolerance * largest)) {
+                print_error("%s: element %zu of %zu: %.9g, the reference gives %.9g\n", c->name, j,
+                            expected.n, f, e);
+                fail();
+            }
+        }
+        free(expected.data);
+        free(found.data);
+    }
+}
+
+TEST(native_kernels_agree_with_the_reference)
+{
+    agree(t, "native", 1);
+}
+
+TEST(native_kernels_agree_on_two_threads)
+{
+    agree(t, "native", 2);
+}
+
+TEST(every_instruction_set_agrees)
+{
+    setenv("KERATIN_ISA", "base", 1);
+    agree(t, "native", 1);
+    setenv("KERATIN_ISA", "avx2", 1);
+    agree(t, "native", 1);
+    unsetenv("KERATIN_ISA");
+}
+
+TEST(onednn_agrees_with_the_reference)
+{
+    agree(t, "onednn", 1);
+}
+
+/* The names of the kernels a case runs on, in order. */
+static void kernels_of(testing *t, const graph_case *c, const char *only, char *out, size_t size)
+{
+    krti_graph *g = NULL;
+    krti_plan *plan = NULL;
+    krti_packs *packs = NULL;
+    krt_tensor *weights[MAX_IN] = {NULL};
+    krt_value *in[MAX_IN] = {NULL};
+
+    ASSERT_OK(krti_graph_new(t->k, &g));
+    ASSERT_OK(krti_packs_new(t->k, &packs));
+    for (int i = 0; i < MAX_IN && c->weights[i].rank >= 0; i++)
+        weights[i] = numbers(t, c->weights[i], (uint32_t)i + 100);
+    for (int i = 0; i < MAX_IN && c->in[i].rank >= 0; i++)
+        in[i] = krti_input(g, KRT_FLOAT32, c->in[i]);
+    ASSERT_OK(krti_graph_add_output(g, c->make(g, in, (const krt_tensor *const *)weights)));
+    ASSERT_OK(
+        krti_compile(t->k, &plan, g, packs, &(krti_compile_args){.threads = 1, .only = only}));
+    out[0] = '\0';
+    for (int i = 0; i < plan->num_steps; i++) {
+        const size_t n = strlen(out);
+
+        snprintf(out + n, size - n, "%s%s", i > 0 ? " " : "", plan->steps[i].kernel->name);
+    }
+    krti_plan_free(plan);
+    krti_packs_free(packs);
+    for (int i = 0; i < MAX_IN; i++)
+        krt_tensor_free(weights[i]);
+}
+
+static const graph_case *find(const char *name)
+{
+    for (size_t i = 0; i < KRTI_COUNT(cases); i++)
+        if (strcmp(cases[i].name, name) == 0)
+            return &cases[i];
+    fail();
+    return NULL;
+}
+
+TEST(bias_residual_activation_and_normalization_fuse_into_one_step)
+{
+    char names[512];
+
+    kernels_of(t, find("conv residual"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_conv", names);
+    kernels_of(t, find("conv batch norm"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_conv", names);
+    kernels_of(t, find("dense of rank 3"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_matmul", names);
+}
+
+TEST(a_chain_of_shifts_and_scales_is_one_step)
+{
+    char names[512];
+
+    kernels_of(t, find("shift and scale"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_scale_shift", names);
+}
+
+TEST(padding_before_max_pooling_of_what_is_not_negative_merges)
+{
+    char names[512];
+
+    kernels_of(t, find("padding and max pooling"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_conv native_max_pool", names);
+}
+
+TEST(onednn_is_asked_when_it_is_asked_for)
+{
+#ifdef KERATIN_HAVE_ONEDNN
+    char names[512];
+
+    kernels_of(t, find("conv 3x3"), "onednn", names, sizeof names);
+    ASSERT_STR_EQ("onednn_conv", names);
+    kernels_of(t, find("conv grouped"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("onednn_conv", names);
+#else
+    skip();
+#endif
+}
+
+int main(void)
+{
+    return RUN(UNIT(native_kernels_agree_with_the_reference),
+               UNIT(native_kernels_agree_on_two_threads), UNIT(every_instruction_set_agrees),
+               UNIT(onednn_agrees_with_the_reference),
+               UNIT(bias_residual_activation_and_normalization_fuse_into_one_step),
+               UNIT(a_chain_of_shifts_and_scales_is_one_step),
+               UNIT(padding_before_max_pooling_of_what_is_not_negative_merges),
+               UNIT(onednn_is_asked_when_it_is_asked_for));
+}
