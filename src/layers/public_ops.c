@@ -4,30 +4,37 @@
 
 #include <keratin/sys/op.h>
 
-#define X(name)                                         \
-    krt_value *krt_op_##name(krt_call *c, krt_value *x) \
-    {                                                   \
-        return krti_##name(c->g, x);                    \
+/* clang-format off */
+#define UNARY(X)                                                                                   \
+    X(negative) X(absolute) X(sign) X(square) X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10)     \
+    X(sqrt) X(rsqrt) X(reciprocal) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh)    \
+    X(asinh) X(acosh) X(atanh) X(floor) X(ceil) X(round) X(trunc) X(erf) X(sigmoid) X(tanh)        \
+    X(isnan) X(isinf) X(isfinite) X(logical_not)
+#define BINARY(X)                                                                                  \
+    X(add) X(subtract) X(multiply) X(divide) X(maximum) X(minimum) X(power) X(mod)                 \
+    X(floor_divide) X(atan2) X(equal) X(not_equal) X(greater) X(greater_equal) X(less)             \
+    X(less_equal) X(logical_and) X(logical_or) X(logical_xor)
+#define REDUCE(X) X(sum) X(mean) X(prod) X(max) X(min) X(any) X(all)
+
+#define X(name)                                                                                    \
+    krt_value *krt_op_##name(krt_call *c, krt_value *x)                                            \
+    {                                                                                              \
+        return krti_##name(c->g, x);                                                               \
     }
-X(negative)
-X(absolute) X(sign) X(square) X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X(sqrt) X(rsqrt)
-    X(reciprocal) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(asinh) X(acosh)
-        X(atanh) X(floor) X(ceil) X(round) X(trunc) X(erf) X(sigmoid) X(tanh) X(isnan) X(isinf)
-            X(isfinite) X(logical_not)
+UNARY(X)
 #undef X
 
-#define X(name)                                                       \
-    krt_value *krt_op_##name(krt_call *c, krt_value *a, krt_value *b) \
-    {                                                                 \
-        return krti_##name(c->g, a, b);                               \
+#define X(name)                                                                                    \
+    krt_value *krt_op_##name(krt_call *c, krt_value *a, krt_value *b)                              \
+    {                                                                                              \
+        return krti_##name(c->g, a, b);                                                            \
     }
-                X(add) X(subtract) X(multiply) X(divide) X(maximum) X(minimum) X(power) X(mod)
-                    X(floor_divide) X(atan2) X(equal) X(not_equal) X(greater) X(greater_equal)
-                        X(less) X(less_equal) X(logical_and) X(logical_or) X(logical_xor)
+BINARY(X)
 #undef X
+/* clang-format on */
 
-    /* Axes as the graph wants them; what does not fit an int is no axis of anything. */
-    static int narrow_axes(krt_axes axes, int out[KRT_MAX_RANK])
+/* Axes as the graph wants them; what does not fit an int is no axis of anything. */
+static int narrow_axes(krt_axes axes, int out[KRT_MAX_RANK])
 {
     const int n = axes.n < 0 ? 0 : axes.n > KRT_MAX_RANK ? KRT_MAX_RANK : axes.n;
 
@@ -37,21 +44,22 @@ X(absolute) X(sign) X(square) X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X
     return n;
 }
 
-#define X(name)                                                                       \
-    krt_value *krt_op_##name(krt_call *c, krt_value *x, krt_axes axes, bool keepdims) \
-    {                                                                                 \
-        int list[KRT_MAX_RANK];                                                       \
-        const int n = narrow_axes(axes, list);                                        \
-                                                                                      \
-        return krti_reduce_##name(c->g, x, list, n, keepdims);                        \
+/* clang-format off */
+#define X(name)                                                                                    \
+    krt_value *krt_op_##name(krt_call *c, krt_value *x, krt_axes axes, bool keepdims)              \
+    {                                                                                              \
+        int list[KRT_MAX_RANK];                                                                    \
+        const int n = narrow_axes(axes, list);                                                     \
+                                                                                                   \
+        return krti_reduce_##name(c->g, x, list, n, keepdims);                                     \
     }
-X(sum)
-X(mean) X(prod) X(max) X(min) X(any) X(all)
+REDUCE(X)
 #undef X
+/* clang-format on */
 
-    /* ------------------------------------------------------------------------------- constants */
+/* ------------------------------------------------------------------------------- constants */
 
-    krt_value *krt_op_scalar(krt_call *c, double value)
+krt_value *krt_op_scalar(krt_call *c, double value)
 {
     return krti_scalar(c->g, value);
 }
