@@ -354,6 +354,21 @@ static krt_status cannot_read(krt_ctx *k, const krti_store_array *a, const krti_
                      t->class_name);
 }
 
+/* Deflate cannot do better than 1032 to 1; data that was never written would cost nothing at all. */
+enum { BOMB_SIZE = 16 << 20, BOMB_RATIO = 1100 };
+
+static krt_status check_bomb(krt_ctx *k, const krti_store_array *a, const krti_h5_dataset *d)
+{
+    if ((d->is_contiguous && d->stored_bytes > 0) || d->size_bytes <= BOMB_SIZE ||
+        d->size_bytes / BOMB_RATIO <= d->stored_bytes)
+        return KRT_OK;
+    return krti_fail(
+        k, KRT_E_UNSAFE, a->entry,
+        "Not allowed: H5 dataset declares %llu bytes but only %llu are stored on disk; "
+        "refusing to load a potential decompression/shape bomb",
+        (unsigned long long)d->size_bytes, (unsigned long long)d->stored_bytes);
+}
+
 krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype wanted, krt_tensor **out)
 {
     const krti_store_array *a = &s->arrays[array];
@@ -370,6 +385,7 @@ krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype wanted, krt_
         TRY(cannot_read(s->k, a, &d.type));
     if (d.size_bytes != size)
         TRY(krti_fail(s->k, KRT_E_CORRUPT, a->entry, "the file changed while it was read"));
+    TRY(check_bomb(s->k, a, &d));
     TRY(krti_h5_dataset_read(f->h5, a->header, &d, &data, &owned));
     const size_t n = size / krt_dtype_size(a->dtype);
     const bool native = is_native(&d.type);
