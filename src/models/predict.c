@@ -488,10 +488,12 @@ static void keep_batch(predicting *p, int64_t start, int64_t n)
 {
     for (size_t i = 0; i < p->num_out; i++) {
         const size_t a_row = p->out[i]->size_bytes / (size_t)p->rows;
+        /* All of it at once when one batch was all: an output need not have a batch axis then. */
+        const size_t bytes = n == p->rows ? p->out[i]->size_bytes : a_row * (size_t)n;
 
-        if (a_row > 0)
+        if (bytes > 0)
             memcpy((char *)p->out[i]->data + (size_t)start * a_row, krt_run_output(p->run, i),
-                   a_row * (size_t)n);
+                   bytes);
     }
 }
 
