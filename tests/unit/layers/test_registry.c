@@ -82,6 +82,26 @@ TEST(every_built_in_layer_has_a_name_and_can_be_frozen)
     }
 }
 
+/* docs/keras_map.md promises one row a class. */
+TEST(every_built_in_layer_has_its_row_in_the_map)
+{
+    FILE *f = fopen(KERATIN_SOURCE "/docs/keras_map.md", "r");
+    static char map[1 << 16];
+
+    assert_non_null(f);
+    const size_t n = fread(map, 1, sizeof map - 1, f);
+    fclose(f);
+    ASSERT_TRUE(n < sizeof map - 1);
+    map[n] = '\0';
+    for (size_t i = 0; krti_class_at(i) != NULL; i++) {
+        char row[128];
+
+        snprintf(row, sizeof row, "\n| %s |", krti_class_at(i)->name);
+        if (strstr(map, row) == NULL)
+            fail_msg("%s has no row in docs/keras_map.md", krti_class_at(i)->name);
+    }
+}
+
 TEST(a_registered_class_is_made_from_c_and_from_a_config)
 {
     ARENA;
