@@ -343,6 +343,7 @@ int main(void)
         UNIT(every_built_in_class_is_found_by_its_name),
         UNIT(every_field_of_a_built_in_class_lies_in_its_arguments),
         UNIT(every_built_in_layer_has_a_name_and_can_be_frozen),
+        UNIT(every_built_in_layer_has_its_row_in_the_map),
         UNIT(a_registered_class_is_made_from_c_and_from_a_config),
         UNIT(a_class_is_registered_once_and_whole), UNIT(a_class_of_somebody_else_is_not_keras_s),
         UNIT(a_layer_of_an_unknown_class_opens_and_names_itself_when_run),
