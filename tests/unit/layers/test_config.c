@@ -2,6 +2,8 @@
 #include "layers/config.h"
 #include "tracing.h"
 
+#include <limits.h>
+
 /* A class with one member of every kind. */
 typedef struct all_args {
     krt_spec spec;
@@ -525,6 +527,104 @@ TEST(hard_sigmoid_means_what_it_meant_to_the_writer)
     krti_arena_free(&a);
 }
 
+/* ------------------------------------------------------------------------------- memory */
+
+typedef struct budget {
+    long left; /* allocations until the first that fails */
+    bool failed;
+} budget;
+
+static void *count_alloc(void *user, size_t size, size_t align)
+{
+    budget *b = user;
+
+    if (b->left-- <= 0) {
+        b->failed = true;
+        return NULL;
+    }
+    return aligned_alloc(align, (size + align - 1) / align * align);
+}
+
+static void count_free(void *user, void *p, size_t size)
+{
+    (void)user;
+    (void)size;
+    free(p);
+}
+
+static void *count_resize(void *user, void *p, size_t old_size, size_t size, size_t align)
+{
+    void *q = count_alloc(user, size, align);
+
+    if (q != NULL && p != NULL) {
+        memcpy(q, p, old_size < size ? old_size : size);
+        free(p);
+    }
+    return q;
+}
+
+/* From a config and from C, traced, initialized and written: the first failure of any of it. */
+static krt_status everything(krt_ctx *k)
+{
+    const char *text =
+        "{\"class_name\": \"TimeDistributed\", \"config\": {\"name\": \"td\", \"layer\": "
+        "{\"class_name\": \"Dense\", \"config\": {\"units\": 4, \"activation\": "
+        "{\"class_name\": \"PReLU\", \"config\": {}}, \"kernel_initializer\": {\"class_name\": "
+        "\"VarianceScaling\", \"config\": {\"scale\": 2.0}}}}}}";
+    krti_arena a = KRTI_ARENA_INIT(k);
+    const krti_conf *object = NULL;
+    krt_layer *l = NULL, *other = NULL;
+    krti_graph *g = NULL;
+    krt_value *in[1] = {NULL};
+    krt_call c = {.num_in = 1, .in = in};
+    krt_status st = KRT_OK;
+
+    TRY(krti_json_parse(&a, &object, text, strlen(text)));
+    TRY(krti_layer_from_conf(k, &l, object, 0));
+    TRY(krti_layer_from_spec(k, &other,
+                             KRT_NORMALIZATION(.mean = KRT_NUMBERS(1, 2, 3),
+                                               .variance = KRT_NUMBERS(1, 2, 3), .name = "n")));
+    TRY(krti_graph_new(k, &g));
+    in[0] = krti_input(g, KRT_FLOAT32, SHAPE(2, 5, 3));
+    st = in[0] != NULL ? krti_layer_trace(other, g, &c) : KRT_E_NOMEM;
+    if (st == KRT_OK) {
+        in[0] = c.out[0];
+        st = krti_layer_trace(l, g, &c);
+    }
+    TRY(st);
+    TRY(krti_layer_initialize(l));
+    l->config = NULL;
+    if (krti_layer_to_conf(&a, l) == NULL || krti_layer_to_conf(&a, other) == NULL)
+        st = KRT_E_NOMEM;
+
+done:
+    krti_graph_free(g);
+    krti_arena_free(&a);
+    return st;
+}
+
+TEST(memory_that_runs_out_anywhere_is_reported)
+{
+    for (long n = 0;; n++) {
+        budget b = {.left = LONG_MAX};
+        krt_ctx *k = NULL;
+
+        assert_int_equal(
+            krt_ctx_new(&k, KRT_CTX(.allocator = {count_alloc, count_resize, count_free, &b})),
+            KRT_OK);
+        b.left = n;
+        const krt_status st = everything(k);
+        if (st != (b.failed ? KRT_E_NOMEM : KRT_OK))
+            fail_msg("allocation %ld: %s, %s", n, krt_status_name(st), krt_ctx_error(k)->message);
+        b.left = LONG_MAX;
+        krt_ctx_free(k);
+        if (!b.failed) {
+            ASSERT_TRUE(n > 30); /* the sweep did sweep */
+            break;
+        }
+    }
+}
+
 TEST(strings_print_as_python_prints_them)
 {
     ARENA;
@@ -541,22 +641,22 @@ TEST(strings_print_as_python_prints_them)
 
 int main(void)
 {
-    return RUN(UNIT(what_a_config_leaves_out_is_the_default), UNIT(plain_values_are_read),
-               UNIT(tuples_are_numbers_or_lists), UNIT(pairs_have_four_forms),
-               UNIT(shapes_and_axes_keep_what_is_unknown), UNIT(numbers_keep_how_they_were_nested),
-               UNIT(wrapped_values_of_older_serializers_are_unwrapped),
-               UNIT(what_does_not_fit_is_named), UNIT(base_keys_of_every_generation_are_accepted),
-               UNIT(a_very_long_value_is_cut_in_a_message),
-               UNIT(a_config_with_too_many_keys_is_refused),
-               UNIT(strings_and_lists_of_a_spec_are_copied),
-               UNIT(what_an_initializer_list_leaves_out_repeats_the_first),
-               UNIT(a_bare_identifier_has_every_default), UNIT(what_c_gets_wrong_is_named),
-               UNIT(a_layer_from_c_writes_the_config_its_python_twin_would),
-               UNIT(initializers_are_written_as_objects),
-               UNIT(a_written_config_reads_back_as_the_same_arguments),
-               UNIT(a_layer_from_a_file_keeps_its_config_as_it_was),
-               UNIT(an_activation_is_a_name_a_function_or_a_layer),
-               UNIT(an_activation_nobody_knows_opens_and_does_not_run),
-               UNIT(hard_sigmoid_means_what_it_meant_to_the_writer),
-               UNIT(strings_print_as_python_prints_them));
+    return RUN(
+        UNIT(what_a_config_leaves_out_is_the_default), UNIT(plain_values_are_read),
+        UNIT(tuples_are_numbers_or_lists), UNIT(pairs_have_four_forms),
+        UNIT(shapes_and_axes_keep_what_is_unknown), UNIT(numbers_keep_how_they_were_nested),
+        UNIT(wrapped_values_of_older_serializers_are_unwrapped), UNIT(what_does_not_fit_is_named),
+        UNIT(base_keys_of_every_generation_are_accepted),
+        UNIT(a_very_long_value_is_cut_in_a_message), UNIT(a_config_with_too_many_keys_is_refused),
+        UNIT(strings_and_lists_of_a_spec_are_copied),
+        UNIT(what_an_initializer_list_leaves_out_repeats_the_first),
+        UNIT(a_bare_identifier_has_every_default), UNIT(what_c_gets_wrong_is_named),
+        UNIT(a_layer_from_c_writes_the_config_its_python_twin_would),
+        UNIT(initializers_are_written_as_objects),
+        UNIT(a_written_config_reads_back_as_the_same_arguments),
+        UNIT(a_layer_from_a_file_keeps_its_config_as_it_was),
+        UNIT(an_activation_is_a_name_a_function_or_a_layer),
+        UNIT(an_activation_nobody_knows_opens_and_does_not_run),
+        UNIT(hard_sigmoid_means_what_it_meant_to_the_writer),
+        UNIT(memory_that_runs_out_anywhere_is_reported), UNIT(strings_print_as_python_prints_them));
 }
