@@ -5,6 +5,17 @@
 
 /* ------------------------------------------------------------------------------- life */
 
+/* When the context goes, it frees every layer itself. */
+static void free_inner(krt_layer *l)
+{
+    for (size_t i = 0; !l->owned.k->is_closing && !l->shares_inner && i < l->num_inner; i++) {
+        krti_owned *inner = &l->inner[i].layer->owned;
+
+        krti_disown(inner);
+        inner->destroy(inner);
+    }
+}
+
 static void layer_destroy(void *self)
 {
     krt_layer *l = self;
@@ -12,6 +23,7 @@ static void layer_destroy(void *self)
 
     if (l->fini != NULL)
         l->fini(l);
+    free_inner(l);
     for (size_t i = 0; i < l->num_variables; i++) {
         krt_variable *v = l->variables[i];
 

@@ -46,7 +46,8 @@ struct krt_layer {
     krt_variable **variables; /* own, in Keras's order of creation = index in `vars` */
     size_t num_variables, variables_capacity;
     uint64_t shared_variables; /* bit i: variables[i] belongs to another layer */
-    krti_inner *inner; /* in order of creation */
+    krti_inner *inner;         /* in order of creation */
+    bool shares_inner;         /* a model's layers may stand in others too: it does not free them */
     size_t num_inner, inner_capacity;
     krt_shape *build_shapes; /* what it was built for */
     size_t num_build_shapes;

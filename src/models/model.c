@@ -100,6 +100,7 @@ krt_status krti_model_alloc(krt_ctx *k, krt_model **out, const char *class_name)
         return st;
     l->cls = &model_classes[0].base;
     l->fini = model_fini;
+    l->shares_inner = true;
     l->is_built = true; /* its layers build themselves while it is traced */
     return KRT_OK;
 }

@@ -85,6 +85,8 @@ krt_status krti_model_add_output(krt_model *m, krti_ref ref);
 krt_status krti_model_sort_nodes(krt_model *m);
 /* Traces with the model's own input shapes: makes variables, learns shapes, finds what cannot run. */
 krt_status krti_model_build(krt_model *m);
+/* An input of yet unknown shape for a chain made in C without one, and its wiring. */
+krt_status krti_sequential_open_input(krt_model *m);
 krt_status krti_sequential_wire(krt_model *m); /* nodes and output of a chain, from scratch */
 krt_status krti_sequential_from_conf(krt_model *m, const krti_conf *config);
 krt_status krti_functional_from_conf(krt_model *m, const krti_conf *config, int depth);

@@ -189,10 +189,28 @@ void krt_run_free(krt_run *r)
     run_destroy(r);
 }
 
+/* A Sequential that was never told its input's shape takes the one it is called on, its batch size
+ * aside, as in Keras. */
+static krt_status build_for(krt_model *m, krt_shape shape)
+{
+    krt_status st = KRT_OK;
+
+    if (m->inputs[0].shape.rank >= 0 || shape.rank < 1)
+        return KRT_OK;
+    m->inputs[0].shape = shape;
+    m->inputs[0].shape.dim[0] = KRT_NONE;
+    st = krti_model_build(m);
+    return st == KRT_OK ? krti_layer_initialize(&m->base) : st;
+}
+
 static krt_status can_run(krt_model *m)
 {
-    if (m->failed != KRT_OK)
-        return m->failed;
+    krt_status st = m->failed;
+
+    if (st == KRT_OK && m->num_inputs == 0 && m->num_layers > 0)
+        st = krti_sequential_open_input(m);
+    if (st != KRT_OK)
+        return st;
     if (m->cannot_run != NULL)
         return krti_fail(m->base.owned.k, m->cannot_status, NULL, "%s", m->cannot_run);
     if (m->num_inputs == 0 || m->num_outputs == 0)
@@ -283,7 +301,9 @@ static krt_status locked_plan(krt_run *r, cached_plan **plan, const krt_shape *s
     if (*plan == NULL) {
         krt_ctx *parent = r->m->base.owned.k;
 
-        st = make_plan(r->m, plan, shapes, r->layer, r->threads);
+        st = build_for(r->m, shapes[0]);
+        if (st == KRT_OK)
+            st = make_plan(r->m, plan, shapes, r->layer, r->threads);
         if (st != KRT_OK)
             krti_fail_copy(r->k, plans->k->error.status != KRT_OK ? plans->k : parent);
         plans->k->error.status = KRT_OK;
@@ -597,11 +617,11 @@ krt_status krt_predict_n(krt_model *m, krt_tensor **out, size_t num_out, const k
 
     for (size_t i = 0; i < num_out; i++)
         out[i] = NULL;
-    if (m->failed == KRT_OK && m->cannot_run == NULL && num_out != m->num_outputs)
-        return krti_fail(m->base.owned.k, KRT_E_INVALID, NULL,
-                         "the model has %zu outputs, room for %zu was given", m->num_outputs,
-                         num_out);
     st = krt_run_new(m, &run, NULL);
+    if (st == KRT_OK && num_out != m->num_outputs)
+        st =
+            krti_fail(m->base.owned.k, KRT_E_INVALID, NULL,
+                      "the model has %zu outputs, room for %zu was given", m->num_outputs, num_out);
     if (st == KRT_OK)
         st = predict_with(run, out, num_out, x, num_x, args);
     krt_run_free(run);

@@ -74,6 +74,13 @@ static krt_status add_implicit_input(krt_model *m, const krti_conf *config, cons
     return name != NULL ? krti_model_add_input(m, NULL, name, dtype, shape) : KRT_E_NOMEM;
 }
 
+krt_status krti_sequential_open_input(krt_model *m)
+{
+    const krt_status st = add_implicit_input(m, NULL, NULL);
+
+    return st == KRT_OK ? krti_sequential_wire(m) : st;
+}
+
 static krt_status add_layers(krt_model *m, const krti_conf *layers)
 {
     krt_status st = KRT_OK;
