@@ -55,33 +55,80 @@ static bool read_method(const char *name, krti_interpolation *method)
     return false;
 }
 
+/* How large a part of an axis of `dim` gives the aspect height : width of the target, in Keras's
+ * float32 steps; larger than `dim` where it would have to grow. */
+static int64_t aspect_part(int64_t other, int64_t own_target, int64_t other_target)
+{
+    return (int64_t)((float)(other * own_target) / (float)other_target);
+}
+
+/* Takes the middle of the image, or puts borders around it, so that it has the target's aspect. */
+static krt_value *fit_aspect(const krti_opcall *o, krt_value *x, const int64_t *size, bool crops)
+{
+    int64_t border[4] = {0};
+
+    for (int i = 0; i < 2; i++) {
+        const int64_t dim = x->shape.dim[i + 1], other = x->shape.dim[2 - i];
+
+        if (dim == KRT_NONE || other == KRT_NONE || size[0] < 1 || size[1] < 1 || dim > INT32_MAX ||
+            other > INT32_MAX || size[0] > INT32_MAX || size[1] > INT32_MAX)
+            return x; /* for its shape, which the target decides */
+        const int64_t part = aspect_part(other, size[i], size[1 - i]);
+        if (crops)
+            border[i + 1] = (dim - (part < 1 ? 1 : part < dim ? part : dim)) / 2;
+        else
+            border[i + 1] = ((part > dim ? part : dim) - dim) / 2;
+    }
+    if (!crops)
+        return krti_pad(o->g, x, border, border, KRTI_PAD_CONSTANT,
+                        krti_opcall_float(o, "fill_value", 0));
+    const krt_shape s = x->shape;
+    for (int i = 0; i < 2; i++) {
+        const int64_t part = aspect_part(s.dim[2 - i], size[i], size[1 - i]);
+        const int64_t n = part < 1 ? 1 : part < s.dim[i + 1] ? part : s.dim[i + 1];
+
+        x = krti_slice_axis(o->g, x, i + 1, border[i + 1], border[i + 1] + n, 1);
+    }
+    return x;
+}
+
 /* Keras keeps the dtype; TensorFlow's own function answers in float32 unless it only picks. */
+static krt_value *as_keras(const krti_opcall *o, krt_value *y, krt_dtype dtype)
+{
+    if (y == NULL || o->config == NULL || y->dtype == dtype)
+        return y;
+    if (krti_dtype_is_float(dtype))
+        return krti_cast(o->g, y, dtype);
+    return krti_saturate_cast(o->g, krti_round(o->g, y), dtype);
+}
+
 krt_value *krti_operation_resize(const krti_opcall *o)
 {
     bool alone = false;
-    krt_value *const x = images_in(o, "images", &alone);
+    krt_value *x = images_in(o, "images", &alone);
     const char *const name = krti_opcall_text(o, "interpolation", "bilinear");
+    const bool crops = krti_opcall_bool(o, "crop_to_aspect_ratio", false);
     krti_interpolation method;
     int64_t size[2];
 
     if (x == NULL)
         return NULL;
+    const krt_dtype dtype = x->dtype;
     if (!read_method(name, &method))
         return krti_opcall_fail(o, KRT_E_UNSUPPORTED, "the interpolation \"%s\"", name);
-    if (krti_opcall_bool(o, "crop_to_aspect_ratio", false) ||
-        krti_opcall_bool(o, "pad_to_aspect_ratio", false) ||
-        krti_opcall_bool(o, "preserve_aspect_ratio", false) ||
+    if (krti_opcall_bool(o, "preserve_aspect_ratio", false) ||
         krti_opcall_bool(o, "align_corners", false) ||
         !krti_opcall_bool(o, "half_pixel_centers", true))
         return krti_opcall_fail(o, KRT_E_UNSUPPORTED,
-                                "resizing that keeps the aspect ratio or aligns corners");
+                                "TensorFlow's resizing that keeps the aspect ratio or does not "
+                                "count from the middle of pixels");
     if (krti_opcall_ints(o, "size", size, 2) != 2)
         return krti_opcall_fail(o, KRT_E_INVALID, "`size` must be a height and a width");
+    if (crops || krti_opcall_bool(o, "pad_to_aspect_ratio", false))
+        x = fit_aspect(o, x, size, crops);
     krt_value *const y = krti_resize_image(o->g, x, size[0], size[1], method,
                                            krti_opcall_bool(o, "antialias", false));
-    if (y == NULL)
-        return NULL;
-    return images_out(o, o->config != NULL ? krti_cast(o->g, y, x->dtype) : y, alone);
+    return images_out(o, as_keras(o, y, dtype), alone);
 }
 
 /* ------------------------------------------------------------------------------- borders */

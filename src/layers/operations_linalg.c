@@ -120,10 +120,31 @@ static bool plain_equation(const krti_opcall *o, const char *equation, krt_value
     return true;
 }
 
+/* Of more than two tensors the first two become one: of their axes those stay that a later term or
+ * the result still names. `equation` is plain and becomes one term shorter. */
+static krt_value *join_terms(const krti_opcall *o, char *equation, krt_value *const *x)
+{
+    char first[MAX_EQUATION * 2 + 4], kept[MAX_EQUATION];
+    char *const second = strchr(equation, ',') + 1, *const third = strchr(second, ',');
+    size_t n = 0;
+
+    for (const char *p = equation; p < third; p++) {
+        const bool is_new = *p != ',' && memchr(kept, *p, n) == NULL;
+
+        if (is_new && strchr(third, *p) != NULL)
+            kept[n++] = *p;
+    }
+    kept[n] = '\0';
+    snprintf(first, sizeof first, "%.*s->%s", (int)(third - equation), equation, kept);
+    memmove(equation + n, third, strlen(third) + 1);
+    memcpy(equation, kept, n);
+    return krti_einsum(o->g, first, x, 2);
+}
+
 krt_value *krti_operation_einsum(const krti_opcall *o)
 {
     const char *const equation = krti_opcall_text(o, "subscripts", NULL);
-    const size_t n = krti_opcall_num(o, "operands");
+    size_t n = krti_opcall_num(o, "operands");
     krt_value *x[KRT_MAX_RANK];
     char plain[MAX_EQUATION];
 
@@ -138,6 +159,16 @@ krt_value *krti_operation_einsum(const krti_opcall *o)
     if (!plain_equation(o, equation, x, n, plain))
         return krti_opcall_fail(o, KRT_E_UNSUPPORTED, "an equation of more than %d letters",
                                 MAX_EQUATION);
+    while (n > 2 && strstr(plain, "->") != NULL && strchr(plain, '.') == NULL) {
+        const char *const second = strchr(plain, ',');
+
+        if (second == NULL || strchr(second + 1, ',') == NULL)
+            break;
+        x[1] = join_terms(o, plain, x);
+        for (size_t i = 1; i < n; i++)
+            x[i - 1] = x[i];
+        n--;
+    }
     return krti_einsum(o->g, plain, x, n);
 }
 

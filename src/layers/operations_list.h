@@ -114,7 +114,9 @@
     X(Nanmean, operation_nanmean)            \
     X(Nanmin, operation_nanmin)              \
     X(Nanprod, operation_nanprod)            \
+    X(Nanstd, operation_nanstd)              \
     X(Nansum, operation_nansum)              \
+    X(Nanvar, operation_nanvar)              \
     X(Prod, reduce_prod)                     \
     X(Ptp, operation_ptp)                    \
     X(Std, operation_std)                    \
@@ -171,6 +173,7 @@
     X(HardShrink, "x", hard_shrink)                                                  \
     X(Hstack, "*xs", hstack)                                                         \
     X(Inner, "x1 x2", inner)                                                         \
+    X(IsIn, "x1 x2", is_in)                                                          \
     X(Isclose, "x1 x2 rtol atol", isclose)                                           \
     X(LayerNorm, "x gamma beta", layer_norm)                                         \
     X(LeakyRelu, "x", leaky_relu)                                                    \
@@ -205,6 +208,7 @@
     X(SeparableConv, "inputs depthwise_kernel pointwise_kernel", separable_conv)     \
     X(Size, "x", size)                                                               \
     X(Slice, "inputs start_indices", slice)                                          \
+    X(SliceUpdate, "inputs start_indices updates", slice_update)                     \
     X(SoftShrink, "x", soft_shrink)                                                  \
     X(Softmax, "x", softmax)                                                         \
     X(Sort, "x", sort)                                                               \
@@ -224,6 +228,7 @@
     X(Threshold, "x", threshold)                                                     \
     X(Tile, "x", tile)                                                               \
     X(Trace, "x", trace)                                                             \
+    X(Trapezoid, "y", trapezoid)                                                     \
     X(Transpose, "x", transpose)                                                     \
     X(Tril, "x", tril)                                                               \
     X(Triu, "x", triu)                                                               \
@@ -258,6 +263,8 @@
     X(split_sizes, "x", split_sizes)
 
 /* operations_math.c */
+/* What the dtype cannot hold becomes its nearest bound. */
+krt_value *krti_saturate_cast(krti_graph *g, krt_value *x, krt_dtype dtype);
 krt_value *krti_operation_cbrt(krti_graph *g, krt_value *x);
 krt_value *krti_operation_identity(krti_graph *g, krt_value *x);
 krt_value *krti_operation_deg2rad(krti_graph *g, krt_value *x);
@@ -289,6 +296,7 @@ typedef krt_value *krti_reduce_fn(krti_graph *g, krt_value *x, const int *axes, 
                                   bool keepdims);
 krti_reduce_fn krti_operation_count_nonzero, krti_operation_logsumexp, krti_operation_nanmax;
 krti_reduce_fn krti_operation_nanmean, krti_operation_nanmin, krti_operation_nanprod;
+krti_reduce_fn krti_operation_nanstd, krti_operation_nanvar;
 krti_reduce_fn krti_operation_nansum, krti_operation_ptp, krti_operation_std, krti_operation_var;
 krt_value *krti_operation_reduce(const krti_opcall *o, krti_reduce_fn *fn);
 

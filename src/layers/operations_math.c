@@ -304,6 +304,22 @@ krt_value *krti_operation_nan_to_num(const krti_opcall *o)
     return krti_where(g, is_high, high, krti_where(g, is_low, low, x));
 }
 
+/* Whether each element of x1 is among those of x2. */
+krt_value *krti_operation_is_in(const krti_opcall *o)
+{
+    krti_graph *const g = o->g;
+    krt_value *const x = krti_opcall_tensor(o, "x1");
+    krt_value *const all = krti_opcall_value(o, krti_opcall_find(o, "x2"), x);
+
+    if (x == NULL || all == NULL)
+        return NULL;
+    const int last = x->shape.rank;
+    krt_value *const same =
+        krti_equal(g, krti_expand_dims(g, x, last), krti_reshape(g, all, KRT_SHAPE(-1)));
+    krt_value *const found = krti_reduce_any(g, same, &last, 1, false);
+    return krti_opcall_bool(o, "invert", false) ? krti_logical_not(g, found) : found;
+}
+
 krt_value *krti_operation_isclose(const krti_opcall *o)
 {
     krti_graph *const g = o->g;
@@ -365,8 +381,7 @@ krt_value *krti_operation_cast(const krti_opcall *o)
     return krti_cast(o->g, krti_opcall_tensor(o, "x"), krti_opcall_dtype(o, "dtype", KRT_FLOAT32));
 }
 
-/* What the narrower dtype cannot hold becomes its nearest bound first. */
-krt_value *krti_operation_saturate_cast(const krti_opcall *o)
+krt_value *krti_saturate_cast(krti_graph *g, krt_value *x, krt_dtype dtype)
 {
     static const struct {
         krt_dtype dtype;
@@ -377,13 +392,17 @@ krt_value *krti_operation_saturate_cast(const krti_opcall *o)
         {KRT_UINT32, 0, UINT32_MAX},  {KRT_INT32, INT32_MIN, INT32_MAX},
         {KRT_FLOAT16, -65504, 65504},
     };
-    krt_value *x = krti_opcall_tensor(o, "x");
-    const krt_dtype dtype = krti_opcall_dtype(o, "dtype", KRT_FLOAT32);
 
     for (size_t i = 0; i < KRTI_COUNT(bounds); i++)
         if (bounds[i].dtype == dtype)
-            x = krti_clip(o->g, x, bounds[i].low, bounds[i].high, 0);
-    return krti_cast(o->g, x, dtype);
+            x = krti_clip(g, x, bounds[i].low, bounds[i].high, 0);
+    return krti_cast(g, x, dtype);
+}
+
+krt_value *krti_operation_saturate_cast(const krti_opcall *o)
+{
+    return krti_saturate_cast(o->g, krti_opcall_tensor(o, "x"),
+                              krti_opcall_dtype(o, "dtype", KRT_FLOAT32));
 }
 
 krt_value *krti_operation_convert_to_tensor(const krti_opcall *o)

@@ -113,6 +113,18 @@ krt_value *krti_operation_nanmean(krti_graph *g, krt_value *x, const int *axes, 
     return krti_divide(g, krti_operation_nansum(g, x, axes, n, keepdims), count);
 }
 
+krt_value *krti_operation_nanvar(krti_graph *g, krt_value *x, const int *axes, int n, bool keepdims)
+{
+    krt_value *const mean = krti_operation_nanmean(g, x, axes, n, true);
+
+    return krti_operation_nanmean(g, krti_squared_difference(g, x, mean), axes, n, keepdims);
+}
+
+krt_value *krti_operation_nanstd(krti_graph *g, krt_value *x, const int *axes, int n, bool keepdims)
+{
+    return krti_sqrt(g, krti_operation_nanvar(g, x, axes, n, keepdims));
+}
+
 /* ------------------------------------------------------------------------------- means */
 
 krt_value *krti_operation_average(const krti_opcall *o)
@@ -305,6 +317,23 @@ krt_value *krti_operation_cumsum(const krti_opcall *o)
     x = krti_cast(o->g, x, krti_opcall_dtype(o, "dtype", x->dtype));
     return krti_cumsum(o->g, x, axis, krti_opcall_bool(o, "exclusive", false),
                        krti_opcall_bool(o, "reverse", false));
+}
+
+/* The area under y: half the sum of neighbours, times how far apart they stand. */
+krt_value *krti_operation_trapezoid(const krti_opcall *o)
+{
+    krti_graph *const g = o->g;
+    krt_value *y = krti_opcall_tensor(o, "y");
+
+    if (y == NULL)
+        return NULL;
+    const int axis = krti_opcall_axis(o, "axis", -1, y->shape.rank);
+    if (axis < 0 || krti_opcall_find(o, "x") != NULL)
+        return krti_opcall_fail(o, KRT_E_UNSUPPORTED, "places that are not evenly spaced");
+    y = krti_add(g, krti_slice_axis(g, y, axis, 1, KRT_NONE, 1),
+                 krti_slice_axis(g, y, axis, 0, -1, 1));
+    return krti_affine(g, krti_reduce_sum(g, y, &axis, 1, false), krti_opcall_float(o, "dx", 1) / 2,
+                       0, 0);
 }
 
 enum { MAX_FACTORS = 256 };

@@ -257,6 +257,39 @@ krt_value *krti_operation_slice(const krti_opcall *o)
     return krti_slice(o->g, x, start, size, step);
 }
 
+/* The updates with what stands before, behind, above and below them; one axis after the other, from
+ * the last: around the updates the input's own elements are put back. */
+krt_value *krti_operation_slice_update(const krti_opcall *o)
+{
+    krti_graph *const g = o->g;
+    krt_value *const x = krti_opcall_tensor(o, "inputs");
+    krt_value *y = krti_opcall_value(o, krti_opcall_find(o, "updates"), x);
+    int64_t start[KRT_MAX_RANK];
+    const int n = krti_opcall_ints(o, "start_indices", start, KRT_MAX_RANK);
+
+    if (x == NULL || y == NULL || n < 0)
+        return NULL;
+    if (n != x->shape.rank || y->shape.rank != n)
+        return krti_opcall_fail(o, KRT_E_INVALID, "%d starts for %d axes", n, x->shape.rank);
+    y = krti_cast(g, y, x->dtype);
+    const krt_shape update = y->shape;
+    if (!krti_shape_known(x->shape) || !krti_shape_known(update))
+        return x; /* which has the shape asked for */
+    for (int axis = n - 1; axis >= 0; axis--) {
+        krt_value *around = x, *parts[3];
+
+        if (start[axis] < 0 || start[axis] > x->shape.dim[axis] - update.dim[axis])
+            return krti_opcall_fail(o, KRT_E_INVALID, "an update beyond axis %d", axis);
+        for (int i = 0; i < axis; i++)
+            around = krti_slice_axis(g, around, i, start[i], start[i] + update.dim[i], 1);
+        parts[0] = krti_slice_axis(g, around, axis, 0, start[axis], 1);
+        parts[1] = y;
+        parts[2] = krti_slice_axis(g, around, axis, start[axis] + update.dim[axis], KRT_NONE, 1);
+        y = krti_concat(g, parts, 3, axis);
+    }
+    return y;
+}
+
 static bool bit(int64_t mask, int i)
 {
     return ((uint64_t)mask >> i & 1) != 0;
