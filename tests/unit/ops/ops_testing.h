@@ -71,12 +71,13 @@ static inline void *evaluate(krti_graph *g, krt_value *v)
     void **data = krti_arena_array(&g->arena, g->num_nodes, sizeof(void *));
 
     assert_non_null(v);
+    assert_true(v->node->is_static);
     for (size_t i = 0; i < g->num_nodes; i++) {
         krti_node *n = g->nodes[i];
         krti_view in[16] = {{.data = NULL}};
         size_t size = 0;
 
-        if (n->op == &krti_op_input || (size_t)v->node->id < i)
+        if (!n->is_static || (size_t)v->node->id < i)
             continue;
         if (n->op == &krti_op_constant) {
             data[i] = n->constant;
