@@ -23,6 +23,18 @@ static bool is_padding(int64_t v)
     return v >= -INT32_MAX && v <= INT32_MAX;
 }
 
+static krt_status sizes_check(krti_graph *g, const krti_window *w, int i)
+{
+    if (!is_count(w->size[i]) || !is_count(w->stride[i]) || !is_count(w->dilation[i]))
+        return INFER_FAIL(
+            g, "window size, stride and dilation are at least 1, found %lld, %lld, %lld",
+            (long long)w->size[i], (long long)w->stride[i], (long long)w->dilation[i]);
+    if (reach(w, i) > INT32_MAX)
+        return INFER_FAIL(g, "a window of %lld with dilation %lld is too large",
+                          (long long)w->size[i], (long long)w->dilation[i]);
+    return KRT_OK;
+}
+
 static krt_status window_check(krti_graph *g, const krti_window *w, const krti_node *n)
 {
     if (w->rank < 1 || w->rank > 3 || n->in[0]->shape.rank != w->rank + 2)
@@ -31,11 +43,8 @@ static krt_status window_check(krti_graph *g, const krti_window *w, const krti_n
     for (int i = 0; i < w->rank; i++) {
         const int64_t before = w->before[i], after = w->after[i];
 
-        if (!is_count(w->size[i]) || !is_count(w->stride[i]) || !is_count(w->dilation[i]) ||
-            reach(w, i) > INT32_MAX)
-            return INFER_FAIL(
-                g, "window size, stride and dilation are at least 1, found %lld, %lld, %lld",
-                (long long)w->size[i], (long long)w->stride[i], (long long)w->dilation[i]);
+        if (sizes_check(g, w, i) != KRT_OK)
+            return g->status;
         const bool unknown = before == KRT_NONE || after == KRT_NONE;
 
         if (unknown ? n->in[0]->shape.dim[i + 1] != KRT_NONE
@@ -110,10 +119,8 @@ krt_status krti_window_make(krti_graph *g, krti_window *out, const krt_value *x,
         out->stride[i] = i < rank ? stride[i] : 1;
         out->dilation[i] = i < rank && dilation != NULL ? dilation[i] : 1;
         out->output_padding[i] = KRT_NONE;
-        if (!is_count(out->size[i]) || !is_count(out->stride[i]) || !is_count(out->dilation[i]))
-            return INFER_FAIL(
-                g, "window size, stride and dilation are at least 1, found %lld, %lld, %lld",
-                (long long)out->size[i], (long long)out->stride[i], (long long)out->dilation[i]);
+        if (sizes_check(g, out, i) != KRT_OK)
+            return g->status;
         if (i < rank && !pad_axis(out, i, x->shape.dim[i + 1], padding))
             return INFER_FAIL(g, "padding is \"valid\", \"same\"%s, found \"%s\"",
                               rank == 1 ? " or \"causal\"" : "", padding);

@@ -120,7 +120,8 @@ static size_t build_all(krti_graph *g, krt_dtype d, krt_value **y)
         krti_window_make(g, &w, x, 2, (int64_t[]){2, 2}, (int64_t[]){2, 2}, NULL, "same"), KRT_OK);
 #define X(name) y[n++] = krti_##name(g, s);
     KRTI_UNARY_NUMBER(X)
-    KRTI_UNARY_FLOAT(X) KRTI_UNARY_TEST(X)
+    KRTI_UNARY_FLOAT(X)
+    KRTI_UNARY_TEST(X)
 #undef X
 #define X(name) y[n++] = krti_##name(g, x, 0.7, 0.2, 0.9);
         KRTI_UNARY_PARAMS(X)
