@@ -272,15 +272,16 @@ krt_status krti_moments(krti_graph *g, krt_value *x, const int *axes, int n, krt
                         krt_value **variance);
 
 /* --- shape (op_shape.c) ---------------------------------------------------------------------- */
-/* One dimension may be -1. */
+/* One dimension may be -1; KRT_NONE ones are unknown and taken at their word. */
 krt_value *krti_reshape(krti_graph *g, krt_value *x, krt_shape shape);
 krt_value *krti_transpose(krti_graph *g, krt_value *x, const int *perm);
 krt_value *krti_expand_dims(krti_graph *g, krt_value *x, int axis);
 krt_value *krti_squeeze(krti_graph *g, krt_value *x, const int *axes, int n); /* n = 0: every 1 */
 krt_value *krti_concat(krti_graph *g, krt_value *const *x, size_t n, int axis);
 krt_value *krti_stack(krti_graph *g, krt_value *const *x, size_t n, int axis);
-/* NumPy's basic slice, every axis given; start and stop already clipped, step != 0;
- * stop = KRT_NONE: to the end (for step < 0: past the first element). */
+/* NumPy's basic slice, every axis given, step != 0. start and stop are clipped as NumPy clips;
+ * start = KRT_NONE: from the beginning (for step < 0: from the last element); stop = KRT_NONE: to
+ * the end (for step < 0: past the first element). */
 krt_value *krti_slice(krti_graph *g, krt_value *x, const int64_t *start, const int64_t *stop,
                       const int64_t *step);
 krt_value *krti_slice_axis(krti_graph *g, krt_value *x, int axis, int64_t start, int64_t stop,
@@ -308,8 +309,9 @@ krt_value *krti_dense(krti_graph *g, krt_value *x, krt_value *kernel, krt_value 
 krt_value *krti_einsum(krti_graph *g, const char *equation, krt_value *const *x, size_t n);
 
 /* --- networks (op_nn.c) ---------------------------------------------------------------------- */
-/* Resolves Keras's padding ("valid", "same", "causal") for this input; spatial dims of x may be
- * unknown unless padding is "same" with stride > 1. kernel etc. have `rank` entries. */
+/* Resolves Keras's padding ("valid", "same", "causal") for this input. "same" with stride > 1 over
+ * an unknown dimension leaves before and after KRT_NONE there. size etc. have `rank` entries;
+ * dilation may be NULL. */
 krt_status krti_window_make(krti_graph *g, krti_window *out, const krt_value *x, int rank,
                             const int64_t *size, const int64_t *stride, const int64_t *dilation,
                             const char *padding);
@@ -317,7 +319,7 @@ krt_status krti_window_make(krti_graph *g, krti_window *out, const krt_value *x,
 krt_value *krti_conv(krti_graph *g, krt_value *x, krt_value *kernel, krt_value *bias,
                      const krti_window *w);
 /* kernel (size..., out, in) as Keras stores it; `padding` as Keras resolves it for a transposed
- * convolution; output_padding KRT_NONE entries: inferred by Keras's rule. */
+ * convolution; output_padding NULL or KRT_NONE entries: inferred by Keras's rule. */
 krt_value *krti_conv_transpose(krti_graph *g, krt_value *x, krt_value *kernel, krt_value *bias,
                                int rank, const int64_t *stride, const int64_t *dilation,
                                const int64_t *output_padding, const char *padding);

@@ -35,7 +35,8 @@ struct krti_op {
     /* Sets dtype and shape of every output (num_out is 1 unless it says otherwise) and may
      * normalize the attributes. */
     krt_status (*infer)(krti_graph *g, krti_node *n);
-    /* in[i].data is NULL for an absent optional input. Never fails: infer has checked. */
+    /* in[i].data is NULL for an absent optional input. Never fails: infer has checked. Of a fusing
+     * op it computes the op alone; krti_reference_run() adds what is fused behind. */
     void (*reference)(const krti_node *n, const krti_view *in, krti_view *out);
     /* Floating-point operations of one run; NULL: one an output element. */
     double (*flops)(const krti_node *n);
