@@ -6,6 +6,7 @@
  * a grouped one: its kernel (size..., c, m) reads as (size..., 1, c * m) in c groups.
  * Keras: layers/convolutional/base_conv.py, base_conv_transpose.py, base_depthwise_conv.py,
  * base_separable_conv.py. */
+#include "layers/describe.h"
 #include "layers/spatial.h"
 #include <keratin/layers/convolutional.h>
 
@@ -297,11 +298,11 @@ done:
 /* ------------------------------------------------------------------------------- call */
 
 /* The input, channels last; checked against the channels the kernel was built for. */
-static krt_status enter(const krt_layer *l, const krt_call *c, const conv *v, int64_t channels,
+static krt_status enter(const krt_layer *l, krt_call *c, const conv *v, int64_t channels,
                         krt_value **x)
 {
     krt_status st = KRT_OK;
-    krt_value *const in = krt_call_input(c, 0);
+    krt_value *const in = krti_float_input(c, 0);
 
     if (in == NULL)
         return c->g->status;
@@ -456,9 +457,6 @@ done:
 /* ------------------------------------------------------------------------------- classes */
 
 /* Fields stand in the order of get_config(), which is the order of the keys in files. */
-/* clang-format off */
-#define IGNORED(key) {key, KRT_FIELD_IGNORED, 0}
-/* clang-format on */
 #define SIZE_FIELDS(T, N) \
     KRT_FIELD(T, INT##N, kernel_size), KRT_FIELD(T, INT##N, strides), KRT_FIELD(T, STRING, padding)
 #define FORMAT_FIELDS(T, N) KRT_FIELD(T, STRING, data_format), KRT_FIELD(T, INT##N, dilation_rate)
@@ -474,26 +472,18 @@ done:
         KRT_FIELD(T, OBJECT, pointwise_regularizer), KRT_FIELD(T, OBJECT, bias_regularizer),    \
         KRT_FIELD(T, OBJECT, activity_regularizer), KRT_FIELD(T, OBJECT, depthwise_constraint), \
         KRT_FIELD(T, OBJECT, pointwise_constraint), KRT_FIELD(T, OBJECT, bias_constraint)
-/* tf.keras wrote these for layers that never had a use for them. */
-#define OLD_OBJECTS                                                                             \
-    IGNORED("kernel_initializer"), IGNORED("kernel_regularizer"), IGNORED("kernel_constraint"), \
-        IGNORED("groups")
-
 #define CONV_FIELDS(T, N)                                                                          \
     KRT_FIELD(T, INT, filters), SIZE_FIELDS(T, N), FORMAT_FIELDS(T, N), KRT_FIELD(T, INT, groups), \
-        OUTPUT_FIELDS(T), KERNEL_OBJECTS(T, kernel), IGNORED("lora_rank"), IGNORED("lora_alpha"),  \
-        KRT_BASE_FIELDS(T)
-#define TRANSPOSE_FIELDS(T, N)                                                               \
-    KRT_FIELD(T, INT, filters), SIZE_FIELDS(T, N), KRT_FIELD(T, INT##N, output_padding),     \
-        FORMAT_FIELDS(T, N), OUTPUT_FIELDS(T), KERNEL_OBJECTS(T, kernel), IGNORED("groups"), \
-        KRT_BASE_FIELDS(T)
+        OUTPUT_FIELDS(T), KERNEL_OBJECTS(T, kernel), KRT_BASE_FIELDS(T)
+#define TRANSPOSE_FIELDS(T, N)                                                           \
+    KRT_FIELD(T, INT, filters), SIZE_FIELDS(T, N), KRT_FIELD(T, INT##N, output_padding), \
+        FORMAT_FIELDS(T, N), OUTPUT_FIELDS(T), KERNEL_OBJECTS(T, kernel), KRT_BASE_FIELDS(T)
 #define DEPTHWISE_FIELDS(T, N)                                                                     \
     KRT_FIELD(T, INT, depth_multiplier), SIZE_FIELDS(T, N), FORMAT_FIELDS(T, N), OUTPUT_FIELDS(T), \
-        KERNEL_OBJECTS(T, depthwise), OLD_OBJECTS, KRT_BASE_FIELDS(T)
+        KERNEL_OBJECTS(T, depthwise), KRT_BASE_FIELDS(T)
 #define SEPARABLE_FIELDS(T, N)                                                          \
     KRT_FIELD(T, INT, depth_multiplier), KRT_FIELD(T, INT, filters), SIZE_FIELDS(T, N), \
-        FORMAT_FIELDS(T, N), OUTPUT_FIELDS(T), SEPARABLE_OBJECTS(T), OLD_OBJECTS,       \
-        KRT_BASE_FIELDS(T)
+        FORMAT_FIELDS(T, N), OUTPUT_FIELDS(T), SEPARABLE_OBJECTS(T), KRT_BASE_FIELDS(T)
 
 /* X(identifier, class, defaults, fields, build and call) */
 #define CLASSES(X)                                                                   \

@@ -5,7 +5,8 @@
  * here as Keras composes it, so that numbers agree to the last few bits: what Keras computes in
  * float32 whatever comes in is computed in float32, epsilon goes under the root, scale into the
  * factor and shift into the offset. Keras: layers/normalization/, ops/nn.py. */
-#include "layers/layer.h"
+#include "layers/describe.h"
+#include <keratin/layers/initializers.h>
 #include <keratin/layers/normalization.h>
 
 /* ------------------------------------------------------------------------------- shared */
@@ -93,12 +94,6 @@ static krt_value *reshaped(krti_graph *g, krt_value *v, krt_shape shape)
     return v != NULL ? krti_reshape(g, v, shape) : NULL;
 }
 
-/* Keras's result_type(dtype, "float32"): half floats and integers are computed in float32. */
-static krt_value *at_least_float32(krti_graph *g, krt_value *x)
-{
-    return x != NULL ? krti_cast(g, x, krti_result_dtype(x->dtype, KRT_FLOAT32)) : NULL;
-}
-
 static krt_value *rsqrt_above(krti_graph *g, krt_value *x, double epsilon)
 {
     return krti_rsqrt(g, krti_affine(g, x, 1, epsilon, 0));
@@ -159,7 +154,7 @@ done:
 static krt_status batch_call(const krt_layer *l, const void *args, krt_call *c)
 {
     const krt_batch_normalization_args *a = args;
-    krt_value *const x = at_least_float32(c->g, krt_call_input(c, 0));
+    krt_value *const x = krti_float_input(c, 0);
     krt_value *const mean = krt_call_weight(c, "moving_mean");
     krt_value *const variance = krt_call_weight(c, "moving_variance");
     krt_value *const gamma = optional_weight(c, "gamma", a->scale);
@@ -198,7 +193,7 @@ static krt_status layer_call(const krt_layer *l, const void *args, krt_call *c)
 {
     const krt_layer_normalization_args *a = args;
     krti_graph *const g = c->g;
-    krt_value *const x = at_least_float32(g, krt_call_input(c, 0));
+    krt_value *const x = krti_float_input(c, 0);
     krt_value *gamma = optional_weight(c, "gamma", a->scale || a->rms_scaling);
     krt_value *beta = optional_weight(c, "beta", a->center && !a->rms_scaling);
     krt_value *mean, *variance;
@@ -319,7 +314,7 @@ static krt_value *group_normalize(krt_call *c, const krt_group_normalization_arg
 static krt_status group_call(const krt_layer *l, const void *args, krt_call *c)
 {
     const krt_group_normalization_args *a = args;
-    krt_value *const x = at_least_float32(c->g, krt_call_input(c, 0));
+    krt_value *const x = krti_float_input(c, 0);
 
     if (x == NULL)
         return c->g->status;
@@ -355,7 +350,7 @@ static krt_status rms_call(const krt_layer *l, const void *args, krt_call *c)
 {
     const krt_rms_normalization_args *a = args;
     krti_graph *const g = c->g;
-    krt_value *const x = at_least_float32(g, krt_call_input(c, 0));
+    krt_value *const x = krti_float_input(c, 0);
     int axes[KRT_MAX_RANK];
 
     if (x == NULL)
@@ -372,7 +367,7 @@ static krt_status unit_call(const krt_layer *l, const void *args, krt_call *c)
 {
     const krt_unit_normalization_args *a = args;
     krti_graph *const g = c->g;
-    krt_value *const x = at_least_float32(g, krt_call_input(c, 0));
+    krt_value *const x = krti_float_input(c, 0);
     int axes[KRT_MAX_RANK];
 
     if (x == NULL)
@@ -408,10 +403,11 @@ done:
     return st;
 }
 
+static const krt_spec *const normal = KRT_TRUNCATED_NORMAL(.stddev = 0.02);
+
 /* The kernel belongs to the inner layer and is saved here once more, before vector_u. */
 static krt_status spectral_build(krt_layer *l, const void *args, const krt_shape *inputs, size_t n)
 {
-    static const krt_spec zeros = {sizeof(krt_spec), "Zeros"};
     krt_layer *const inner = krti_layer_inner(l, "layer");
     krt_status st = KRT_OK;
 
@@ -430,7 +426,7 @@ static krt_status spectral_build(krt_layer *l, const void *args, const krt_shape
                                inner->class_name);
     TRY(krti_layer_add_shared(l, kernel));
     const krt_shape shape = kernel->tensor->shape;
-    TRY(krt_layer_add_weight(l, "vector_u", (krt_shape){2, {1, shape.dim[shape.rank - 1]}}, &zeros,
+    TRY(krt_layer_add_weight(l, "vector_u", (krt_shape){2, {1, shape.dim[shape.rank - 1]}}, normal,
                              false));
 
 done:

@@ -4,6 +4,7 @@
  * table. Everything is described channels last, so that the transposes of channels-first layers in
  * a row cancel. Keras: layers/pooling/base_pooling.py, base_global_pooling.py,
  * base_adaptive_pooling.py, global_average_pooling1d.py. */
+#include "layers/describe.h"
 #include "layers/spatial.h"
 #include <keratin/layers/pooling.h>
 
@@ -24,9 +25,9 @@ static int rank_of(const krt_layer *l)
 }
 
 /* The input, channels last. */
-static krt_status enter(const krt_layer *l, const krt_call *c, krt_value **x)
+static krt_status enter(const krt_layer *l, krt_call *c, krt_value **x)
 {
-    krt_value *const in = krt_call_input(c, 0);
+    krt_value *const in = krti_cast_input(c, 0);
 
     if (in == NULL)
         return c->g->status;
@@ -106,7 +107,11 @@ static krt_status pool_call(const krt_layer *l, const void *args, krt_call *c)
         return c->g->status;
     TRY(check_output_size(l, &p, x->shape));
     TRY(krti_window_make(c->g, &w, x, p.rank, p.size, p.stride, ones, *p.padding));
-    st = leave(l, c, is_average(l) ? krti_avg_pool(c->g, x, &w) : krti_max_pool(c->g, x, &w));
+    if (is_average(l))
+        return leave(l, c, krti_avg_pool(c->g, krti_as_float32(c->g, x), &w));
+    /* Windows are compared as floats; what came as integers goes as integers. */
+    krt_value *const max = krti_max_pool(c->g, krti_as_float32(c->g, x), &w);
+    st = leave(l, c, krti_cast(c->g, max, x->dtype));
 
 done:
     return st;
@@ -140,7 +145,7 @@ static krt_status global_call(const krt_layer *l, const void *args, krt_call *c)
     static const int axes[3] = {1, 2, 3};
     const krt_global_pooling_args *a = args;
     const int rank = rank_of(l);
-    krt_value *const mask = c->in_mask != NULL ? c->in_mask[0] : NULL;
+    krt_value *const mask = krti_call_mask(c, 1);
     krt_value *x = NULL, *y;
     const krt_status st = enter(l, c, &x);
 
@@ -180,6 +185,7 @@ static krt_status adaptive_call(const krt_layer *l, const void *args, krt_call *
     (void)args;
     if (st != KRT_OK)
         return st;
+    x = krti_as_float32(c->g, x);
     return leave(l, c,
                  is_average(l) ? krti_adaptive_avg_pool(c->g, x, rank_of(l), size)
                                : krti_adaptive_max_pool(c->g, x, rank_of(l), size));
