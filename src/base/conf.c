@@ -259,9 +259,8 @@ static bool list_equal(const krti_conf *a, const krti_conf *b)
     if (a->as.list.n != b->as.list.n)
         return false;
     for (size_t i = 0; i < a->as.list.n; i++) {
-        const krti_conf *other = a->kind == KRTI_CONF_DICT
-                                     ? krti_conf_get(b, a->as.list.keys[i])
-                                     : b->as.list.items[i];
+        const krti_conf *other =
+            a->kind == KRTI_CONF_DICT ? krti_conf_get(b, a->as.list.keys[i]) : b->as.list.items[i];
 
         if (other == NULL || !krti_conf_equal(a->as.list.items[i], other))
             return false;

@@ -3,6 +3,7 @@
  * Every block carries its size in a 64-byte prefix, so that a host allocator gets the sized free
  * it is promised and the caller gets memory aligned for any vector load. */
 #include "base/ctx.h"
+#include "base/fs.h"
 #include "base/map.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { PREFIX = 64, ALIGN = 64 };
+enum { PREFIX = 64, ALIGN = 64, LARGE = 4 << 20 };
 
 /* ------------------------------------------------------------------------------- memory */
 
@@ -18,8 +19,11 @@ static void *libc_alloc(void *user, size_t size, size_t align)
 {
     (void)user;
     const size_t rounded = (size + align - 1) / align * align;
+    void *p = aligned_alloc(align, rounded);
 
-    return aligned_alloc(align, rounded);
+    if (p != NULL && size >= LARGE)
+        krti_advise_large(p, size);
+    return p;
 }
 
 static void libc_free(void *user, void *p, size_t size)
@@ -181,8 +185,8 @@ const char *krt_status_name(krt_status status)
     switch (status) {
     case KRT_OK:
         return "KRT_OK";
-#define X(name, value, text)                                                                       \
-    case KRT_##name:                                                                               \
+#define X(name, value, text) \
+    case KRT_##name:         \
         return "KRT_" #name;
         KRT_STATUS_MAP(X)
 #undef X
@@ -195,8 +199,8 @@ const char *krt_status_text(krt_status status)
     switch (status) {
     case KRT_OK:
         return "done";
-#define X(name, value, text)                                                                       \
-    case KRT_##name:                                                                               \
+#define X(name, value, text) \
+    case KRT_##name:         \
         return text;
         KRT_STATUS_MAP(X)
 #undef X

@@ -286,6 +286,21 @@ krt_status krti_write_parts(krt_ctx *k, const char *filepath, const krti_part *p
     return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
 }
 
+void krti_advise_large(void *p, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t start = ((uintptr_t)p + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)p + size) / page * page;
+
+    if (end > start)
+        (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
+#else
+    (void)p;
+    (void)size;
+#endif
+}
+
 int krti_num_processors(void)
 {
     cpu_set_t set;

@@ -101,6 +101,7 @@ static bool is_row_scaling(const krti_node *n)
 static void scale_rows(float *restrict y, const float *restrict x, const float *restrict scale,
                        size_t rows, size_t columns)
 {
+#pragma omp parallel for schedule(static) if (rows * columns > 65536)
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
             y[i * columns + j] = x[i * columns + j] * scale[j];

@@ -66,15 +66,17 @@ static void fill_panels(void *dst, const void *src, void *user)
     const float *x = src;
     float *y = dst;
 
+#pragma omp parallel for schedule(static) if (f->k * f->n > 65536)
     for (size_t first = 0; first < f->n; first += (size_t)f->panel) {
         const size_t left = f->n - first;
         const size_t columns = left < (size_t)f->panel ? left : (size_t)f->panel;
         const size_t vector = (size_t)f->vector;
         const size_t wide = (columns + vector - 1) / vector * vector;
+        float *panel = y + first * f->k;
 
-        for (size_t i = 0; i < f->k; i++, y += wide) {
-            memcpy(y, x + i * f->n + first, columns * sizeof *y);
-            memset(y + columns, 0, (wide - columns) * sizeof *y);
+        for (size_t i = 0; i < f->k; i++, panel += wide) {
+            memcpy(panel, x + i * f->n + first, columns * sizeof *panel);
+            memset(panel + columns, 0, (wide - columns) * sizeof *panel);
         }
     }
 }

@@ -47,25 +47,48 @@ dnn_md_ref dnn_md_ref_of(const dnn_md *md)
 #endif
 }
 
-/* A name for a layout, for the key of a packed form. */
+static uint64_t mix(uint64_t h, const void *bytes, size_t size)
+{
+    const unsigned char *p = bytes;
+
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ p[i]) * 0x100000001B3u;
+    return h;
+}
+
+/* A name for a layout, for the key of a packed form; 0 where a layout is its library's secret.
+ * Version 3 hides the struct, and its serialized form came late (3.4), so what makes a blocked
+ * layout is asked piece by piece. */
 static uint64_t md_hash(dnn_md_ref md)
 {
     uint64_t h = 0xCBF29CE484222325u;
 #if DNNL_VERSION_MAJOR >= 3
-    uint8_t blob[1024];
-    size_t size = sizeof blob;
+    static const dnnl_query_t by_axis[] = {dnnl_query_dims, dnnl_query_padded_dims,
+                                           dnnl_query_padded_offsets, dnnl_query_strides};
+    static const dnnl_query_t by_block[] = {dnnl_query_inner_blks, dnnl_query_inner_idxs};
+    dnnl_format_kind_t kind = dnnl_format_kind_undef;
+    const dnnl_dims_t *v = NULL;
+    int n = 0, blocks = 0;
 
-    if (dnnl_memory_desc_get_blob(NULL, &size, md) != dnnl_success || size > sizeof blob ||
-        dnnl_memory_desc_get_blob(blob, &size, md) != dnnl_success)
-        size = 0;
-    const unsigned char *p = blob;
-#else
-    const unsigned char *p = (const unsigned char *)md;
-    const size_t size = sizeof *md;
-#endif
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ p[i]) * 0x100000001B3u;
+    if (dnnl_memory_desc_query(md, dnnl_query_format_kind, &kind) != dnnl_success ||
+        kind != dnnl_blocked ||
+        dnnl_memory_desc_query(md, dnnl_query_ndims_s32, &n) != dnnl_success ||
+        dnnl_memory_desc_query(md, dnnl_query_inner_nblks_s32, &blocks) != dnnl_success)
+        return 0;
+    for (size_t i = 0; i < KRTI_COUNT(by_axis); i++) {
+        if (dnnl_memory_desc_query(md, by_axis[i], &v) != dnnl_success)
+            return 0;
+        h = mix(h, *v, (size_t)n * sizeof **v);
+    }
+    for (size_t i = 0; i < KRTI_COUNT(by_block); i++) {
+        if (dnnl_memory_desc_query(md, by_block[i], &v) != dnnl_success)
+            return 0;
+        h = mix(h, *v, (size_t)blocks * sizeof **v);
+    }
     return h;
+#else
+    return mix(h, md, sizeof *md);
+#endif
 }
 
 void dnn_strides(dnnl_dim_t *strides, int n, const dnnl_dim_t *dims, const int *memory_order)
@@ -295,6 +318,7 @@ static void fill_reordered(void *dst, const void *src, void *user)
 krt_status dnn_pack(krti_build *b, krti_step *s, dnn_step *d, int input, dnn_md_ref from,
                     dnn_md_ref to, const void **out)
 {
+    const uint64_t plain_name = md_hash(from), packed_name = md_hash(to);
     reorder r = {d->engine, from, to};
     char key[64];
 
@@ -303,7 +327,9 @@ krt_status dnn_pack(krti_build *b, krti_step *s, dnn_step *d, int input, dnn_md_
         *out = krti_build_static(b, s->node->in[input]);
         return *out != NULL ? KRT_OK : krt_ctx_error(b->k)->status;
     }
-    snprintf(key, sizeof key, "onednn:%016" PRIx64 ":%016" PRIx64, md_hash(from), md_hash(to));
+    if (plain_name == 0 || packed_name == 0)
+        return dnn_check(b, s, dnnl_unimplemented, "to tell its layout");
+    snprintf(key, sizeof key, "onednn:%016" PRIx64 ":%016" PRIx64, plain_name, packed_name);
     const krti_pack_form form = {key, dnnl_memory_desc_get_size(to), fill_reordered, &r};
     return krti_build_pack(b, s->node->in[input], &form, out);
 }
