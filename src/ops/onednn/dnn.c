@@ -57,7 +57,7 @@ static uint64_t mix(uint64_t h, const void *bytes, size_t size)
 }
 
 /* A name for a layout, for the key of a packed form; 0 where a layout is its library's secret.
- * Version 3 hides the struct, and its serialized form came late (3.4), so what makes a blocked
+ * Version 3 hides the struct, and its serialized form came only with later releases, so what makes a blocked
  * layout is asked piece by piece. */
 static uint64_t md_hash(dnn_md_ref md)
 {
