@@ -341,7 +341,7 @@ static krt_status dot_init(krt_layer *l, void *args)
 
 static krt_status dot_build(krt_layer *l, const void *args, const krt_shape *inputs, size_t n)
 {
-    int axis[2];
+    int axis[2] = {0, 0};
     char a[160], b[160];
 
     if (n != 2)
