@@ -1,6 +1,9 @@
 /* Fast kernels against the reference: one list of small graphs, each compiled three ways (native,
  * oneDNN, reference) and run on the same numbers. Tolerance 2e-5 of the largest result, since sums
  * are made in another order; elementwise functions 2e-6. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* setenv */
+#endif
 #include "testing.h"
 
 #include "ops/plan.h"
