@@ -202,18 +202,27 @@ static void move_bytes(krt_tensor *to, krt_tensor *from)
     from->size_bytes = old.size_bytes;
 }
 
+static krt_status read_pairs(krti_match *m, krt_tensor **read)
+{
+    krti_want *wants = krti_array(m->k, m->num_pairs, sizeof *wants);
+    krt_status st = wants != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
+        wants[i] = (krti_want){m->pairs[i].array, m->pairs[i].variable->tensor->dtype};
+    if (st == KRT_OK)
+        st = krti_store_tensors(m->store, wants, m->num_pairs, read);
+    for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
+        if (m->pairs[i].flip)
+            st = flip_kernel(&read[i]);
+    krti_free(m->k, wants);
+    return st;
+}
+
 krt_status krti_match_commit(krti_match *m)
 {
     krt_tensor **read = krti_array(m->k, m->num_pairs, sizeof *read);
-    krt_status st = read != NULL ? KRT_OK : KRT_E_NOMEM;
+    krt_status st = read != NULL ? read_pairs(m, read) : KRT_E_NOMEM;
 
-    for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++) {
-        const krti_pair *p = &m->pairs[i];
-
-        st = krti_store_tensor(m->store, p->array, p->variable->tensor->dtype, &read[i]);
-        if (st == KRT_OK && p->flip)
-            st = flip_kernel(&read[i]);
-    }
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
         move_bytes(m->pairs[i].variable->tensor, read[i]);
     for (size_t i = 0; read != NULL && i < m->num_pairs; i++)

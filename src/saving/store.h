@@ -94,9 +94,15 @@ krt_status krti_legacy_h5_list(krti_store *s, size_t file, const char *group);
 const krti_store_object *krti_store_find(const krti_store *s, const char *path);
 /* Whether an object has this path or lies below it. */
 bool krti_store_has_group(const krti_store *s, const char *path);
-/* Reads one array as `wanted` (KRT_DTYPE_NONE: as it lies). Used in place when it is contiguous,
- * aligned, in the machine's byte order and of that type; else converted. */
-krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype wanted, krt_tensor **out);
+/* Reads arrays as these dtypes (KRT_DTYPE_NONE: as they lie); store_read.c. An array is used where
+ * it lies when it is contiguous, aligned, in the machine's byte order and of that type; the others
+ * go into one block of memory. On failure every out is NULL. */
+typedef struct krti_want {
+    size_t array;
+    krt_dtype dtype;
+} krti_want;
+krt_status krti_store_tensors(krti_store *s, const krti_want *wants, size_t n, krt_tensor **out);
+krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype dtype, krt_tensor **out);
 
 /* Compares texts with runs of digits as numbers: dense_2 before dense_10. */
 int krti_natural_compare(const char *a, const char *b);

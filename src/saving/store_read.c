@@ -1,0 +1,246 @@
+/* Reading the arrays of a store: where they lie, or into one block of memory. See store.h.
+ *
+ * Inside an archive weights begin at any address, so three files of four must be copied: hundreds of
+ * megabytes, which is why the block is one, is not cleared first, and is filled by several threads.
+ * The pages copied from are given back as it goes, so that memory holds the weights once. */
+#include "saving/store.h"
+
+static bool is_native(const krti_h5_type *t)
+{
+    const uint16_t one = 1;
+    unsigned char first;
+
+    memcpy(&first, &one, 1);
+    return t->size == 1 || t->big_endian == (first == 0);
+}
+
+/* Elements as they lie in a file, and where and as what they go. */
+typedef struct copying {
+    const unsigned char *from;
+    unsigned char *to;
+    krt_dtype from_dtype, to_dtype;
+    size_t n;
+    bool native;
+} copying;
+
+/* Elements in native order and aligned, in `buffer`. Bools may be any byte in a file; everything
+ * behind this expects 0 or 1. */
+static void straighten(const copying *c, void *buffer, size_t first, size_t n)
+{
+    const size_t size = krt_dtype_size(c->from_dtype);
+    const unsigned char *src = c->from + first * size;
+    unsigned char *dst = buffer;
+
+    if (c->from_dtype == KRT_BOOL)
+        krti_convert(dst, KRT_BOOL, src, KRT_UINT8, n);
+    else if (c->native)
+        memcpy(dst, src, n * size);
+    else
+        for (size_t i = 0; i < n * size; i++)
+            dst[i] = src[i - i % size + size - 1 - i % size];
+}
+
+enum { BLOCK = 512 }; /* elements converted at a time: they stay in the nearest cache */
+
+static void copy_elements(const copying *c)
+{
+    const size_t to_size = krt_dtype_size(c->to_dtype);
+    const bool is_plain = c->native && c->from_dtype != KRT_BOOL;
+    uint64_t buffer[BLOCK];
+
+    if (is_plain && c->from_dtype == c->to_dtype) {
+        memcpy(c->to, c->from, c->n * to_size);
+        return;
+    }
+    for (size_t i = 0; i < c->n; i += BLOCK) {
+        const size_t n = c->n - i < BLOCK ? c->n - i : BLOCK;
+
+        straighten(c, buffer, i, n);
+        krti_convert(c->to + i * to_size, c->to_dtype, buffer, c->from_dtype, n);
+    }
+}
+
+/* --- one array --- */
+
+typedef struct reading {
+    krti_store *s;
+    krt_tensor **out;
+    copying *jobs;   /* what is left to be copied */
+    size_t *indices; /* of each in `out` */
+    size_t num_jobs, block_bytes;
+} reading;
+
+static krt_status cannot_read(krt_ctx *k, const krti_store_array *a, const krti_h5_type *t)
+{
+    if (t->rank > KRT_MAX_RANK)
+        return krti_fail(k, KRT_E_UNSUPPORTED, a->entry,
+                         "the array has %d axes, at most %d are read", t->rank, KRT_MAX_RANK);
+    return krti_fail(k, KRT_E_UNSUPPORTED, a->entry,
+                     "elements of %u bytes of type %s are none of Keras's numbers", t->size,
+                     t->class_name);
+}
+
+/* Deflate cannot do better than 1032 to 1; data that was never written would cost nothing at all. */
+enum { BOMB_SIZE = 16 << 20, BOMB_RATIO = 1100 };
+
+static krt_status check_bomb(krt_ctx *k, const krti_store_array *a, const krti_h5_dataset *d)
+{
+    if ((d->is_contiguous && d->stored_bytes > 0) || d->size_bytes <= BOMB_SIZE ||
+        d->size_bytes / BOMB_RATIO <= d->stored_bytes)
+        return KRT_OK;
+    return krti_fail(
+        k, KRT_E_UNSAFE, a->entry,
+        "Not allowed: H5 dataset declares %llu bytes but only %llu are stored on disk; "
+        "refusing to load a potential decompression/shape bomb",
+        (unsigned long long)d->size_bytes, (unsigned long long)d->stored_bytes);
+}
+
+/* A tensor of its own for elements that are in memory already, just inflated. */
+static krt_status convert_now(krti_store *s, copying *c, krt_shape shape, krt_tensor **out)
+{
+    krti_bytes *bytes = NULL;
+    krt_status st = KRT_OK;
+
+    c->to = krti_alloc_raw(s->k, c->n * krt_dtype_size(c->to_dtype));
+    if (c->to == NULL)
+        return KRT_E_NOMEM;
+    TRY(krti_bytes_take(s->k, &bytes, c->to, c->n * krt_dtype_size(c->to_dtype)));
+    copy_elements(c);
+    TRY(krti_tensor_map(s->k, out, c->to_dtype, shape, bytes, c->to));
+
+done:
+    krti_bytes_drop(bytes);
+    return st;
+}
+
+static void add_job(reading *r, const copying *c, size_t index)
+{
+    const size_t size = c->n * krt_dtype_size(c->to_dtype);
+
+    r->jobs[r->num_jobs] = *c;
+    r->indices[r->num_jobs++] = index;
+    r->block_bytes += (size + 63) / 64 * 64;
+}
+
+static krt_status open_array(krti_store *s, const krti_store_array *a, krti_h5_dataset *d)
+{
+    size_t size = 0;
+    krt_status st = krti_h5_dataset_open(s->files[a->file].h5, a->header, d);
+
+    if (st != KRT_OK)
+        return st;
+    if (a->dtype == KRT_DTYPE_NONE || !krti_shape_bytes(a->shape, a->dtype, &size))
+        return cannot_read(s->k, a, &d->type);
+    if (d->size_bytes != size)
+        return krti_fail(s->k, KRT_E_CORRUPT, a->entry, "the file changed while it was read");
+    return check_bomb(s->k, a, d);
+}
+
+/* Makes the tensor, or leaves it to be copied. */
+static krt_status begin_array(reading *r, const krti_want *want, size_t index)
+{
+    krti_store *s = r->s;
+    const krti_store_array *a = &s->arrays[want->array];
+    const krti_store_file *f = &s->files[a->file];
+    krti_h5_dataset d;
+    const void *data = NULL;
+    krti_bytes *owned = NULL;
+    krt_status st = KRT_OK;
+
+    TRY(open_array(s, a, &d));
+    TRY(krti_h5_dataset_read(f->h5, a->header, &d, &data, &owned));
+    copying c = {.from = data,
+                 .from_dtype = a->dtype,
+                 .to_dtype = want->dtype != KRT_DTYPE_NONE ? want->dtype : a->dtype,
+                 .n = (size_t)(d.size_bytes / krt_dtype_size(a->dtype)),
+                 .native = is_native(&d.type)};
+    const bool is_plain = c.native && c.from_dtype == c.to_dtype && c.from_dtype != KRT_BOOL;
+    const bool is_aligned = (uintptr_t)data % krt_dtype_size(a->dtype) == 0;
+
+    if (is_plain && is_aligned && c.n > 0)
+        st = krti_tensor_map(s->k, &r->out[index], a->dtype, a->shape,
+                             owned != NULL ? owned : f->bytes, data);
+    else if (owned != NULL)
+        st = convert_now(s, &c, a->shape, &r->out[index]);
+    else
+        add_job(r, &c, index);
+
+done:
+    krti_bytes_drop(owned);
+    return krti_fail_in_object(s->k, st, a->entry);
+}
+
+/* --- all of them --- */
+
+static void run_jobs(reading *r, const krti_want *wants)
+{
+    const krt_ctx *k = r->s->k;
+    const int threads = k->threads > 0 ? k->threads : krti_num_processors();
+
+    (void)threads;
+#ifdef _OPENMP
+#pragma omp parallel for schedule(dynamic) num_threads(threads) if (r->block_bytes > (1 << 20))
+#endif
+    for (size_t i = 0; i < r->num_jobs; i++) {
+        const copying *c = &r->jobs[i];
+        const krti_store_array *a = &r->s->arrays[wants[r->indices[i]].array];
+
+        copy_elements(c);
+        krti_bytes_forget(r->s->files[a->file].bytes, c->from,
+                          c->n * krt_dtype_size(c->from_dtype));
+    }
+}
+
+static krt_status copy_rest(reading *r, const krti_want *wants)
+{
+    krt_ctx *k = r->s->k;
+    unsigned char *block = krti_alloc_raw(k, r->block_bytes);
+    krti_bytes *bytes = NULL;
+    krt_status st = KRT_OK;
+
+    if (block == NULL)
+        return KRT_E_NOMEM;
+    TRY(krti_bytes_take(k, &bytes, block, r->block_bytes));
+    for (size_t i = 0; i < r->num_jobs; i++) {
+        copying *c = &r->jobs[i];
+        const krti_store_array *a = &r->s->arrays[wants[r->indices[i]].array];
+
+        c->to = block;
+        block += (c->n * krt_dtype_size(c->to_dtype) + 63) / 64 * 64;
+        TRY(krti_tensor_map(k, &r->out[r->indices[i]], c->to_dtype, a->shape, bytes, c->to));
+    }
+    run_jobs(r, wants);
+
+done:
+    krti_bytes_drop(bytes);
+    return st;
+}
+
+krt_status krti_store_tensors(krti_store *s, const krti_want *wants, size_t n, krt_tensor **out)
+{
+    reading r = {.s = s,
+                 .out = out,
+                 .jobs = krti_array(s->k, n, sizeof *r.jobs),
+                 .indices = krti_array(s->k, n, sizeof *r.indices)};
+    krt_status st = r.jobs != NULL && r.indices != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    memset(out, 0, n * sizeof(krt_tensor *));
+    for (size_t i = 0; st == KRT_OK && i < n; i++)
+        st = begin_array(&r, &wants[i], i);
+    if (st == KRT_OK && r.num_jobs > 0)
+        st = copy_rest(&r, wants);
+    for (size_t i = 0; st != KRT_OK && i < n; i++) {
+        krt_tensor_free(out[i]);
+        out[i] = NULL;
+    }
+    krti_free(s->k, r.jobs);
+    krti_free(s->k, r.indices);
+    return st;
+}
+
+krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype dtype, krt_tensor **out)
+{
+    const krti_want want = {array, dtype};
+
+    return krti_store_tensors(s, &want, 1, out);
+}
