@@ -3,6 +3,9 @@
  * A case is NAME.npz with inputs, outputs and tolerances, beside the models it belongs to: NAME.keras,
  * or any file whose name begins with NAME followed by a dot or two underscores. Set KERATIN_CASE to
  * a part of a path to run only those. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* scandir */
+#endif
 #include "testing.h"
 
 #include <keratin/saving.h>
