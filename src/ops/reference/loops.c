@@ -85,13 +85,14 @@ krti_split krti_split_at(krt_shape s, int axis)
     return split;
 }
 
-#define COPY(TYPE)                                 \
-    do {                                           \
-        TYPE *d = dst;                             \
-        const TYPE *s = src;                       \
-                                                   \
-        for (int64_t i = 0; i < n; i++)            \
-            d[i * dst_stride] = s[i * src_stride]; \
+/* memcpy of a constant size is one move, and may read what was written as another type. */
+#define COPY(SIZE)                                                              \
+    do {                                                                        \
+        unsigned char *d = dst;                                                 \
+        const unsigned char *s = src;                                           \
+                                                                                \
+        for (int64_t i = 0; i < n; i++)                                         \
+            memcpy(d + i * dst_stride * SIZE, s + i * src_stride * SIZE, SIZE); \
     } while (0)
 
 void krti_copy_run(void *dst, int64_t dst_stride, const void *src, int64_t src_stride, int64_t n,
@@ -102,11 +103,11 @@ void krti_copy_run(void *dst, int64_t dst_stride, const void *src, int64_t src_s
     if (dst_stride == 1 && src_stride == 1)
         memcpy(dst, src, (size_t)n * size);
     else if (size == 8)
-        COPY(uint64_t);
+        COPY(8);
     else if (size == 4)
-        COPY(uint32_t);
+        COPY(4);
     else if (size == 2)
-        COPY(uint16_t);
+        COPY(2);
     else
-        COPY(uint8_t);
+        COPY(1);
 }

@@ -157,6 +157,23 @@ BINARY(logical_xor, [KRT_BOOL] = logical_xor_of2_bool)
 
 /* ------------------------------------------------------------------------------- where, cast */
 
+/* One last loop; elements are picked whole, whatever they mean. */
+#define PICK(SIZE)                                                                               \
+    static void pick_##SIZE(const unsigned char *condition, const unsigned char *a,              \
+                            const unsigned char *b, unsigned char *y, const krti_loops *l)       \
+    {                                                                                            \
+        const int last = l->rank - 1;                                                            \
+        const int64_t sc = l->stride[0][last], sa = l->stride[1][last], sb = l->stride[2][last]; \
+                                                                                                 \
+        for (int64_t i = 0; i < l->dim[last]; i++)                                               \
+            memcpy(y + i * SIZE, condition[i * sc] != 0 ? a + i * sa * SIZE : b + i * sb * SIZE, \
+                   SIZE);                                                                        \
+    }
+PICK(1)
+PICK(2)
+PICK(4)
+PICK(8)
+
 void krti_ref_where(const krti_node *n, const krti_view *in, krti_view *out)
 {
     const size_t size = krt_dtype_size(out->dtype);
@@ -170,17 +187,13 @@ void krti_ref_where(const krti_node *n, const krti_view *in, krti_view *out)
     krti_loops_init(&l, out->shape.rank, out->shape.dim, 4, strides);
     if (krti_loops_empty(&l))
         return;
-    const int last = l.rank - 1;
-    do {
-        const unsigned char *condition = at(&in[0], l.offset[0]);
-
-        for (int64_t i = 0; i < l.dim[last]; i++) {
-            const int which = condition[i * l.stride[0][last]] != 0 ? 1 : 2;
-
-            memcpy(at(out, l.offset[3] + i),
-                   at(&in[which], l.offset[which] + i * l.stride[which][last]), size);
-        }
-    } while (krti_loops_next(&l));
+    do
+        (size == 8   ? pick_8
+         : size == 4 ? pick_4
+         : size == 2 ? pick_2
+                     : pick_1)(at(&in[0], l.offset[0]), at(&in[1], l.offset[1]),
+                               at(&in[2], l.offset[2]), at(out, l.offset[3]), &l);
+    while (krti_loops_next(&l));
 }
 
 void krti_ref_cast(const krti_node *n, const krti_view *in, krti_view *out)

@@ -187,6 +187,22 @@ TEST(shapes_broadcast)
     krti_graph_free(g);
 }
 
+TEST(where_picks_elements_of_any_width)
+{
+    static const krt_dtype dtypes[] = {KRT_BOOL, KRT_INT16, KRT_INT32, KRT_FLOAT64, KRT_UINT64};
+
+    for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
+        krti_graph *g = graph_new(t);
+        krt_value *a = VALUES(g, dtypes[i], KRT_SHAPE(2, 2), 1, 1, 0, 1);
+        krt_value *b = VALUES(g, dtypes[i], KRT_SHAPE(2, 1), 0, 1);
+        krt_value *y = krti_where(g, bools(g, KRT_SHAPE(2), 1, 0), a, b);
+
+        EXPECT(y, KRT_SHAPE(2, 2), 1, 0, 0, 1);
+        EXPECT_DTYPE(y, dtypes[i]);
+        krti_graph_free(g);
+    }
+}
+
 TEST(an_empty_array_is_no_work)
 {
     krti_graph *g = graph_new(t);
@@ -325,9 +341,9 @@ int main(void)
                UNIT(activations_give_keras_numbers), UNIT(relu_takes_slope_threshold_and_ceiling),
                UNIT(nothing_overflows_on_the_way), UNIT(not_a_number_stays_one),
                UNIT(division_rounds_down_and_its_rest_has_the_divisors_sign), UNIT(two_inputs_meet),
-               UNIT(shapes_broadcast), UNIT(an_empty_array_is_no_work),
-               UNIT(integers_stay_integers_where_keras_keeps_them), UNIT(integers_wrap),
-               UNIT(bools_are_logic), UNIT(dtypes_are_promoted_as_keras_does),
+               UNIT(shapes_broadcast), UNIT(where_picks_elements_of_any_width),
+               UNIT(an_empty_array_is_no_work), UNIT(integers_stay_integers_where_keras_keeps_them),
+               UNIT(integers_wrap), UNIT(bools_are_logic), UNIT(dtypes_are_promoted_as_keras_does),
                UNIT(casts_are_c_casts_and_casts_to_the_same_are_nothing),
                UNIT(a_fused_activation_is_the_op_itself));
 }
