@@ -81,6 +81,10 @@ TEST(keys_that_mean_something_are_not_dropped)
     static const struct {
         const char *class_name, *config, *says;
     } rows[] = {
+        {"DepthwiseConv2D", "'kernel_size': 3, 'groups': 2",
+         "Unrecognized keyword arguments passed to DepthwiseConv2D: {'groups': 2}"},
+        {"Conv2DTranspose", "'filters': 2, 'kernel_size': 3, 'groups': 2",
+         "Unrecognized keyword arguments passed to Conv2DTranspose: {'groups': 2}"},
         {"Embedding", "'input_dim': 3, 'output_dim': 2, 'sparse': true",
          "Unrecognized keyword arguments passed to Embedding: {'sparse': True}"},
         {"Dense", "'units': 2, 'time_major': true",
