@@ -365,6 +365,14 @@ krt_value *krti_pad(krti_graph *g, krt_value *x, const int64_t *before, const in
     return any ? krti_graph_add1(g, &krti_op_pad, &x, 1, &attrs) : x;
 }
 
+/* dim times a count, an unknown one staying so; too many become what no shape may have. */
+static int64_t times_dim(int64_t dim, int64_t times)
+{
+    const int64_t size = krti_dim_mul(dim, times);
+
+    return size == KRT_NONE && dim != KRT_NONE ? INT64_MAX : size;
+}
+
 static krt_status infer_tile(krti_graph *g, krti_node *n)
 {
     krt_shape out = n->in[0]->shape;
@@ -374,7 +382,7 @@ static krt_status infer_tile(krti_graph *g, krti_node *n)
 
         if (times < 0 || times > KRTI_MAX_ELEMENTS)
             return INFER_FAIL(g, "tile takes counts of 0 and more, found %lld", (long long)times);
-        out.dim[i] = krti_dim_mul(out.dim[i], times);
+        out.dim[i] = times_dim(out.dim[i], times);
     }
     return krti_infer_set(n, n->in[0]->dtype, out);
 }
@@ -404,7 +412,7 @@ static krt_status infer_repeat(krti_graph *g, krti_node *n)
     if (times < 0 || times > KRTI_MAX_ELEMENTS)
         return INFER_FAIL(g, "repeat takes a count of 0 or more, found %lld", (long long)times);
     n->attrs.repeat.axis = axis;
-    out.dim[axis] = krti_dim_mul(out.dim[axis], times);
+    out.dim[axis] = times_dim(out.dim[axis], times);
     return krti_infer_set(n, n->in[0]->dtype, out);
 }
 

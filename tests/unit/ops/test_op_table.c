@@ -71,6 +71,8 @@ TEST(a_shape_beyond_all_bounds_is_refused)
     EXPECT_FAILS(shaped(g, N, (int64_t)1 << 30, (int64_t)1 << 30), "beyond what can be computed");
     EXPECT_FAILS(krti_tile(g, shaped(g, (int64_t)1 << 40), (int64_t[]){1 << 20}),
                  "beyond what can be computed");
+    EXPECT_FAILS(krti_repeat(g, shaped(g, (int64_t)1 << 40), (int64_t)1 << 40, 0),
+                 "beyond what can be computed");
     krti_graph_free(g);
 }
 
@@ -124,15 +126,16 @@ static size_t build_all(krti_graph *g, krt_dtype d, krt_value **y)
     KRTI_UNARY_TEST(X)
 #undef X
 #define X(name) y[n++] = krti_##name(g, x, 0.7, 0.2, 0.9);
-        KRTI_UNARY_PARAMS(X)
+    KRTI_UNARY_PARAMS(X)
 #undef X
 #define X(name) y[n++] = krti_##name(g, s, v);
-            KRTI_BINARY(X) KRTI_COMPARE(X)
+    KRTI_BINARY(X)
+    KRTI_COMPARE(X)
 #undef X
 #define X(name) y[n++] = krti_reduce_##name(g, x, (int[]){1, 3}, 2, false);
-                KRTI_REDUCE(X)
+        KRTI_REDUCE(X)
 #undef X
-                    y[n++] = krti_argmax(g, x, -1, false);
+            y[n++] = krti_argmax(g, x, -1, false);
     y[n++] = krti_cumsum(g, x, 1, false, true);
     y[n++] = krti_sort(g, krti_sin(g, krti_affine(g, x, 20, 0, 0)), 2);
     y[n++] = krti_dense(g, x, krti_reshape(g, v, KRT_SHAPE(3, 1)), NULL);
