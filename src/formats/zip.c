@@ -6,6 +6,7 @@
 
 #include "base/f16.h"
 #include "base/map.h"
+#include "formats/crc32.h"
 
 #include <libdeflate.h>
 #include <stdlib.h>
@@ -507,10 +508,10 @@ done:
 static bool crc_agrees(const krti_bytes *bytes, const krti_zip_member *m)
 {
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-    (void)libdeflate_crc32(0, bytes->data, bytes->size);
+    (void)krti_crc32(bytes->k, bytes->data, bytes->size);
     return m != NULL;
 #else
-    return libdeflate_crc32(0, bytes->data, bytes->size) == m->crc32;
+    return krti_crc32(bytes->k, bytes->data, bytes->size) == m->crc32;
 #endif
 }
 
