@@ -157,7 +157,9 @@ int64_t krti_dim_mul(int64_t a, int64_t b)
 
 int64_t krti_dim_add(int64_t a, int64_t b)
 {
-    return a == KRT_NONE || b == KRT_NONE ? KRT_NONE : a + b;
+    if (a == KRT_NONE || b == KRT_NONE || (b > 0 ? a > INT64_MAX - b : a < INT64_MIN - b))
+        return KRT_NONE;
+    return a + b;
 }
 
 int64_t krti_dim_div(int64_t a, int64_t b)
