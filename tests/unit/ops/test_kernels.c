@@ -258,6 +258,33 @@ static krt_value *functions(krti_graph *g, krt_value *const *in, const krt_tenso
     return krti_concat(g, all, KRTI_COUNT(all), -1);
 }
 
+/* A product for each activation that can be fused behind one. */
+static krt_value *dense_tails(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krt_value *y[14];
+
+    for (size_t i = 0; i < KRTI_COUNT(y); i++)
+        y[i] = krti_dense(g, in[0], krti_variable(g, w[0]), krti_variable(g, w[1]));
+    krt_value *const all[] = {
+        krti_sigmoid(g, y[0]),
+        krti_tanh(g, y[1]),
+        krti_silu(g, y[2]),
+        krti_gelu_tanh(g, y[3]),
+        krti_absolute(g, y[4]),
+        krti_square(g, y[5]),
+        krti_hard_silu(g, y[6]),
+        krti_hard_sigmoid(g, y[7]),
+        krti_elu(g, y[8], 0.7, 0, 0),
+        krti_selu(g, y[9]),
+        krti_clip(g, y[10], -1, 2, 0),
+        krti_relu(g, y[11], 0.2, 0, 3),
+        krti_relu(g, y[12], 0, 0, 6),
+        krti_relu(g, y[13], 0.1, 0, INFINITY),
+    };
+
+    return krti_concat(g, all, KRTI_COUNT(all), -1);
+}
+
 static const graph_case cases[] = {
     {"conv 3x3", {S(2, 9, 7, 5), END}, {S(3, 3, 5, 19), S(19), END}, conv_3x3, 2e-5},
     {"conv 3x3, wide", {S(1, 8, 8, 33), END}, {S(3, 3, 33, 100), S(100), END}, conv_3x3, 2e-5},
@@ -304,6 +331,7 @@ static const graph_case cases[] = {
      2e-5},
     {"dense, one row", {S(1, 200), END}, {S(200, 130), S(130), END}, dense_gelu, 2e-5},
     {"dense, many rows", {S(37, 64), END}, {S(64, 75), S(75), END}, dense_gelu, 2e-5},
+    {"dense and every activation", {S(5, 16), END}, {S(16, 33), S(33), END}, dense_tails, 2e-5},
     {"dense of rank 3", {S(2, 5, 33), END}, {S(33, 20), S(20), END}, dense_gelu, 2e-5},
     {"batched product", {S(2, 3, 7, 16), S(2, 3, 9, 16), END}, {END}, batched_product, 2e-5},
     {"softmax", {S(4, 37), END}, {END}, softmax, 2e-6},
