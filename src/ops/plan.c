@@ -226,7 +226,7 @@ static krt_status static_slot(compiler *c, const krt_value *v, int *slot)
 /* The slot of an input that dies here, where this kernel may write its result over it. */
 static int alias_for(compiler *c, const krti_step *s, int step, size_t bytes)
 {
-    for (int i = 0; i < s->num_in; i++) {
+    for (int i = 0; i < s->num_in && i < 32; i++) { /* the bits of may_alias */
         if (!(s->kernel->may_alias & (1u << i)) || s->in[i] < 0)
             continue;
         const krti_slot *slot = &c->p->slots[s->in[i]];
