@@ -44,11 +44,11 @@ KRT_API void                    krt_report_free(krt_report *r); /**< NULL: allow
 
 typedef struct krt_load_args {
     size_t       struct_size;
-    const char  *config;  /**< architecture JSON file for weights-only files; NULL: in the file */
-    const char  *weights; /**< weights file for architecture-only files; NULL: in the file */
-    bool         safe_mode;    /**< true; this library never runs code from a file either way */
-    bool         config_only;  /**< false; true builds the model and leaves weights unread */
-    krt_report **report; /**< out, optional; also filled on KRT_E_MISMATCH */
+    const char  *config;    /**< architecture JSON file for weights-only files; NULL: in the file */
+    const char  *weights;   /**< weights file for architecture-only files; NULL: in the file */
+    bool         safe_mode; /**< true; this library never runs code from a file either way */
+    bool         config_only; /**< false; true builds the model and leaves weights unread */
+    krt_report **report;      /**< out, optional; also filled on KRT_E_MISMATCH */
 } krt_load_args;
 #define KRT_LOAD(...) KRT_ARGS(krt_load_args, .safe_mode = true, .report = NULL, __VA_ARGS__)
 
@@ -116,18 +116,18 @@ typedef struct krt_file_info {
 
 typedef struct krt_file_array {
     size_t      struct_size;
-    const char *path; /**< in the file: "/layers/conv2d/vars/0", "conv2d/conv2d/kernel:0" */
+    const char *path;  /**< in the file: "/layers/conv2d/vars/0", "conv2d/conv2d/kernel:0" */
     krt_dtype   dtype; /**< KRT_DTYPE_NONE for one this library cannot read */
     krt_shape   shape;
     int64_t     size_bytes;
-    int64_t     offset;       /**< of the raw bytes in `file`; KRT_NONE when chunked or compressed */
-    const char *file;         /**< shard or member it lies in, NULL: the file itself */
+    int64_t     offset; /**< of the raw bytes in `file`; KRT_NONE when chunked or compressed */
+    const char *file;   /**< shard or member it lies in, NULL: the file itself */
     bool        is_optimizer; /**< optimizer state, not a weight */
 } krt_file_array;
 
-KRT_API krt_status krt_file_open(krt_ctx *k, krt_file **out, const char *filepath);
-KRT_API void       krt_file_close(krt_file *f); /**< NULL: allowed */
-KRT_API const krt_file_info *krt_file_get_info(krt_file *f);
+KRT_API krt_status            krt_file_open(krt_ctx *k, krt_file **out, const char *filepath);
+KRT_API void                  krt_file_close(krt_file *f); /**< NULL: allowed */
+KRT_API const krt_file_info  *krt_file_get_info(krt_file *f);
 KRT_API size_t                krt_file_num_arrays(const krt_file *f);
 KRT_API const krt_file_array *krt_file_array_at(const krt_file *f, size_t i);
 /** The array's values. Owns: *out, krt_tensor_free() it. */

@@ -52,8 +52,6 @@ static krt_status refuse_lfs_pointer(krt_ctx *k, const krti_bytes *b, const char
 
 static krt_status refuse_gzip(krt_ctx *k, const krti_bytes *b, const char *name)
 {
-    const size_t n = strlen(name);
-
     if (krti_ends_with(name, ".tgz") || krti_ends_with(name, ".tar.gz"))
         return krti_fail(k, KRT_E_FORMAT, NULL,
                          "%s is a gzip-compressed archive, %s. Run: tar xzf %s", name, ADVICE,
@@ -62,8 +60,8 @@ static krt_status refuse_gzip(krt_ctx *k, const krti_bytes *b, const char *name)
         return krti_fail(k, KRT_E_FORMAT, NULL, "%s is gzip-compressed, %s. Run: gunzip %s", name,
                          ADVICE, name);
     return krti_fail(k, KRT_E_FORMAT, NULL,
-                     "%s is gzip-compressed (%zu bytes), %s. Run: gzip -dc < %.*s > model", name,
-                     b->size, ADVICE, (int)n, name);
+                     "%s is gzip-compressed (%zu bytes), %s. Run: gzip -dc < %s > model", name,
+                     b->size, ADVICE, name);
 }
 
 /* The pickle stream of torch.save before version 1.6: its magic number as a long. */
