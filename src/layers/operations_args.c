@@ -416,9 +416,10 @@ krt_dtype krti_opcall_dtype(const krti_opcall *o, const char *name, krt_dtype fa
     from = dot != NULL ? dot + 1 : from;
     snprintf(word, sizeof word, "%.*s", (int)strcspn(from, "'"), from);
     const krt_dtype dtype = krt_dtype_from_name(word);
-    if (dtype == KRT_DTYPE_NONE)
-        krti_opcall_fail(o, KRT_E_UNSUPPORTED, "the dtype \"%s\"", text);
-    return dtype;
+    if (dtype != KRT_DTYPE_NONE)
+        return dtype;
+    krti_opcall_fail(o, KRT_E_UNSUPPORTED, "the dtype \"%s\"", text);
+    return fallback;
 }
 
 static int too_many(const krti_opcall *o, const char *name, int max)

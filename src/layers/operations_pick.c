@@ -241,7 +241,8 @@ krt_value *krti_operation_arange(const krti_opcall *o)
 
     if (g->status != KRT_OK)
         return NULL;
-    if (step == 0 || !is_moderate(start) || !is_moderate(stop) || !is_moderate(step))
+    if (step == 0 || step == KRT_NONE || !is_moderate(start) || !is_moderate(stop) ||
+        !is_moderate(step))
         return krti_opcall_fail(o, KRT_E_UNSUPPORTED, "numbers beyond 32 bits, or a step of zero");
     if (start != KRT_NONE && stop != KRT_NONE) {
         const int64_t way = step > 0 ? stop - start : start - stop, pace = step > 0 ? step : -step;

@@ -112,7 +112,7 @@ static bool take_one(const krti_opcall *o, taking *t, krt_shape shape, int axis,
 {
     const int64_t dim = shape.dim[axis];
 
-    if (dim != KRT_NONE && (i < -dim || i >= dim)) {
+    if (dim != KRT_NONE ? i < -dim || i >= dim : i < -KRTI_MAX_ELEMENTS || i >= KRTI_MAX_ELEMENTS) {
         krti_opcall_fail(o, KRT_E_INVALID, "index %lld is out of bounds for axis %d with size %lld",
                          (long long)i, axis, (long long)dim);
         return false;
