@@ -394,7 +394,8 @@ static krt_status merge_pool_padding(rewriter *r, krti_node *n)
         return KRT_OK;
     const krti_node *source = pad->in[0]->node;
     const int64_t *before = pad->attrs.pad.before, *after = pad->attrs.pad.after;
-    const bool not_negative = source->activation.op == &krti_op_relu && source->activation.a == 0;
+    const bool not_negative = source->activation.op == &krti_op_relu && source->activation.a == 0 &&
+                              source->activation.b >= 0;
     if (!not_negative || before[0] != 0 || after[0] != 0 || before[w->rank + 1] != 0 ||
         after[w->rank + 1] != 0)
         return KRT_OK;

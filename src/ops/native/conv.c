@@ -26,7 +26,7 @@ static bool fits_int(const krti_node *n)
     return krti_size(n->in[0]->shape) < INT_MAX && krti_size(n->out[0].shape) < INT_MAX;
 }
 
-static bool supports_window(const krti_node *n)
+bool krti_native_window(const krti_node *n)
 {
     const krti_window *w = &n->attrs.window;
     krti_act act;
@@ -50,7 +50,7 @@ static bool supports_conv(const krti_node *n, int threads)
     const krti_window *w = &n->attrs.window;
 
     (void)threads;
-    return supports_window(n) && w->groups <= 1 &&
+    return krti_native_window(n) && w->groups <= 1 &&
            axis_of(w, w->size, 0, 1) * axis_of(w, w->size, 1, 1) <= MAX_KERNEL;
 }
 
@@ -100,7 +100,7 @@ krt_status krti_native_pack(krti_build *b, krti_step *s, size_t k, size_t n, con
     return krti_build_pack(b, s->node->in[1], &form, out);
 }
 
-static void describe_conv(krti_conv_job *c, const krti_node *n)
+void krti_native_describe(krti_conv_job *c, const krti_node *n)
 {
     const krti_window *w = &n->attrs.window;
     const krt_shape x = n->in[0]->shape, y = n->out[0].shape;
@@ -131,7 +131,7 @@ static krt_status prepare_conv(krti_build *b, krti_step *s)
         return KRT_E_NOMEM;
     s->state = st;
     st->isa = krti_isa_get();
-    describe_conv(&st->c, s->node);
+    krti_native_describe(&st->c, s->node);
     st->images = (int)s->node->in[0]->shape.dim[0];
     st->panels = (st->c.out_c + st->isa->panel - 1) / st->isa->panel;
     st->zeros = krti_array(b->k, (size_t)st->c.in_c, sizeof(float));
@@ -237,7 +237,7 @@ static bool supports_depthwise(const krti_node *n, int threads)
     const int64_t channels = n->in[0]->shape.dim[n->in[0]->shape.rank - 1];
 
     (void)threads;
-    return supports_window(n) && w->groups > 1 && w->groups == channels &&
+    return krti_native_window(n) && w->groups > 1 && w->groups == channels &&
            n->out[0].shape.dim[n->out[0].shape.rank - 1] == channels;
 }
 
@@ -251,7 +251,7 @@ static krt_status prepare_depthwise(krti_build *b, krti_step *s)
     s->state = st;
     st->isa = krti_isa_get();
     st->images = (int)s->node->in[0]->shape.dim[0];
-    describe_conv(&c, s->node);
+    krti_native_describe(&c, s->node);
     st->d = (krti_depthwise_job){.act = c.act,
                                  .in_h = c.in_h,
                                  .in_w = c.in_w,

@@ -97,6 +97,9 @@ typedef struct krti_isa {
     void (*gemv)(const krti_gemm_job *g); /* few rows; b (k, n) row major, not packed */
     void (*conv_rows)(const krti_conv_job *c, int image, int first_row, int last_row,
                       int first_panel, int last_panel);
+    /* 3 x 3, step 1, weights transformed: see winograd.inc */
+    void (*winograd)(const krti_conv_job *c, int image, int first_tile, int last_tile,
+                     int first_panel, int last_panel, float *scratch);
     void (*depthwise_rows)(const krti_depthwise_job *d, int image, int first_row, int last_row);
     void (*softmax_rows)(float *y, const float *x, size_t rows, size_t n);
     /* y[c] = sum over rows of x[row][c] (add) or the largest; y is written, not added to */

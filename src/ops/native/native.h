@@ -24,10 +24,15 @@ size_t krti_size(krt_shape shape);
 /* How many threads `work` floating-point operations are worth, at most the step's. */
 int krti_share(const krti_step *s, double work);
 
+/* conv.c: the job of a convolution of one or two spatial axes, without the run's pointers. */
+void krti_native_describe(krti_conv_job *c, const krti_node *n);
+bool krti_native_window(const krti_node *n); /* whether it is one */
+
 /* conv.c: packs in[1], (k, n) row major, into the panels of isa.h, and takes its slot away. */
 krt_status krti_native_pack(krti_build *b, krti_step *s, size_t k, size_t n, const krti_isa *isa,
                             const void **out);
 
+extern const krti_kernel krti_native_winograd;
 extern const krti_kernel krti_native_conv, krti_native_depthwise, krti_native_matmul;
 extern const krti_kernel krti_native_scale_shift, krti_native_softmax, krti_native_layer_norm;
 extern const krti_kernel krti_native_mean, krti_native_sum, krti_native_max;

@@ -293,6 +293,16 @@ static const graph_case cases[] = {
      {S(3, 3, 3, 32), S(32), END},
      conv_3x3,
      2e-5},
+    {"conv 3x3 by Winograd",
+     {S(2, 14, 13, 40), END},
+     {S(3, 3, 40, 72), S(72), END},
+     conv_3x3,
+     2e-5},
+    {"conv 3x3 by Winograd, residual",
+     {S(1, 25, 12, 48), END},
+     {S(3, 3, 48, 48), S(48), END},
+     conv_residual,
+     2e-5},
     {"conv 3x3 relu", {S(1, 9, 9, 4), END}, {S(3, 3, 4, 16), S(16), END}, conv_3x3_relu, 2e-5},
     {"conv 5x5 stride 2", {S(2, 11, 8, 6), END}, {S(5, 5, 6, 24), END}, conv_5x5_stride, 2e-5},
     {"conv dilated", {S(1, 12, 10, 4), END}, {S(3, 3, 4, 8), S(8), END}, conv_dilated, 2e-5},
@@ -504,6 +514,8 @@ TEST(bias_residual_activation_and_normalization_fuse_into_one_step)
     ASSERT_STR_EQ("native_conv", names);
     kernels_of(t, find("conv batch norm"), NULL, names, sizeof names);
     ASSERT_STR_EQ("native_conv", names);
+    kernels_of(t, find("conv 3x3 by Winograd, residual"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_winograd", names);
     kernels_of(t, find("dense of rank 3"), NULL, names, sizeof names);
     ASSERT_STR_EQ("native_matmul", names);
 }

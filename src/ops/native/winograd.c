@@ -1,0 +1,215 @@
+/* 3 x 3 convolutions by Winograd's method, where it pays: step 1, enough channels that the products
+ * outweigh the transforms, and enough tiles that the weights, 16 / 9 of their size now, are not what
+ * is read most. See winograd.inc. */
+#include "ops/native/native.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+enum { POINTS = 16, MIN_CHANNELS = 32, MIN_TILES = 36, CACHE_FLOATS = 200 * 1024 };
+
+typedef struct winograd_state {
+    krti_conv_job c; /* without pointers of the run */
+    const krti_isa *isa;
+    float *zeros;
+    int images, tiles, panels; /* tiles: of one image */
+    int block, blocks;         /* tiles at once, blocks of an image */
+    int panel_group, panel_groups;
+    size_t scratch_floats; /* of one task */
+} winograd_state;
+
+static bool is_three_by_three(const krti_window *w)
+{
+    for (int i = 0; i < 2; i++)
+        if (w->size[i] != 3 || w->stride[i] != 1 || w->dilation[i] != 1)
+            return false;
+    return w->rank == 2 && w->groups <= 1;
+}
+
+static bool supports(const krti_node *n, int threads)
+{
+    (void)threads;
+    if (!is_three_by_three(&n->attrs.window) || !krti_native_window(n))
+        return false;
+    const krt_shape y = n->out[0].shape;
+    const int64_t tiles = (y.dim[1] + 1) / 2 * ((y.dim[2] + 1) / 2);
+    return n->in[0]->shape.dim[3] >= MIN_CHANNELS && y.dim[3] >= MIN_CHANNELS && tiles >= MIN_TILES;
+}
+
+/* ------------------------------------------------------------------------------- weights */
+
+typedef struct form {
+    size_t in_c, out_c;
+    int panel, vector;
+} form;
+
+/* u = G g G^T for one 3 x 3 filter; taps of g are `step` floats apart. */
+static void transform(float u[POINTS], const float *g, size_t step)
+{
+    float t[12];
+
+    for (size_t j = 0; j < 3; j++) {
+        const float a = g[j * step], b = g[(3 + j) * step], c = g[(6 + j) * step];
+
+        t[j] = a;
+        t[3 + j] = 0.5f * (a + b + c);
+        t[6 + j] = 0.5f * (a - b + c);
+        t[9 + j] = c;
+    }
+    for (size_t i = 0; i < 4; i++) {
+        const float a = t[3 * i], b = t[3 * i + 1], c = t[3 * i + 2];
+
+        u[4 * i] = a;
+        u[4 * i + 1] = 0.5f * (a + b + c);
+        u[4 * i + 2] = 0.5f * (a - b + c);
+        u[4 * i + 3] = c;
+    }
+}
+
+static size_t rounded(size_t n, int vector)
+{
+    return (n + (size_t)vector - 1) / (size_t)vector * (size_t)vector;
+}
+
+/* (3, 3, in, out) to (point, panel, in, columns). */
+static void fill(void *dst, const void *src, void *user)
+{
+    const form *f = user;
+    const size_t wide = rounded(f->out_c, f->vector), panel = (size_t)f->panel;
+    const float *g = src;
+    float *y = dst;
+
+#pragma omp parallel for schedule(static) if (f->in_c * f->out_c > 16384)
+    for (size_t i = 0; i < f->in_c; i++) {
+        for (size_t o = 0; o < wide; o++) {
+            const size_t first = o / panel * panel;
+            const size_t columns = wide - first < panel ? wide - first : panel;
+            float u[POINTS] = {0};
+
+            if (o < f->out_c)
+                transform(u, g + i * f->out_c + o, f->in_c * f->out_c);
+            for (size_t p = 0; p < POINTS; p++)
+                y[p * wide * f->in_c + first * f->in_c + i * columns + (o - first)] = u[p];
+        }
+    }
+}
+
+static krt_status pack(krti_build *b, krti_step *s, const winograd_state *st, const void **out)
+{
+    form f = {(size_t)st->c.in_c, (size_t)st->c.out_c, st->isa->panel, st->isa->vector};
+    char key[64];
+
+    s->in[1] = KRTI_NO_SLOT;
+    snprintf(key, sizeof key, "winograd:%zu:%zu:%d:%d", f.in_c, f.out_c, f.panel, f.vector);
+    const krti_pack_form packed = {
+        key, POINTS * rounded(f.out_c, f.vector) * f.in_c * sizeof(float), fill, &f};
+    return krti_build_pack(b, s->node->in[1], &packed, out);
+}
+
+/* ------------------------------------------------------------------------------- steps */
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Blocks as large as the cache holds, a multiple of the kernel's rows; where that leaves too few
+ * tasks for the threads, the panels are shared out as well and the input is transformed twice. */
+static void cut(winograd_state *st, int threads)
+{
+    const int row_floats = POINTS * (st->c.in_c + st->isa->panel);
+    const int most = CACHE_FLOATS / row_floats;
+    const int whole = most > st->isa->rows ? most / st->isa->rows * st->isa->rows : st->isa->rows;
+
+    st->block = smaller(whole, st->tiles);
+    st->blocks = (st->tiles + st->block - 1) / st->block;
+    if (st->images * st->blocks < 2 * threads && st->tiles >= 4 * threads * st->isa->rows &&
+        st->panels < threads) { /* one panel: more, smaller blocks instead */
+        st->blocks = 2 * threads;
+        st->block = (st->tiles + st->blocks - 1) / st->blocks;
+    }
+    st->blocks = (st->tiles + st->block - 1) / st->block;
+    const int groups = threads > 1 && st->images * st->blocks < 2 * threads ? threads : 1;
+    st->panel_group = (st->panels + groups - 1) / groups;
+    st->panel_groups = (st->panels + st->panel_group - 1) / st->panel_group;
+    st->scratch_floats = (size_t)st->block * (size_t)row_floats;
+}
+
+static krt_status prepare(krti_build *b, krti_step *s)
+{
+    winograd_state *st = krti_alloc(b->k, sizeof *st);
+    const krt_shape y = s->node->out[0].shape;
+    const void *packed = NULL;
+
+    if (st == NULL)
+        return KRT_E_NOMEM;
+    s->state = st;
+    st->isa = krti_isa_get();
+    krti_native_describe(&st->c, s->node);
+    st->images = (int)y.dim[0];
+    st->tiles = (st->c.out_h + 1) / 2 * ((st->c.out_w + 1) / 2);
+    st->panels = (st->c.out_c + st->isa->panel - 1) / st->isa->panel;
+    cut(st, b->threads);
+    st->zeros = krti_array(b->k, (size_t)st->c.in_c, sizeof(float));
+    if (st->zeros == NULL)
+        return KRT_E_NOMEM;
+    st->c.zeros = st->zeros;
+    s->scratch_bytes = (size_t)b->threads * st->scratch_floats * sizeof(float);
+    const krt_status status = pack(b, s, st, &packed);
+    st->c.w = packed;
+    return status;
+}
+
+static void release(krt_ctx *k, krti_step *s)
+{
+    winograd_state *st = s->state;
+
+    if (st == NULL)
+        return;
+    krti_free(k, st->zeros);
+    krti_free(k, st);
+    s->state = NULL;
+}
+
+static size_t thread_number(void)
+{
+#ifdef _OPENMP
+    return (size_t)omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
+{
+    const winograd_state *st = s->state;
+    const int threads = s->threads;
+    const int tasks = st->images * st->blocks * st->panel_groups;
+    krti_conv_job c = st->c;
+
+    (void)run_state;
+    c.x = krti_input_ptr(s, ptr, 0);
+    c.y = ptr[s->out[0]];
+    c.bias = krti_input_ptr(s, ptr, 2);
+    c.residual = krti_input_ptr(s, ptr, 3);
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
+    for (int i = 0; i < tasks; i++) {
+        const int group = i % st->panel_groups, block = i / st->panel_groups % st->blocks;
+
+        st->isa->winograd(&c, i / st->panel_groups / st->blocks, block * st->block,
+                          smaller((block + 1) * st->block, st->tiles), group * st->panel_group,
+                          smaller((group + 1) * st->panel_group, st->panels),
+                          (float *)scratch + thread_number() * st->scratch_floats);
+    }
+}
+
+const krti_kernel krti_native_winograd = {
+    .name = "native_winograd",
+    .op = &krti_op_conv,
+    .may_alias = 1u << 3,
+    .supports = supports,
+    .prepare = prepare,
+    .release = release,
+    .run = run,
+};
