@@ -2,15 +2,12 @@
  * reference loops, which do everything; the first that supports the node in hand gets it.
  *
  * A kernel is prepared once a plan and run by many threads at once, so what it writes at run time
- * is its outputs, its scratch and its per-run state, nothing else. */
+ * is its outputs, its scratch and its per-run state, nothing else. Every value is row major with
+ * channels last; a kernel that wants its weights otherwise packs them (krti_build_pack). */
 #ifndef KRTI_OPS_KERNEL_H
 #define KRTI_OPS_KERNEL_H
 
 #include "ops/op.h"
-
-/* How the bytes of a value lie. Channels-last is the plain one; the others are for values of rank
- * 3 to 5: (batch, spatial..., channels) kept as (batch, channels / B, spatial..., B). */
-typedef enum krti_layout { KRTI_PLAIN = 0, KRTI_BLOCKED8 = 8, KRTI_BLOCKED16 = 16 } krti_layout;
 
 typedef struct krti_step krti_step;
 typedef struct krti_build krti_build;
