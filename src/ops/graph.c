@@ -59,6 +59,11 @@ krt_status krti_graph_add_output(krti_graph *g, krt_value *v)
 
 static krti_node *node_new(krti_graph *g, const krti_op *op, int num_in)
 {
+    if (g->num_nodes >= KRTI_MAX_NODES) {
+        krti_graph_fail(g, KRT_E_INVALID, "the model comes to more than %d operations",
+                        KRTI_MAX_NODES);
+        return NULL;
+    }
     krti_node *n = krti_arena_alloc(&g->arena, sizeof *n);
 
     if (n == NULL) {
