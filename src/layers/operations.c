@@ -106,17 +106,17 @@ static krt_status find_function(krt_layer *l, krti_operation_node *n)
     return mark_unknown(l, name);
 }
 
-/* tf.keras 2.0 to 2.3: the config holds a node of a TensorFlow graph as JSON. */
+/* tf.keras 2.0 to 2.3, and in graph mode until today: the config holds a node of a graph. */
 static krt_status find_node_def(krt_layer *l, krti_operation_node *n)
 {
-    const char *const text = krti_conf_get_text(l->config, "node_def");
+    const krti_conf *const node = krti_conf_get(l->config, "node_def");
     const char *op = NULL;
     krti_conf *attrs = NULL;
     krt_status st = KRT_OK;
 
-    if (text == NULL)
-        return krti_layer_fail(l, KRT_E_FORMAT, "TensorFlowOpLayer holds no node_def");
-    st = krti_node_def_read(&l->arena, text, &op, &attrs);
+    if (krti_conf_text(node) != NULL)
+        return mark_unknown(l, "of a TensorFlowOpLayer that holds its node as bytes");
+    st = krti_node_def_read(&l->arena, node, &op, &attrs);
     if (st != KRT_OK)
         return krti_fail_in_object(l->owned.k, st, l->name);
     n->attrs = attrs;
@@ -141,10 +141,11 @@ krt_status krti_operation_from_conf(krt_ctx *k, krt_layer **out, const krti_conf
         return krti_fail(k, KRT_E_FORMAT, NULL,
                          "Improper config format for an operation. Expecting python dict contains "
                          "`class_name` and `config` as keys");
-    const char *name = krti_conf_get_text(config, "name");
+    /* A TensorFlowOpLayer is called "tf_op_layer_Mean" where its config says "Mean". */
+    const char *name = krti_conf_get_text(object, "name");
     TRY(krti_layer_alloc(k, &l, sizeof *l, class_name));
     l->config = config;
-    TRY(krti_layer_set_name(l, name != NULL ? name : krti_conf_get_text(object, "name")));
+    TRY(krti_layer_set_name(l, name != NULL ? name : krti_conf_get_text(config, "name")));
     krti_operation_node *const n = krti_arena_alloc(&l->arena, sizeof *n);
     if (n == NULL)
         TRY(KRT_E_NOMEM);

@@ -21,8 +21,9 @@ typedef struct krti_operation_node {
     const krti_conf *attrs, *constants;
 } krti_operation_node;
 
-/* What a TensorFlow NodeDef in JSON says: the op's name into `op`, attributes as a flat dict, both
- * in the arena. Fails: E_FORMAT. */
-krt_status krti_node_def_read(krti_arena *a, const char *json, const char **op, krti_conf **attrs);
+/* What a TensorFlow NodeDef says: the op's name, which `node` keeps, and the attributes as a flat
+ * dict in the arena. Fails: E_FORMAT. */
+krt_status krti_node_def_read(krti_arena *a, const krti_conf *node, const char **op,
+                              krti_conf **attrs);
 
 #endif

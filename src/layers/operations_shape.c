@@ -211,7 +211,7 @@ krt_value *krti_operation_concat_v2(const krti_opcall *o)
 
     if (x == NULL)
         return NULL;
-    if (n < 2 || krti_known_ints(x[n - 1], &axis, 1) != 1)
+    if (n < 2 || !krti_conf_as_int(krti_opcall_at(o, "xs", n - 1), &axis))
         return krti_opcall_fail(o, KRT_E_FORMAT, "tensors and an axis are wanted");
     return krti_concat(o->g, x, n - 1, krti_axis(o->g, axis, x[0]->shape.rank));
 }

@@ -3,9 +3,8 @@
  * A TFOpLambda names a public function, "math.reduce_mean", and passes every argument but the first
  * by TensorFlow's keyword; the parameter lists here say which of them is which of Keras's (see
  * krti_opcall). The module in front hardly ever matters, so it is dropped where it is one of the
- * modules below; "strings.split" or "sparse.add" keep theirs and are not found. A TensorFlowOpLayer,
- * of tf.keras 2.0 to 2.3, holds a node of the graph: its inputs go by place, what is not an input is
- * an attribute. */
+ * modules below; "strings.split" or "sparse.add" keep theirs and are not found. A TensorFlowOpLayer
+ * holds a node of a graph: its inputs go by place, what is not an input is an attribute. */
 #include "layers/operations_list.h"
 #include "layers/operations_run.h"
 

@@ -498,54 +498,54 @@ TEST(functions_of_tensorflow_compute_its_numbers)
                    (const float[]){4, 3, 2, -1});
 }
 
-#define NODE_DEF(node, constants)                                                       \
-    "{'class_name': 'TensorFlowOpLayer', 'config': {'name': 'node', 'node_def': '" node \
-    "', 'constants': " constants "}}"
-
-/* conf_of() turns every ' into a quote, so the JSON inside stands with escaped ones. */
-#define Q "\\'"
+#define NODE_DEF(node, constants)                                                           \
+    "{'class_name': 'TensorFlowOpLayer', 'name': 'tf_op_layer_n', 'config': {'name': 'n', " \
+    "'node_def': " node ", 'constants': " constants "}}"
 
 TEST(nodes_of_a_graph_take_constants_by_place)
 {
     const float x[6] = {1, 2, 3, 4, 5, 9};
 
     expect_numbers(t,
-                   NODE_DEF("{" Q "name" Q ": " Q "Mean" Q ", " Q "op" Q ": " Q "Mean" Q ", " Q
-                            "attr" Q ": {" Q "keep_dims" Q ": {" Q "b" Q ": true}, " Q "T" Q ": {" Q
-                            "type" Q ": " Q "DT_FLOAT" Q "}}}",
+                   NODE_DEF("{'name': 'Mean', 'op': 'Mean', 'attr': {'keep_dims': {'b': true}, "
+                            "'T': {'type': 'DT_FLOAT'}}}",
                             "{'1': 1}"),
                    "{}", SHAPE(2, 3), x, 2, (const float[]){2, 6});
-    expect_numbers(t, NODE_DEF("{" Q "op" Q ": " Q "Sub" Q ", " Q "attr" Q ": {}}", "{'0': 10.0}"),
-                   "{}", SHAPE(1, 3), x, 3, (const float[]){9, 8, 7});
+    expect_numbers(t, NODE_DEF("{'op': 'Sub', 'attr': {}}", "{'0': 10.0}"), "{}", SHAPE(1, 3), x, 3,
+                   (const float[]){9, 8, 7});
     expect_numbers(t,
-                   NODE_DEF("{" Q "op" Q ": " Q "StridedSlice" Q ", " Q "attr" Q ": {" Q
-                            "begin_mask" Q ": {" Q "i" Q ": " Q "1" Q "}, " Q "end_mask" Q ": {" Q
-                            "i" Q ": " Q "1" Q "}, " Q "shrink_axis_mask" Q ": {" Q "i" Q ": " Q
-                            "2" Q "}}}",
+                   NODE_DEF("{'op': 'StridedSlice', 'attr': {'begin_mask': {'i': '1'}, "
+                            "'end_mask': {'i': '1'}, 'shrink_axis_mask': {'i': '2'}}}",
                             "{'1': [0, 1], '2': [0, 2], '3': [1, 1]}"),
                    "{}", SHAPE(2, 3), x, 2, (const float[]){2, 5});
+    expect_numbers(t, NODE_DEF("{'op': 'ConcatV2'}", "{'1': [[7.0]], '2': 1}"), "{}", SHAPE(1, 1),
+                   x, 2, (const float[]){1, 7});
+    expect_numbers(
+        t, NODE_DEF("{'op': 'Squeeze', 'attr': {'squeeze_dims': {'list': {'i': ['1']}}}}", "{}"),
+        "{}", SHAPE(1, 1, 2), x, 2, x);
 }
 
 TEST(a_broken_node_def_is_refused)
 {
     static const char *const bad[] = {
-        NODE_DEF("", "null"),
-        NODE_DEF("{", "null"),
-        NODE_DEF("{" Q "op" Q ": 3}", "null"),
-        NODE_DEF("[[[[[[[[[[[[[[[[[[[[[[[[[[", "null"),
-        NODE_DEF("{" Q "op", "null"),
+        NODE_DEF("{}", "null"),
+        NODE_DEF("{'op': 3}", "null"),
+        NODE_DEF("[]", "null"),
+        NODE_DEF("null", "null"),
     };
     krti_arena a = KRTI_ARENA_INIT(t->k);
     krt_layer *l = NULL;
 
     for (size_t i = 0; i < KRTI_COUNT(bad); i++) {
         ASSERT_STATUS(KRT_E_FORMAT, krti_operation_from_conf(t->k, &l, conf_of(&a, bad[i])));
-        ASSERT_SAYS("node_def is no TensorFlow node in JSON: it names no op");
+        ASSERT_SAYS("node_def is no dict of a TensorFlow node: it names no op");
     }
     ASSERT_STATUS(KRT_E_FORMAT,
                   krti_operation_from_conf(
                       t->k, &l, conf_of(&a, "{'class_name': 'TFOpLambda', 'config': {}}")));
     ASSERT_SAYS("TFOpLambda names no function");
+    ASSERT_OK(krti_operation_from_conf(t->k, &l, conf_of(&a, NODE_DEF("{'op': 'Sub'}", "null"))));
+    ASSERT_STR_EQ("tf_op_layer_n", l->name);
     krti_arena_free(&a);
 }
 
