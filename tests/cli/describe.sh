@@ -5,5 +5,6 @@ try keratin describe relu
 try keratin describe Nonsense
 # The list of everything grows; its headings and the formats stand here.
 keratin describe >all
-show sed -n -e 's/^\([a-z].*\)([0-9]*)$/\1/p' -e '/^formats/,$p' all
+show sed -n '/^[a-z].*(/s/ (.*//p' all
+show sed -n '/^formats/,$p' all
 show grep -c -w -e 'Conv2D,' -e 'relu,' -e 'HeNormal,' -e 'Matmul,' all
