@@ -76,7 +76,7 @@ static krt_status find_keras(krt_layer *l, krti_operation_node *n, const krti_co
 
     n->operation = krti_operation_find(l->class_name);
     n->config = l->config;
-    l->cls = n->operation != NULL ? &n->operation->own.base : krti_operation_holder("");
+    l->cls = n->operation != NULL ? &n->operation->base : krti_operation_holder("");
     if (n->operation != NULL) {
         n->params = n->operation->params;
         goto done;
@@ -162,13 +162,6 @@ krt_status krti_operation_from_conf(krt_ctx *k, krt_layer **out, const krti_conf
 
 done:
     return st;
-}
-
-krt_status krti_operation_from_object(krt_ctx *k, krt_layer **out, const krti_conf *object,
-                                      int depth)
-{
-    (void)depth;
-    return krti_operation_from_conf(k, out, object);
 }
 
 /* ------------------------------------------------------------------------------- describing */

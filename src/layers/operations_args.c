@@ -163,9 +163,9 @@ krt_value *krti_opcall_fail(const krti_opcall *o, krt_status status, const char 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return krti_graph_fail(
-        o->g, status, "%s: %s",
-        o->operation != NULL ? o->operation->own.base.name : o->c->layer->class_name, text);
+    return krti_graph_fail(o->g, status, "%s: %s",
+                           o->operation != NULL ? o->operation->base.name : o->c->layer->class_name,
+                           text);
 }
 
 /* ------------------------------------------------------------------------------- constants */

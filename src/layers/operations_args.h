@@ -24,7 +24,7 @@ typedef struct krti_opcall {
 
 /* One operation: a layer class with what describes it behind. Exactly one function is set. */
 typedef struct krti_operation {
-    krti_own_class own;
+    krt_layer_class base;
     const char *params;
     krt_value *(*unary)(krti_graph *g, krt_value *x);
     krt_value *(*binary)(krti_graph *g, krt_value *a, krt_value *b);

@@ -1,6 +1,5 @@
 /* Every operation of keras.ops that this build knows: Keras's class, parameters, and what describes
- * it. The lists make the prototypes here and the table in operations_table.c. Operations of
- * TensorFlow that Keras has no counterpart of stand last, in lower case. */
+ * it. The lists make the prototypes here and the table in operations_table.c. */
 #ifndef KRTI_LAYERS_OPERATIONS_LIST_H
 #define KRTI_LAYERS_OPERATIONS_LIST_H
 
@@ -96,8 +95,7 @@
     X(Mod, mod)                             \
     X(NotEqual, not_equal)                  \
     X(Outer, operation_outer)               \
-    X(TrueDivide, divide)                   \
-    X(squared_difference, squared_difference)
+    X(TrueDivide, divide)
 
 /* X(class, function over axes): x, axis, keepdims */
 #define KRTI_OPERATIONS_REDUCE(X)            \
@@ -235,18 +233,21 @@
     X(Vdot, "x1 x2", vdot)                                                           \
     X(Vstack, "*xs", vstack)                                                         \
     X(Where, "condition x1 x2", where)                                               \
-    X(ZerosLike, "x", zeros_like)                                                    \
-    X(add_n, "*xs", add_n)                                                           \
-    X(band_part, "x", band_part)                                                     \
-    X(batch_flatten, "x", batch_flatten)                                             \
-    X(central_crop, "images", central_crop)                                          \
-    X(concat_v2, "*xs", concat_v2)                                                   \
-    X(crelu, "x", crelu)                                                             \
-    X(l2_normalize, "x", l2_normalize)                                               \
-    X(local_response_normalization, "x", local_response_normalization)               \
-    X(per_image_standardization, "images", per_image_standardization)                \
-    X(sequence_mask, "x", sequence_mask)                                             \
-    X(shape, "x", shape)                                                             \
+    X(ZerosLike, "x", zeros_like)
+
+/* The same, for what TensorFlow has and Keras has not; these are in no package. */
+#define KRTI_OPERATIONS_TENSORFLOW(X)                                  \
+    X(add_n, "*xs", add_n)                                             \
+    X(band_part, "x", band_part)                                       \
+    X(batch_flatten, "x", batch_flatten)                               \
+    X(central_crop, "images", central_crop)                            \
+    X(concat_v2, "*xs", concat_v2)                                     \
+    X(crelu, "x", crelu)                                               \
+    X(l2_normalize, "x", l2_normalize)                                 \
+    X(local_response_normalization, "x", local_response_normalization) \
+    X(per_image_standardization, "images", per_image_standardization)  \
+    X(sequence_mask, "x", sequence_mask)                               \
+    X(shape, "x", shape)                                               \
     X(strided_slice, "x begin end strides", strided_slice)
 
 /* X(class, parameters, function): the function sets the outputs */
@@ -259,8 +260,7 @@
     X(Split, "x", split)            \
     X(TopK, "x", top_k)             \
     X(Unstack, "x", unstack)        \
-    X(Vsplit, "x", vsplit)          \
-    X(split_sizes, "x", split_sizes)
+    X(Vsplit, "x", vsplit)
 
 /* operations_math.c */
 /* What the dtype cannot hold becomes its nearest bound. */
@@ -302,7 +302,9 @@ krt_value *krti_operation_reduce(const krti_opcall *o, krti_reduce_fn *fn);
 
 #define X(name, params, fn) krt_value *krti_operation_##fn(const krti_opcall *o);
 KRTI_OPERATIONS_ONE(X)
+KRTI_OPERATIONS_TENSORFLOW(X)
 #undef X
+krt_status krti_operation_split_sizes(const krti_opcall *o);
 #define X(name, params, fn) krt_status krti_operation_##fn(const krti_opcall *o);
 KRTI_OPERATIONS_MANY(X)
 #undef X

@@ -4,10 +4,8 @@
 
 #include "layers/operations_args.h"
 
-/* `call` and `from_conf` of every entry. */
+/* `call` of every entry. */
 krt_status krti_operation_call(const krt_layer *l, const void *args, krt_call *c);
-krt_status krti_operation_from_object(krt_ctx *k, krt_layer **out, const krti_conf *object,
-                                      int depth);
 /* The class of a layer whose operation lies elsewhere, "TFOpLambda", or is unknown. */
 const krt_layer_class *krti_operation_holder(const char *class_name);
 
