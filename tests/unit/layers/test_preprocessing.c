@@ -143,8 +143,8 @@ TEST(augmentation_is_the_identity_at_inference)
     static const char *const objects[] = {
         "{'class_name': 'RandomFlip', 'config': {'mode': 'horizontal', 'seed': null}}",
         "{'class_name': 'RandomRotation', 'config': {'factor': 0.2, 'fill_mode': 'reflect'}}",
-        "{'class_name': 'RandomZoom', 'config': {'height_factor': [0.1, 0.2], 'width_factor': "
-        "null}}",
+        ("{'class_name': 'RandomZoom', 'config': {'height_factor': [0.1, 0.2], 'width_factor': "
+         "null}}"),
         "{'class_name': 'RandomCrop', 'config': {'height': 2, 'width': 2}}",
         "{'class_name': 'RandAugment', 'config': {'value_range': [0, 255], 'num_ops': 2}}",
         "{'class_name': 'MixUp', 'config': {'alpha': 0.2}}",

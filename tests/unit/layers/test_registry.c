@@ -164,8 +164,8 @@ TEST(a_class_of_somebody_else_is_not_keras_s)
         "{'module': 'kerasy', 'class_name': 'Dense', 'config': {'units': 2}}",
     };
     static const char *const own[] = {
-        "{'module': 'keras.layers', 'class_name': 'Dense', 'registered_name': null, 'config': "
-        "{'units': 2}}",
+        ("{'module': 'keras.layers', 'class_name': 'Dense', 'registered_name': null, 'config': "
+         "{'units': 2}}"),
         "{'module': 'tf_keras.layers', 'class_name': 'Dense', 'config': {'units': 2}}",
         "{'module': 'keras.src.layers.core.dense', 'class_name': 'Dense', 'config': {'units': 2}}",
         "{'class_name': 'Dense', 'config': {'units': 2}}",
