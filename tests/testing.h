@@ -24,16 +24,16 @@ typedef struct testing {
     char folder[256];
 } testing;
 
-#define TEST(name)                                                                                 \
-    static void test_##name(testing *t);                                                           \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        test_##name(*state);                                                                       \
-    }                                                                                              \
+#define TEST(name)                       \
+    static void test_##name(testing *t); \
+    static void name(void **state)       \
+    {                                    \
+        test_##name(*state);             \
+    }                                    \
     static void test_##name(testing *t __attribute__((unused)))
 #define UNIT(name) cmocka_unit_test_setup_teardown(name, testing_setup, testing_teardown)
-#define RUN(...)                                                                                   \
-    testing_run((const struct CMUnitTest[]){__VA_ARGS__},                                          \
+#define RUN(...)                                          \
+    testing_run((const struct CMUnitTest[]){__VA_ARGS__}, \
                 sizeof((const struct CMUnitTest[]){__VA_ARGS__}) / sizeof(struct CMUnitTest))
 
 int testing_setup(void **state);
@@ -48,22 +48,21 @@ const char *put_file(testing *t, const char *name, const void *data, size_t size
 void need(const char *path);
 
 #define ASSERT_OK(call) testing_status(t->k, KRT_OK, (call), #call, __FILE__, __LINE__)
-#define ASSERT_STATUS(expected, call)                                                              \
+#define ASSERT_STATUS(expected, call) \
     testing_status(t->k, (expected), (call), #call, __FILE__, __LINE__)
 #define ASSERT_STR_EQ(expected, found) assert_string_equal((found), (expected))
-#define ASSERT_INT_EQ(expected, found)                                                             \
+#define ASSERT_INT_EQ(expected, found) \
     testing_int((long long)(expected), (long long)(found), #found, __FILE__, __LINE__)
 #define ASSERT_TRUE(condition) assert_true(condition)
 /* The message of the last failure contains this text. */
-#define ASSERT_SAYS(text) testing_says(t->k, (text), __FILE__, __LINE__)
+#define ASSERT_SAYS(text)      testing_says(t->k, (text), __FILE__, __LINE__)
 /* |found - expected| <= atol + rtol * |expected| for n floats. */
-#define ASSERT_NEAR(expected, found, n, rtol, atol)                                                \
+#define ASSERT_NEAR(expected, found, n, rtol, atol) \
     testing_near((expected), (found), (n), (rtol), (atol), #found, __FILE__, __LINE__)
 
 void testing_status(krt_ctx *k, krt_status expected, krt_status found, const char *call,
                     const char *file, int line);
-void testing_int(long long expected, long long found, const char *what, const char *file,
-                 int line);
+void testing_int(long long expected, long long found, const char *what, const char *file, int line);
 void testing_says(krt_ctx *k, const char *text, const char *file, int line);
 void testing_near(const float *expected, const float *found, size_t n, double rtol, double atol,
                   const char *what, const char *file, int line);

@@ -18,18 +18,18 @@
 #endif
 
 /* Sets `st` and leaves for the one cleanup label of the function. */
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        st = (call);                                                                               \
-        if (st != KRT_OK)                                                                          \
-            goto done;                                                                             \
+#define TRY(call)         \
+    do {                  \
+        st = (call);      \
+        if (st != KRT_OK) \
+            goto done;    \
     } while (0)
 
 /* Our own mistakes only; never what a file or a caller may contain. */
 #ifdef NDEBUG
 #define KRTI_ASSERT(condition) ((void)sizeof(condition))
 #else
-#define KRTI_ASSERT(condition)                                                                     \
+#define KRTI_ASSERT(condition) \
     ((condition) ? (void)0 : krti_assert_failed(#condition, __FILE__, __LINE__))
 #endif
 void krti_assert_failed(const char *condition, const char *file, int line);
@@ -55,12 +55,12 @@ struct krt_ctx {
     void *user;
     int threads;
     uint64_t seed;
-    uint64_t draws;             /* random streams handed out so far; see rng.h */
-    int file_generation;        /* Keras 1, 2 or 3 while its file is read; 0: 3. Set by the loader */
-    bool is_closing;            /* krt_ctx_free() is under way: it frees every object itself */
-    krti_owned *owned;          /* newest first, so that users go before what they use */
-    struct krti_map *classes;   /* registered layer classes by "package>Name"; see layers */
-    struct krti_map *counters;  /* automatic names: "dense" -> how many so far; see layers */
+    uint64_t draws;            /* random streams handed out so far; see rng.h */
+    int file_generation;       /* Keras 1, 2 or 3 while its file is read; 0: 3. Set by the loader */
+    bool is_closing;           /* krt_ctx_free() is under way: it frees every object itself */
+    krti_owned *owned;         /* newest first, so that users go before what they use */
+    struct krti_map *classes;  /* registered layer classes by "package>Name"; see layers */
+    struct krti_map *counters; /* automatic names: "dense" -> how many so far; see layers */
 };
 
 /* Records a failure and returns `status`. `object` is a layer or variable path, or NULL.

@@ -31,8 +31,8 @@ krt_status krti_bytes_take(krt_ctx *k, krti_bytes **out, void *data, size_t size
  * checked that it lies inside. */
 krt_status krti_bytes_view(krt_ctx *k, krti_bytes **out, krti_bytes *parent, size_t offset,
                            size_t size);
-krti_bytes *krti_bytes_use(krti_bytes *b);  /* one more user */
-void krti_bytes_drop(krti_bytes *b);        /* one less; NULL allowed */
+krti_bytes *krti_bytes_use(krti_bytes *b); /* one more user */
+void krti_bytes_drop(krti_bytes *b);       /* one less; NULL allowed */
 /* Tells the system that this range was copied elsewhere and its pages may go. A hint. */
 void krti_bytes_forget(const krti_bytes *b, const void *from, size_t size);
 

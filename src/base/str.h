@@ -11,7 +11,10 @@ typedef struct krti_str {
     krt_status status; /* the first failure; later calls do nothing */
 } krti_str;
 
-#define KRTI_STR_INIT(ctx) {.k = (ctx)}
+#define KRTI_STR_INIT(ctx) \
+    {                      \
+        .k = (ctx)         \
+    }
 
 krt_status krti_str_add(krti_str *s, const char *text);
 krt_status krti_str_add_n(krti_str *s, const char *text, size_t length);

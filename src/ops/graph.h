@@ -70,6 +70,10 @@ typedef enum krti_interpolation {
 typedef union krti_attrs {
     krti_window window; /* conv, conv_transpose, *_pool */
     struct {
+        krti_window window;         /* where `window` is, so that it is read as that too */
+        krti_activation activation; /* behind the pointwise convolution */
+    } expand;                       /* expand_depthwise */
+    struct {
         double a, b, c;
     } scalar; /* elementwise with parameters */
     struct {
@@ -205,13 +209,14 @@ krt_value *krti_scalar_like(krti_graph *g, const krt_value *like, double value);
 /* The first group keeps integers, the second computes in floats (integers become float32, as in
  * Keras), the third answers in KRT_BOOL. */
 #define KRTI_UNARY_NUMBER(X) X(negative) X(absolute) X(sign) X(square)
-#define KRTI_UNARY_FLOAT(X)                                                                      \
-    X(exp)                                                                                       \
-    X(expm1)                                                                                     \
-    X(log) X(log1p) X(log2) X(log10) X(sqrt) X(rsqrt) X(reciprocal) X(sin) X(cos) X(tan) X(asin) \
-        X(acos) X(atan) X(sinh) X(cosh) X(asinh) X(acosh) X(atanh) X(floor) X(ceil) X(round)     \
-            X(trunc) X(erf) X(sigmoid) X(tanh) X(silu) X(gelu) X(gelu_tanh) X(softplus)          \
-                X(softsign) X(selu) X(mish) X(hard_sigmoid) X(hard_silu) X(log_sigmoid)
+#define KRTI_UNARY_FLOAT(X)                                                                        \
+    X(exp)                                                                                         \
+    X(expm1)                                                                                       \
+    X(log)                                                                                         \
+    X(log1p) X(log2) X(log10) X(sqrt) X(rsqrt) X(reciprocal) X(sin) X(cos) X(tan) X(asin) X(acos)  \
+        X(atan) X(sinh) X(cosh) X(asinh) X(acosh) X(atanh) X(floor) X(ceil) X(round) X(trunc)      \
+            X(erf) X(sigmoid) X(tanh) X(silu) X(gelu) X(gelu_tanh) X(softplus) X(softsign) X(selu) \
+                X(mish) X(hard_sigmoid) X(hard_silu) X(log_sigmoid)
 #define KRTI_UNARY_TEST(X)   X(isnan) X(isinf) X(isfinite) X(logical_not)
 #define KRTI_UNARY(X)        KRTI_UNARY_NUMBER(X) KRTI_UNARY_FLOAT(X) KRTI_UNARY_TEST(X)
 /* X(name): with parameters a, b, c: krti_<name>(g, x, a, b, c).
@@ -225,11 +230,11 @@ krt_value *krti_scalar_like(krti_graph *g, const krt_value *like, double value);
  *   power_scalar: x ** a */
 #define KRTI_UNARY_PARAMS(X) X(relu) X(elu) X(celu) X(clip) X(affine) X(power_scalar)
 /* X(name): krti_<name>(g, a, b), broadcasting; the second group gives KRT_BOOL. */
-#define KRTI_BINARY(X)                                                                   \
-    X(add)                                                                               \
-    X(subtract)                                                                          \
-    X(multiply) X(divide) X(maximum) X(minimum) X(power) X(mod) X(floor_divide) X(atan2) \
-        X(squared_difference)
+#define KRTI_BINARY(X) \
+    X(add)             \
+    X(subtract)        \
+    X(multiply)        \
+    X(divide) X(maximum) X(minimum) X(power) X(mod) X(floor_divide) X(atan2) X(squared_difference)
 #define KRTI_COMPARE(X) \
     X(equal)            \
     X(not_equal)        \

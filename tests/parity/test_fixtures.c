@@ -72,8 +72,8 @@ static const krt_tensor *output_of(const arrays *a, size_t i)
 }
 
 /* The first element beyond the tolerance, -1 when there is none. */
-static long long first_difference(const double *expected, const double *found, size_t n, double rtol,
-                                  double atol)
+static long long first_difference(const double *expected, const double *found, size_t n,
+                                  double rtol, double atol)
 {
     for (size_t i = 0; i < n; i++) {
         const bool same = expected[i] == found[i] || (isnan(expected[i]) && isnan(found[i])) ||
@@ -145,10 +145,10 @@ static bool predict_case(krt_ctx *k, const char *path, krt_model *m, const array
     for (size_t i = 0; i < num_out; i++) {
         const krt_tensor *expected = output_of(a, i);
 
-        same = expected != NULL &&
-               compare(k, path, i, expected, y[i], number(a, "rtol", 1e-6),
-                       number(a, "atol", 1e-6)) &&
-               same;
+        same =
+            expected != NULL &&
+            compare(k, path, i, expected, y[i], number(a, "rtol", 1e-6), number(a, "atol", 1e-6)) &&
+            same;
         krt_tensor_free(y[i]);
     }
     return same;

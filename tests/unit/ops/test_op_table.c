@@ -133,9 +133,9 @@ static size_t build_all(krti_graph *g, krt_dtype d, krt_value **y)
     KRTI_COMPARE(X)
 #undef X
 #define X(name) y[n++] = krti_reduce_##name(g, x, (int[]){1, 3}, 2, false);
-        KRTI_REDUCE(X)
+    KRTI_REDUCE(X)
 #undef X
-            y[n++] = krti_argmax(g, x, -1, false);
+    y[n++] = krti_argmax(g, x, -1, false);
     y[n++] = krti_cumsum(g, x, 1, false, true);
     y[n++] = krti_sort(g, krti_sin(g, krti_affine(g, x, 20, 0, 0)), 2);
     y[n++] = krti_dense(g, x, krti_reshape(g, v, KRT_SHAPE(3, 1)), NULL);
