@@ -12,7 +12,8 @@
 static const opt common[] = {
     {"json", OPT_FLAG, offsetof(cli, json), NULL, "print one JSON document instead of text", 0},
     {"quiet", OPT_FLAG, offsetof(cli, quiet), NULL, "no warnings", 0},
-    {"threads", OPT_INT, offsetof(cli, threads), "N", "0: one per processor", 0},
+    {"threads", OPT_INT, offsetof(cli, threads), "N", "0: one per processor, less for small jobs",
+     0},
     {"seed", OPT_INT, offsetof(cli, seed), "N", "for what is random", 0},
     {"help", OPT_FLAG, offsetof(cli, help), NULL, "this text", 0},
 };

@@ -23,7 +23,8 @@ if(BUILD_SHARED_LIBS AND CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT KERATIN_SAN
            COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/headertest/size.sh $<TARGET_FILE:keratin> 2097152)
   add_test(NAME packaging
            COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/headertest/packaging.sh ${CMAKE_COMMAND}
-                   ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER} ${CMAKE_SOURCE_DIR}/examples/predict.c)
+                   ${CMAKE_GENERATOR} ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER}
+                   ${CMAKE_SOURCE_DIR}/examples/predict.c)
   set_tests_properties(packaging PROPERTIES TIMEOUT 120)
   add_test(NAME readme
            COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/headertest/readme.sh ${CMAKE_C_COMPILER}

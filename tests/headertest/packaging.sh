@@ -2,12 +2,13 @@
 # Installs into a folder of its own, then builds and links an example against what was installed:
 # by plain flags, by pkg-config where there is one, and by find_package(keratin), shared and static.
 #
-#     packaging.sh CMAKE BUILD-FOLDER C-COMPILER EXAMPLE.c
+#     packaging.sh CMAKE GENERATOR BUILD-FOLDER C-COMPILER EXAMPLE.c
 set -eu
 cmake=$1
-build=$2
-cc=$3
-example=$4
+generator=$2
+build=$3
+cc=$4
+example=$5
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -51,8 +52,8 @@ add_executable(by_static $example)
 target_link_libraries(by_static keratin::static)
 CMAKE
 {
-    "$cmake" -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$work/usr" \
-        -DCMAKE_C_COMPILER="$cc" && "$cmake" --build "$work/project/build"
+    "$cmake" -S "$work/project" -B "$work/project/build" -G "$generator" \
+        -DCMAKE_PREFIX_PATH="$work/usr" -DCMAKE_C_COMPILER="$cc" && "$cmake" --build "$work/project/build"
 } >"$work/log" 2>&1 || {
     cat "$work/log"
     exit 1
