@@ -308,21 +308,18 @@ static int check_layer(const cli *c, const krt_model *m, const char *layer)
 static krt_status choose_threads(cli *c, const krt_model *m, krt_tensor *const *x)
 {
     const double small = 8e6;
-    double work = (double)krt_model_count_params(m);
+    const krt_shape first = krt_tensor_shape(x[0]);
+    double work = (double)krt_model_count_params(m) * (first.rank > 0 ? (double)first.dim[0] : 1);
 
-    for (size_t i = 0; i < krt_model_num_inputs(m); i++) {
-        const krt_shape shape = krt_tensor_shape(x[i]);
-        const double rows = shape.rank > 0 && shape.dim[0] > 0 ? (double)shape.dim[0] : 1;
-
-        work = (i == 0 ? work * rows : work) + 100 * (double)krt_shape_size(shape);
-    }
+    for (size_t i = 0; i < krt_model_num_inputs(m); i++)
+        work += 100 * (double)krt_shape_size(krt_tensor_shape(x[i]));
     return c->threads == 0 && work < small ? krt_ctx_set_threads(c->k, 1) : KRT_OK;
 }
 
 static int run_outputs(cli *c, krt_model *m, const options *o, krt_tensor *const *x, outputs *y)
 {
     const size_t n = krt_model_num_inputs(m);
-    krt_status st = choose_threads(c, m, x);
+    krt_status st = n > 0 ? choose_threads(c, m, x) : KRT_OK;
 
     if (st != KRT_OK)
         return fail(c, c->arguments[0]);
