@@ -107,13 +107,19 @@ KRT_API const void *krt_variable_data(const krt_variable *v);
 
 typedef struct krt_summary_args {
     size_t struct_size;
-    int    line_length; /**< 0: as Keras chooses when it is not on a terminal */
+    int    line_length; /**< 0: 76, Keras's choice on the 80 columns it assumes for no terminal */
     bool   expand_nested;
     bool   show_trainable;
 } krt_summary_args;
 #define KRT_SUMMARY(...) KRT_ARGS(krt_summary_args, .show_trainable = false, __VA_ARGS__)
 
-/** Keras: model.summary(), character for character. Owns: *out, krt_free() it. */
+/** Keras: model.summary(), character for character, ending in a line feed. The screen is 80 columns
+ *  wide, or as wide as line_length needs; COLUMNS and the terminal are not asked. A model whose file
+ *  holds a compile_config counts the variables its optimizer will have, as Keras (with TensorFlow)
+ *  builds it on loading; a legacy HDF5 file counts as loaded with compile=False. What cannot be
+ *  traced has the shape "?". Owns: *out, krt_free() it.
+ *  Fails: E_INVALID (a line_length too small or beyond 65536), E_UNSUPPORTED (nested deeper than 64),
+ *  E_NOMEM. */
 KRT_API krt_status krt_summary(krt_model *m, char **out, const krt_summary_args *args);
 
 /* --- predicting ------------------------------------------------------------------------------ */

@@ -11,6 +11,7 @@ typedef struct calling {
     krt_layer *layer;
     size_t num_in;
     krt_ktensor **in;
+    int call; /* which call of the layer */
     int mark; /* of the walk under way: 0 new, 1 entered, 2 done */
     int node; /* in the model being made */
     int depth;
@@ -189,6 +190,7 @@ static calling *calling_new(krt_ctx *k, krt_layer *layer, krt_ktensor *const *in
     }
     for (size_t i = 0; i < n; i++)
         c->in[i] = in[i];
+    c->call = layer->num_calls++;
     return c;
 }
 
@@ -402,7 +404,8 @@ done:
 
 static krt_status add_call(krt_model *m, calling *c)
 {
-    krti_model_node n = {.layer = c->layer, .num_in = c->num_in, .num_refs = c->num_in};
+    krti_model_node n = {
+        .layer = c->layer, .call = c->call, .num_in = c->num_in, .num_refs = c->num_in};
 
     if (c->num_in == 0) {
         if (c->node >= 0)

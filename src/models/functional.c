@@ -425,6 +425,8 @@ static krt_status add_input(reader *r, const char *name, int64_t call, int64_t t
             return fail(r, name, "one input twice");
     e->first_node = (int)r->m->num_inputs;
     e->num_calls = 1;
+    e->layer->is_built = true;
+    e->layer->num_calls = 1;
     return krti_model_add_input(r->m, e->layer, e->layer->name, dtype, shape);
 }
 
@@ -475,6 +477,7 @@ static krt_status read_nodes(reader *r)
             continue;
         for (int j = 0; j < e->num_calls; j++) {
             TRY(read_node(r, e, is_bare_call(nodes) ? nodes : krti_conf_at(nodes, (size_t)j), &n));
+            n.call = e->layer->num_calls++;
             TRY(krti_model_add_node(r->m, &n));
         }
     }

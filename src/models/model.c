@@ -433,9 +433,14 @@ static krt_status trace_model(krt_model *m, krti_graph *g, krt_value *const *in,
         TRY(traced);
     if (learn)
         TRY(learn_shapes(m, &v));
-    for (size_t i = 0; traced == KRT_OK && out != NULL && i < m->num_outputs; i++) {
-        out[i] = values_get(&v, m->outputs[i], &out_mask[i]);
-        if (out[i] == NULL)
+    for (size_t i = 0; traced == KRT_OK && i < m->num_outputs; i++) {
+        krt_value *mask = NULL, *value = values_get(&v, m->outputs[i], &mask);
+
+        if (out != NULL) {
+            out[i] = value;
+            out_mask[i] = mask;
+        }
+        if (value == NULL)
             TRY(krti_layer_fail(&m->base, KRT_E_FORMAT, "output %zu is not made by any layer", i));
     }
     st = traced;
@@ -571,7 +576,9 @@ static krt_status model_new(krt_ctx *k, krt_model **out, const krti_conf *object
     m->base.config = m->config;
     m->base.depth = depth;
     m->base.generation = k->file_generation != 0 ? k->file_generation : 3;
-    m->base.trainable = krti_conf_get_bool(krti_conf_get(m->config, "config"), "trainable", true);
+    /* Sequential.from_config() takes the name and the layers, nothing else. */
+    m->base.trainable = strcmp(class_name, "Sequential") == 0 ||
+                        krti_conf_get_bool(krti_conf_get(m->config, "config"), "trainable", true);
     TRY(read_config(m, m->config, depth));
     *out = m;
     m = NULL;

@@ -18,6 +18,7 @@ typedef struct krti_ref {
 
 typedef struct krti_model_node {
     krt_layer *layer;
+    int call;        /* which call of the layer this is: Keras's node index */
     size_t num_in;   /* positional inputs */
     size_t num_refs; /* those, and behind them the tensors among the keyword arguments */
     krti_ref *refs;

@@ -43,6 +43,7 @@ static krt_status add_explicit_input(krt_model *m, const krti_conf *object)
 
     if (st != KRT_OK)
         return st;
+    layer->is_built = true;
     st = krti_model_keep(m, layer);
     return st == KRT_OK
                ? krti_model_add_input(m, layer, layer->name, dtype_in(config), shape_in(config))
@@ -111,6 +112,7 @@ krt_status krti_sequential_wire(krt_model *m)
     for (size_t i = 0; st == KRT_OK && i < m->num_layers; i++) {
         krti_model_node n = {.layer = m->layers[i], .num_in = 1, .num_refs = 1};
 
+        n.call = m->layers[i]->num_calls++;
         n.refs = krti_arena_array(&m->base.arena, 1, sizeof *n.refs);
         if (n.refs == NULL)
             return KRT_E_NOMEM;
