@@ -308,7 +308,9 @@ krt_value *krti_operation_extract_patches(const krti_opcall *o)
     x = frame(o, x, &p, count);
     krt_value **const parts =
         krti_arena_array(&o->g->arena, (size_t)(p.size[0] * p.size[1]), sizeof(krt_value *));
-    if (x == NULL || parts == NULL)
+    if (parts == NULL)
+        return krti_opcall_fail(o, KRT_E_NOMEM, "out of memory");
+    if (x == NULL)
         return NULL;
     for (int64_t i = 0; i < p.size[0]; i++) {
         krt_value *const rows = every(o->g, x, 1, i * p.rate[0], p.stride[0], count[0]);
