@@ -31,10 +31,26 @@ static bool is_ops_module(const char *module)
             krti_starts_with(module, "keras_core.operations"));
 }
 
+/* In the .h5 files of Keras 3 no object has a module. An operation is told from a layer of the same
+ * name, Add say, by its config: every layer says whether it is trainable. */
+static bool is_bare_operation(const krti_conf *object, const char *class_name)
+{
+    const krti_conf *const node = krti_conf_at(krti_conf_get(object, "inbound_nodes"), 0);
+
+    if (class_name == NULL || krti_conf_get(object, "module") != NULL ||
+        krti_conf_get(node, "args") == NULL ||
+        krti_conf_get(krti_conf_get(object, "config"), "trainable") != NULL)
+        return false;
+    const krti_operation *const op = krti_operation_find(class_name);
+    return op != NULL && op->base.package != NULL;
+}
+
 bool krti_is_operation(const krti_conf *object)
 {
-    return is_ops_module(krti_conf_get_text(object, "module")) ||
-           is_holder(krti_conf_get_text(object, "class_name"));
+    const char *const class_name = krti_conf_get_text(object, "class_name");
+
+    return is_ops_module(krti_conf_get_text(object, "module")) || is_holder(class_name) ||
+           is_bare_operation(object, class_name);
 }
 
 /* ------------------------------------------------------------------------------- making */

@@ -121,6 +121,12 @@ TEST(the_module_decides_what_is_an_operation)
     assert_false(krti_is_operation(
         conf_of(&a, "{'module': 'mine.ops.norm', 'class_name': 'Norm', 'config': {}}")));
     assert_false(krti_is_operation(conf_of(&a, "{'class_name': 'Add', 'config': {}}")));
+    /* Keras 3's .h5 files name no module */
+    assert_true(krti_is_operation(conf_of(
+        &a, "{'class_name': 'Add', 'config': {'name': 'a'}, 'inbound_nodes': [{'args': []}]}")));
+    assert_false(krti_is_operation(conf_of(
+        &a, "{'class_name': 'Add', 'config': {'name': 'a', 'trainable': true}, 'inbound_nodes': "
+            "[{'args': []}]}")));
     krti_arena_free(&a);
 }
 
