@@ -12,10 +12,10 @@
 extern "C" {
 #endif
 
-typedef struct krt_model krt_model;
-typedef struct krt_layer krt_layer;
-typedef struct krt_variable krt_variable;
-typedef struct krt_ktensor krt_ktensor; /**< Keras: KerasTensor, a symbolic tensor */
+typedef struct krt_model       krt_model;
+typedef struct krt_layer       krt_layer;
+typedef struct krt_variable    krt_variable;
+typedef struct krt_ktensor     krt_ktensor; /**< Keras: KerasTensor, a symbolic tensor */
 typedef struct krt_layer_class krt_layer_class;
 
 typedef struct krt_ktensors {
@@ -39,8 +39,7 @@ typedef struct krt_input_args {
     int64_t     batch_size; /**< KRT_NONE: any */
     const char *dtype;      /**< NULL: "float32" */
 } krt_input_args;
-#define KRT_INPUT(...) \
-    KRT_ARGS(krt_input_args, .batch_size = KRT_NONE, .dtype = NULL, __VA_ARGS__)
+#define KRT_INPUT(...) KRT_ARGS(krt_input_args, .batch_size = KRT_NONE, .dtype = NULL, __VA_ARGS__)
 
 /** An empty Sequential. Keras: keras.Sequential(). Returns NULL when memory is short.
  *  A model under construction keeps its first failure; later calls on it return that. */
