@@ -317,5 +317,9 @@ krt_dtype krt_variable_dtype(const krt_variable *v)
 
 const void *krt_variable_data(const krt_variable *v)
 {
-    return v->tensor->data;
+    krt_tensor *t = v->tensor;
+
+    if (t->data != NULL && !krti_tensor_is_aligned(t) && krti_tensor_align(t) != KRT_OK)
+        return NULL;
+    return t->data;
 }

@@ -107,6 +107,9 @@ krt_status krti_model_trace(krt_model *m, krti_graph *g, krt_value *const *in,
                             krti_tracing *tracing, krt_value **out, krt_value **out_mask);
 
 /* predict.c */
+/* Forgets compiled programs, which hold weights in layouts of their own: after weights changed. Runs
+ * that are alive make theirs anew at their next call. */
+krt_status krti_model_forget_plans(krt_model *m);
 krt_status krti_run_profile(krt_run *r, const void *const *x, int repeats, krti_str *out);
 void krti_plans_free(struct krti_plans *plans);
 

@@ -5,6 +5,7 @@
  * so a call on known shapes looks through a short list and goes. */
 #include "models/model.h"
 
+#include <stdatomic.h>
 #include <threads.h>
 
 typedef struct cached_plan {
@@ -20,11 +21,14 @@ struct krti_plans {
     mtx_t lock;
     krti_packs *packs;
     cached_plan *first;
+    atomic_int
+        users; /* the model, while they are its current ones, and every run that has used them */
 };
 
+/* One user less; the last one frees. Runs come and go on the model's own thread. */
 void krti_plans_free(struct krti_plans *plans)
 {
-    if (plans == NULL)
+    if (plans == NULL || atomic_fetch_sub(&plans->users, 1) > 1)
         return;
     krt_ctx *k = plans->k;
 
@@ -57,8 +61,19 @@ static krt_status plans_new(krt_model *m)
         return krti_fail(parent, KRT_E_NOMEM, NULL, "out of memory");
     }
     plans->k = k;
+    atomic_init(&plans->users, 1);
     m->plans = plans;
     return KRT_OK;
+}
+
+krt_status krti_model_forget_plans(krt_model *m)
+{
+    struct krti_plans *old = m->plans;
+    const krt_status st = old != NULL ? plans_new(m) : KRT_OK;
+
+    if (st == KRT_OK)
+        krti_plans_free(old);
+    return st;
 }
 
 /* ------------------------------------------------------------------------------- compiling */
@@ -159,24 +174,45 @@ struct krt_run {
     krti_owned owned; /* of the model's context */
     krt_ctx *k;       /* its own */
     krt_model *m;
+    struct krti_plans *plans; /* those its prepared memory belongs to */
     const krt_layer *layer;
     int threads;
     prepared *first;
     prepared *last_used;
 };
 
+/* Gives back what was prepared, and the plans it was prepared for. */
+static void unprepare(krt_run *r)
+{
+    while (r->first != NULL) {
+        prepared *next = r->first->next;
+
+        krti_exec_free(r->first->exec);
+        krti_free(r->k, r->first);
+        r->first = next;
+    }
+    r->last_used = NULL;
+    krti_plans_free(r->plans);
+    r->plans = NULL;
+}
+
+/* The model's current plans: others than before when its weights have changed meanwhile. */
+static void take_plans(krt_run *r)
+{
+    if (r->plans == r->m->plans)
+        return;
+    unprepare(r);
+    r->plans = r->m->plans;
+    atomic_fetch_add(&r->plans->users, 1);
+}
+
 static void run_destroy(void *self)
 {
     krt_run *r = self;
     krt_ctx *k = r->k, *parent = r->owned.k;
 
-    while (r->first != NULL) {
-        prepared *next = r->first->next;
-
-        krti_exec_free(r->first->exec);
-        krti_free(k, r->first);
-        r->first = next;
-    }
+    if (k != NULL)
+        unprepare(r);
     krt_ctx_free(k);
     krti_free(parent, r);
 }
@@ -255,6 +291,7 @@ krt_status krt_run_new(krt_model *m, krt_run **out, const krt_run_args *args)
     r->m = m;
     krti_own(k, &r->owned, run_destroy);
     TRY(krti_ctx_child(&r->k, k));
+    take_plans(r);
     if (a.layer != NULL)
         TRY(find_layer(m, a.layer, &r->layer));
     r->threads = a.threads > 0 ? a.threads : k->threads > 0 ? k->threads : krti_num_processors();
@@ -320,6 +357,7 @@ static krt_status prepare(krt_run *r, const krt_shape *shapes, size_t num_x)
     if (num_x != r->m->num_inputs)
         return krti_fail(r->k, KRT_E_INVALID, NULL, "the model has %zu inputs, %zu were given",
                          r->m->num_inputs, num_x);
+    take_plans(r);
     for (prepared *p = r->first; p != NULL; p = p->next) {
         if (matches(p, shapes, num_x)) {
             r->last_used = p;
@@ -356,7 +394,8 @@ krt_status krt_run_call(krt_run *r, const void *const *x, const krt_shape *shape
 {
     krt_status st = KRT_OK;
 
-    if (r->last_used == NULL || num_x != r->m->num_inputs || !matches(r->last_used, shapes, num_x))
+    if (r->last_used == NULL || r->plans != r->m->plans || num_x != r->m->num_inputs ||
+        !matches(r->last_used, shapes, num_x))
         st = prepare(r, shapes, num_x);
     if (st == KRT_OK)
         krti_exec_run(r->last_used->exec, x);

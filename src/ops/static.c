@@ -166,9 +166,17 @@ static krt_status evaluate(krt_ctx *k, const krt_value *v, buffer *out)
     }
     if (n->op != &krti_op_variable)
         return evaluate_node(k, v, out);
-    out->data = n->attrs.tensor->data;
-    if (out->data == NULL && n->attrs.tensor->size_bytes > 0)
+    const krt_tensor *t = n->attrs.tensor;
+    out->data = t->data;
+    if (t->data == NULL && t->size_bytes > 0)
         return krti_fail(k, KRT_E_STATE, n->scope, "the model has no weights yet");
+    if (krti_tensor_is_aligned(t))
+        return KRT_OK;
+    out->computed = krti_alloc_raw(k, t->size_bytes);
+    if (out->computed == NULL)
+        return KRT_E_NOMEM;
+    memcpy(out->computed, t->data, t->size_bytes);
+    out->data = out->computed;
     return KRT_OK;
 }
 
@@ -229,12 +237,13 @@ krt_status krti_build_pack(krti_build *b, const krt_value *v, const krti_pack_fo
 }
 
 /* A small array of a mapped file is worth a copy: left in place, each would keep the pages around
- * it in memory. */
-static bool is_small_mapped(const krt_value *v)
+ * it in memory. One at an odd address has to be copied. */
+static bool wants_copy(const krt_value *v)
 {
     const krt_tensor *t = v->node->op == &krti_op_variable ? v->node->attrs.tensor : NULL;
 
-    return t != NULL && t->source != NULL && t->data != NULL && t->size_bytes <= 1u << 20;
+    return t != NULL && t->source != NULL && t->data != NULL &&
+           (t->size_bytes <= 1u << 20 || !krti_tensor_is_aligned(t));
 }
 
 const void *krti_build_static(krti_build *b, const krt_value *v)
@@ -243,8 +252,7 @@ const void *krti_build_static(krti_build *b, const krt_value *v)
     buffer plain = {NULL, NULL};
     size_t bytes = 0;
 
-    if (v->node->op == &krti_op_constant ||
-        (v->node->op == &krti_op_variable && !is_small_mapped(v)))
+    if (v->node->op == &krti_op_constant || (v->node->op == &krti_op_variable && !wants_copy(v)))
         return evaluate(b->k, v, &plain) == KRT_OK ? plain.data : NULL;
     snprintf(key, sizeof key, "%016" PRIx64 ":plain", fingerprint(v));
     const void *known = krti_map_get(b->packs->by_key, key);

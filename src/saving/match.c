@@ -208,7 +208,8 @@ static krt_status read_pairs(krti_match *m, krt_tensor **read)
     krt_status st = wants != NULL ? KRT_OK : KRT_E_NOMEM;
 
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
-        wants[i] = (krti_want){m->pairs[i].array, m->pairs[i].variable->tensor->dtype};
+        wants[i] =
+            (krti_want){m->pairs[i].array, m->pairs[i].variable->tensor->dtype, !m->pairs[i].flip};
     if (st == KRT_OK)
         st = krti_store_tensors(m->store, wants, m->num_pairs, read);
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
@@ -223,14 +224,12 @@ krt_status krti_match_commit(krti_match *m)
     krt_tensor **read = krti_array(m->k, m->num_pairs, sizeof *read);
     krt_status st = read != NULL ? read_pairs(m, read) : KRT_E_NOMEM;
 
+    if (st == KRT_OK) /* compiled programs hold the old weights in their own layouts */
+        st = krti_model_forget_plans(m->model);
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
         move_bytes(m->pairs[i].variable->tensor, read[i]);
     for (size_t i = 0; read != NULL && i < m->num_pairs; i++)
         krt_tensor_free(read[i]);
     krti_free(m->k, read);
-    if (st == KRT_OK) { /* compiled programs hold the old weights in their own layouts */
-        krti_plans_free(m->model->plans);
-        m->model->plans = NULL;
-    }
     return st;
 }

@@ -100,6 +100,7 @@ bool krti_store_has_group(const krti_store *s, const char *path);
 typedef struct krti_want {
     size_t array;
     krt_dtype dtype;
+    bool anywhere; /* an array at an odd address will do: the reader copies before it computes */
 } krti_want;
 krt_status krti_store_tensors(krti_store *s, const krti_want *wants, size_t n, krt_tensor **out);
 krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype dtype, krt_tensor **out);

@@ -157,7 +157,7 @@ static krt_status begin_array(reading *r, const krti_want *want, size_t index)
     const bool is_plain = c.native && c.from_dtype == c.to_dtype && c.from_dtype != KRT_BOOL;
     const bool is_aligned = (uintptr_t)data % krt_dtype_size(a->dtype) == 0;
 
-    if (is_plain && is_aligned && c.n > 0)
+    if (is_plain && (is_aligned || want->anywhere) && c.n > 0)
         st = krti_tensor_map(s->k, &r->out[index], a->dtype, a->shape,
                              owned != NULL ? owned : f->bytes, data);
     else if (owned != NULL)
@@ -240,7 +240,7 @@ krt_status krti_store_tensors(krti_store *s, const krti_want *wants, size_t n, k
 
 krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype dtype, krt_tensor **out)
 {
-    const krti_want want = {array, dtype};
+    const krti_want want = {array, dtype, false};
 
     return krti_store_tensors(s, &want, 1, out);
 }

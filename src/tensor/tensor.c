@@ -210,11 +210,13 @@ krt_status krt_tensor_wrap(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_sh
 krt_status krti_tensor_map(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_shape shape,
                            krti_bytes *source, const void *data)
 {
-    const krt_status st = krt_tensor_wrap(k, out, dtype, shape, data);
+    const krt_status st = make(k, out, dtype, shape);
 
-    if (st == KRT_OK)
-        (*out)->source = krti_bytes_use(source);
-    return st;
+    if (st != KRT_OK)
+        return st;
+    (*out)->data = (void *)(uintptr_t)data;
+    (*out)->source = krti_bytes_use(source);
+    return KRT_OK;
 }
 
 krt_status krt_tensor_from(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_shape shape,
@@ -285,4 +287,28 @@ const void *krt_tensor_data(const krt_tensor *t)
 void *krt_tensor_data_mut(krt_tensor *t)
 {
     return t->writable ? t->data : NULL;
+}
+
+bool krti_tensor_is_aligned(const krt_tensor *t)
+{
+    const size_t size = krt_dtype_size(t->dtype);
+
+    return size <= 1 || (uintptr_t)t->data % size == 0;
+}
+
+krt_status krti_tensor_align(krt_tensor *t)
+{
+    krt_ctx *k = t->owned.k;
+    void *copy = krti_alloc_raw(k, t->size_bytes);
+
+    if (copy == NULL)
+        return KRT_E_NOMEM;
+    memcpy(copy, t->data, t->size_bytes);
+    if (t->ours)
+        krti_free(k, t->data);
+    krti_bytes_drop(t->source);
+    t->data = copy;
+    t->ours = true;
+    t->source = NULL;
+    return KRT_OK;
 }

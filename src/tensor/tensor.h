@@ -16,10 +16,15 @@ struct krt_tensor {
     krti_bytes *source; /* the mapping data points into, or NULL */
 };
 
-/* A tensor over mapped or inflated file bytes, which it keeps alive. Row major, native order,
- * aligned for the dtype: the caller has checked. */
+/* A tensor over mapped or inflated file bytes, which it keeps alive. Row major and native order; at
+ * any address, so whoever reads elements asks krti_tensor_is_aligned() first. */
 krt_status krti_tensor_map(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_shape shape,
                            krti_bytes *source, const void *data);
+
+/* Whether data may be read as elements. Arrays of a file may lie at any address. */
+bool krti_tensor_is_aligned(const krt_tensor *t);
+/* Gives the tensor an aligned copy of its data and lets the file go. */
+krt_status krti_tensor_align(krt_tensor *t);
 
 /* Converts n elements; src and dst must not overlap unless the dtypes are equal. Saturates nothing:
  * as C casts, floats to integers truncate, anything to bool is != 0. */

@@ -105,6 +105,57 @@ TEST(a_model_is_loaded_from_memory_and_its_weights_lie_there)
     free(data);
 }
 
+/* The bytes at every address modulo the element size: the parsers and kernels may not care. */
+TEST(a_model_in_memory_at_any_address_answers_the_same)
+{
+    size_t size = 0;
+    unsigned char *data = read_all(fixture("containers/keras2_cnn_trained.h5"), &size);
+    unsigned char *room = malloc(size + 8);
+
+    for (size_t shift = 0; shift < 4; shift++) {
+        krt_model *m = NULL;
+
+        memcpy(room + shift, data, size);
+        ASSERT_OK(krt_load_memory(t->k, &m, room + shift, size, NULL));
+        assert_answers(t, m, fixture("containers/keras2_cnn_trained.npz"), "shifted memory");
+        for (size_t i = 0; i < krt_layer_num_weights(&m->base); i++)
+            ASSERT_INT_EQ(0, (uintptr_t)krt_variable_data(krt_layer_weight(&m->base, i)) % 4);
+        krt_model_free(m);
+    }
+    free(room);
+    free(data);
+}
+
+TEST(a_run_that_lives_across_a_load_uses_the_new_weights)
+{
+    krt_model *m = NULL;
+    krt_run *run = NULL;
+    const krt_shape shape = {2, {1, 4}};
+    const float x[4] = {1, 2, 3, 4};
+    const void *data[] = {x};
+    float before[8], after[8];
+
+    ASSERT_OK(krt_load(t->k, &m, fixture("saving/dense.json"),
+                       KRT_LOAD(.weights = fixture("saving/dense_plain.weights.h5"))));
+    krt_shape in = krt_model_input_shape(m, 0);
+    in.dim[0] = 1;
+    ASSERT_INT_EQ(shape.rank, in.rank);
+    ASSERT_OK(krt_run_new(m, &run, NULL));
+    float *long_x = calloc((size_t)in.dim[1], sizeof *long_x);
+    memcpy(long_x, x, sizeof(float) * (size_t)(in.dim[1] < 4 ? in.dim[1] : 4));
+    data[0] = long_x;
+    ASSERT_OK(krt_run_call(run, data, &in, 1));
+    const size_t n = (size_t)krt_shape_size(krt_run_output_shape(run, 0));
+    assert_true(n <= 8);
+    memcpy(before, krt_run_output(run, 0), n * sizeof(float));
+    ASSERT_OK(krt_load_weights(m, fixture("saving/dense_plain.weights.h5"), NULL));
+    ASSERT_OK(krt_run_call(run, data, &in, 1));
+    memcpy(after, krt_run_output(run, 0), n * sizeof(float));
+    assert_memory_equal(before, after, n * sizeof(float));
+    krt_run_free(run);
+    free(long_x);
+}
+
 TEST(weights_from_a_file_are_used_in_its_mapping)
 {
     krt_model *m = NULL;
@@ -294,6 +345,8 @@ int main(void)
     return RUN(UNIT(a_whole_model_of_any_form_answers_as_keras_did),
                UNIT(an_architecture_with_weights_of_any_form_answers_as_keras_did),
                UNIT(a_model_is_loaded_from_memory_and_its_weights_lie_there),
+               UNIT(a_model_in_memory_at_any_address_answers_the_same),
+               UNIT(a_run_that_lives_across_a_load_uses_the_new_weights),
                UNIT(weights_from_a_file_are_used_in_its_mapping),
                UNIT(from_json_makes_a_model_that_weights_can_be_loaded_into),
                UNIT(a_bare_get_config_is_an_architecture_too),
