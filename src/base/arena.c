@@ -1,7 +1,7 @@
-/* See arena.h. Blocks double from 4 KiB to 1 MiB; a larger request gets a block of its own. */
+/* See arena.h. Blocks double from 1 KiB to 1 MiB; a larger request gets a block of its own. */
 #include "base/arena.h"
 
-enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20, GRAIN = 16 };
+enum { FIRST_BLOCK = 1024, LARGEST_BLOCK = 1 << 20, GRAIN = 16 };
 
 typedef struct krti_arena_block {
     struct krti_arena_block *next;
