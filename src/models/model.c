@@ -327,6 +327,15 @@ static void tap(krti_tracing *t, const krt_layer *layer, const krt_call *c)
     t->num_tapped = c->num_out;
 }
 
+static void claim(krti_tracing *t, const krt_layer *layer, krt_value *const *in, const krt_call *c)
+{
+    if (t == NULL || c->num_in == 0 || c->num_out == 0 || !krti_claims_shape(layer))
+        return;
+    t->has_claims = true;
+    if (t->claims)
+        c->out[0]->shape = krti_claimed_shape(layer, in[0]->shape, c->out[0]->shape);
+}
+
 /* A failed inner trace of what merely has no implementation leaves the rest to be looked at. */
 static bool is_missing_implementation(krt_status st)
 {
@@ -358,6 +367,8 @@ static krt_status trace_node(krt_model *m, krti_graph *g, size_t at, values *v, 
         c.in = in;
         c.in_mask = in_mask;
         st = krti_layer_trace(n->layer, g, &c);
+        if (st == KRT_OK)
+            claim(tracing, n->layer, in, &c);
         if (st == KRT_OK)
             st = values_put(k, v, at, c.out, c.out_mask, c.num_out);
         if (st == KRT_OK)
@@ -395,31 +406,42 @@ static krt_status check_num_inputs(const krt_model *m, size_t num_in)
                            m->num_inputs, num_in);
 }
 
-/* Remembers each node's shapes: the summary prints them. Only a trace on the model's own shapes
- * comes with `learn`. */
-static krt_status learn_shapes(krt_model *m, const values *v)
+/* Remembers each node's shapes: the summary prints them. What a second trace does not get at stays
+ * as the first left it. */
+static krt_status learn_nodes(krt_model *m, const values *v)
 {
     for (size_t i = 0; i < m->num_nodes; i++) {
         krti_model_node *n = &m->nodes[i];
+        krt_shape *shapes = NULL;
 
-        n->out_shapes = krti_arena_array(&m->base.arena, v->count[i] + 1, sizeof *n->out_shapes);
-        if (n->out_shapes == NULL)
+        if (v->count[i] == 0)
+            continue;
+        shapes = krti_arena_array(&m->base.arena, v->count[i], sizeof *shapes);
+        if (shapes == NULL)
             return KRT_E_NOMEM;
+        n->out_shapes = shapes;
         n->num_out = v->count[i];
         for (size_t j = 0; j < v->count[i]; j++)
-            n->out_shapes[j] = v->value[v->first[i] + j]->shape;
+            shapes[j] = v->value[v->first[i] + j]->shape;
     }
+    return KRT_OK;
+}
+
+static void learn_outputs(krt_model *m, const values *v)
+{
     for (size_t i = 0; i < m->num_outputs; i++) {
         const krt_value *value = values_get(v, m->outputs[i], NULL);
 
         m->output_shapes[i] = value != NULL ? value->shape : (krt_shape){.rank = -1};
     }
-    return KRT_OK;
 }
+
+/* Only a trace on the model's own shapes comes with LEARN_. */
+enum learning { LEARN_NOTHING, LEARN_NODES, LEARN_ALL };
 
 static krt_status trace_model(krt_model *m, krti_graph *g, krt_value *const *in,
                               krt_value *const *in_mask, bool training, krti_tracing *tracing,
-                              krt_value **out, krt_value **out_mask, bool learn)
+                              krt_value **out, krt_value **out_mask, enum learning learning)
 {
     values v;
     krt_status st = values_new(g->k, &v, m->num_nodes), traced = KRT_OK;
@@ -431,8 +453,10 @@ static krt_status trace_model(krt_model *m, krti_graph *g, krt_value *const *in,
     traced = trace_nodes(m, g, &v, training, tracing);
     if (traced != KRT_OK && !is_missing_implementation(traced))
         TRY(traced);
-    if (learn)
-        TRY(learn_shapes(m, &v));
+    if (learning != LEARN_NOTHING)
+        TRY(learn_nodes(m, &v));
+    if (learning == LEARN_ALL)
+        learn_outputs(m, &v);
     for (size_t i = 0; traced == KRT_OK && i < m->num_outputs; i++) {
         krt_value *mask = NULL, *value = values_get(&v, m->outputs[i], &mask);
 
@@ -458,7 +482,7 @@ krt_status krti_model_trace(krt_model *m, krti_graph *g, krt_value *const *in,
 
     if (st != KRT_OK)
         return st;
-    return trace_model(m, g, in, in_mask, training, tracing, out, out_mask, false);
+    return trace_model(m, g, in, in_mask, training, tracing, out, out_mask, LEARN_NOTHING);
 }
 
 /* Layers behind something that cannot be traced are built from what Keras 3 wrote down. */
@@ -472,22 +496,34 @@ static krt_status build_from_config(krt_layer *l)
     return krti_layer_build(l, &shape, 1);
 }
 
-krt_status krti_model_build(krt_model *m)
+/* One trace in a graph that is thrown away. */
+static krt_status trace_and_learn(krt_model *m, krti_tracing *tracing, enum learning learning)
 {
     krt_ctx *k = m->base.owned.k;
     krti_graph *g = NULL;
     krt_value **in = krti_array(k, m->num_inputs + 1, sizeof *in);
     krt_status st = in != NULL ? krti_graph_new(k, &g) : KRT_E_NOMEM;
 
-    if (st != KRT_OK)
-        goto done;
+    for (size_t i = 0; st == KRT_OK && i < m->num_inputs; i++)
+        in[i] = krti_input(g, m->inputs[i].dtype, m->inputs[i].shape);
+    if (st == KRT_OK)
+        st = trace_model(m, g, in, NULL, false, tracing, NULL, NULL, learning);
+    krti_graph_free(g);
+    krti_free(k, in);
+    return st;
+}
+
+krt_status krti_model_build(krt_model *m)
+{
+    krt_ctx *k = m->base.owned.k;
+    krti_tracing tracing = {0}, claiming = {.claims = true};
+    krt_status st = KRT_OK;
+
     m->output_shapes =
         krti_arena_array(&m->base.arena, m->num_outputs + 1, sizeof *m->output_shapes);
     if (m->output_shapes == NULL)
         TRY(KRT_E_NOMEM);
-    for (size_t i = 0; i < m->num_inputs; i++)
-        in[i] = krti_input(g, m->inputs[i].dtype, m->inputs[i].shape);
-    st = trace_model(m, g, in, NULL, false, NULL, NULL, NULL, true);
+    st = trace_and_learn(m, &tracing, LEARN_ALL);
     if (is_missing_implementation(st)) {
         m->cannot_run = krti_arena_strdup(&m->base.arena, k->error.message);
         m->cannot_status = st;
@@ -495,10 +531,12 @@ krt_status krti_model_build(krt_model *m)
         for (size_t i = 0; st == KRT_OK && i < m->num_layers; i++)
             st = build_from_config(m->layers[i]);
     }
+    /* Shapes that are wrong may fit nowhere; then those of the first trace stand. */
+    if (st == KRT_OK && tracing.has_claims &&
+        trace_and_learn(m, &claiming, LEARN_NODES) == KRT_E_NOMEM)
+        st = KRT_E_NOMEM;
 
 done:
-    krti_graph_free(g);
-    krti_free(k, in);
     return st;
 }
 

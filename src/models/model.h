@@ -24,8 +24,8 @@ typedef struct krti_model_node {
     krti_ref *refs;
     /* As Keras wrote them, tensors replaced by {"__value__": i}, i into refs; NULL: plain call. */
     const krti_conf *args, *kwargs;
-    size_t num_out; /* of the last symbolic trace; 0 while unknown */
-    krt_shape *out_shapes;
+    size_t num_out;        /* of the last symbolic trace; 0 while unknown */
+    krt_shape *out_shapes; /* as Keras says them */
 } krti_model_node;
 
 typedef struct krti_model_input {
@@ -99,12 +99,18 @@ typedef struct krti_tracing {
     const krt_layer *tap; /* NULL, or the layer whose first outputs are wanted */
     krt_value *tapped[KRTI_MAX_CALL_OUT];
     size_t num_tapped;
+    bool claims;     /* go on with the shapes Keras claims; claims.c */
+    bool has_claims; /* out: it makes a difference */
 } krti_tracing;
 
 /* Describes the model on these inputs. out has num_outputs entries. */
 krt_status krti_model_trace(krt_model *m, krti_graph *g, krt_value *const *in,
                             krt_value *const *in_mask, size_t num_in, bool training,
                             krti_tracing *tracing, krt_value **out, krt_value **out_mask);
+
+/* claims.c: whether Keras may say another shape than comes out of the layer, and which. */
+bool krti_claims_shape(const krt_layer *l);
+krt_shape krti_claimed_shape(const krt_layer *l, krt_shape in, krt_shape out);
 
 /* predict.c */
 /* Forgets compiled programs, which hold weights in layouts of their own: after weights changed. Runs

@@ -244,6 +244,26 @@ TEST(calls_are_numbered_by_layer_whichever_model_they_are_for)
                 NULL);
 }
 
+TEST(shapes_are_those_that_keras_claims)
+{
+    krt_ktensor *x = krt_input(t->k, KRT_SHAPE(2, 3, 5), KRT_INPUT(.name = "x"));
+    krt_ktensor *unknown =
+        krt_apply(x, KRT_EINSUM_DENSE("abcd,de->abce", .output_shape = KRT_SHAPE(KRT_NONE, 3, 4),
+                                      .name = "unknown"));
+    krt_ktensor *behind = krt_apply(unknown, KRT_DENSE(6, .name = "behind"));
+    krt_ktensor *turned = krt_apply(
+        x, KRT_EINSUM_DENSE("...x,xy->...y", .output_shape = KRT_SHAPE(4), .name = "turned"));
+    krt_ktensor *glu = krt_apply(x, KRT_DENSE(8, .activation = "glu", .name = "glu"));
+    krt_model *m = krt_functional(t->k, KRT_KTENSORS(x), KRT_KTENSORS(behind, turned, glu), NULL);
+
+    assert_non_null(m);
+    assert_says(t, m, "│ unknown             │ (None, None, 3,   │", NULL);
+    assert_says(t, m, "│ behind (Dense)      │ (None, None, 3,   │", NULL);
+    assert_says(t, m, "│ turned              │ (None, 3, 2, 4)   │", NULL);
+    assert_says(t, m, "│ glu (Dense)         │ (None, 2, 3, 8)   │", NULL);
+    ASSERT_INT_EQ(4, krt_model_output_shape(m, 2).dim[3]); /* what comes out */
+}
+
 TEST(a_compiled_model_counts_what_its_optimizer_keeps)
 {
     static const struct {
@@ -391,6 +411,7 @@ int main(void)
                UNIT(a_custom_layer_has_no_shape_and_those_behind_it_neither),
                UNIT(a_model_that_is_python_code_has_no_rows),
                UNIT(calls_are_numbered_by_layer_whichever_model_they_are_for),
+               UNIT(shapes_are_those_that_keras_claims),
                UNIT(a_compiled_model_counts_what_its_optimizer_keeps),
                UNIT(a_line_too_short_or_too_long_is_refused),
                UNIT(short_memory_is_an_error_and_leaves_nothing_behind),

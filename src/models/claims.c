@@ -1,0 +1,69 @@
+/* Where Keras says another shape than comes out: a summary prints what Keras says.
+ *
+ * Keras's EinsumDense repeats the output_shape it was given, None for None, and turns round the axes
+ * an ellipsis in front stands for (layers/core/einsum_dense.py). Layers with the activation "glu",
+ * which halves the last axis, do not know of it (layers/activations/activation.py). What follows
+ * such a layer is traced with the shape that was claimed, as Keras does. */
+#include "base/str.h"
+#include "models/model.h"
+#include <keratin/layers.h>
+
+static bool is_einsum_dense(const krt_layer *l)
+{
+    return l->cls != NULL && l->cls->package == NULL && strcmp(l->cls->name, "EinsumDense") == 0;
+}
+
+static bool has_glu(const krt_layer *l)
+{
+    const char *const args = l->args;
+
+    for (size_t i = 0; l->cls != NULL && args != NULL && i < l->cls->num_fields; i++) {
+        const krt_field *const f = &l->cls->fields[i];
+
+        if (f->kind != KRT_FIELD_ACTIVATION || strcmp(f->key, "activation") != 0)
+            continue;
+        const char *const name = *(const char *const *)(const void *)(args + f->offset);
+        return name != NULL && strcmp(name, "glu") == 0;
+    }
+    return false;
+}
+
+bool krti_claims_shape(const krt_layer *l)
+{
+    return is_einsum_dense(l) || has_glu(l);
+}
+
+static void insert(krt_shape *s, int at, int64_t dim)
+{
+    for (int i = s->rank++; i > at; i--)
+        s->dim[i] = s->dim[i - 1];
+    s->dim[at] = dim;
+}
+
+/* The batch axis, what was given, and the axes of the ellipsis, inserted one by one. */
+static krt_shape claim_einsum(const krt_einsum_dense_args *a, krt_shape in, krt_shape out)
+{
+    const bool left = krti_starts_with(a->equation, "...");
+    const int elided = in.rank - (int)strcspn(a->equation + (left ? 3 : 0), ".,");
+    krt_shape s = a->output_shape;
+
+    if (s.rank < 0 || s.rank >= out.rank)
+        return out;
+    insert(&s, 0, in.dim[0]);
+    for (int i = 1; left && i < elided && s.rank < out.rank; i++)
+        insert(&s, 1, in.dim[i]);
+    for (int i = in.rank - elided; !left && i < in.rank && s.rank < out.rank; i++)
+        insert(&s, s.rank, in.dim[i]);
+    return s.rank == out.rank ? s : out;
+}
+
+krt_shape krti_claimed_shape(const krt_layer *l, krt_shape in, krt_shape out)
+{
+    int64_t *const last = &out.dim[out.rank > 0 ? out.rank - 1 : 0];
+
+    if (is_einsum_dense(l))
+        return claim_einsum(l->args, in, out);
+    if (out.rank > 0 && *last != KRT_NONE && *last <= INT32_MAX)
+        *last *= 2;
+    return out;
+}
