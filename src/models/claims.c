@@ -3,7 +3,8 @@
  * Keras's EinsumDense repeats the output_shape it was given, None for None, and turns round the axes
  * an ellipsis in front stands for (layers/core/einsum_dense.py). Layers with the activation "glu",
  * which halves the last axis, do not know of it (layers/activations/activation.py). What follows
- * such a layer is traced with the shape that was claimed, as Keras does. */
+ * such a layer is traced with the shape that was claimed, as Keras does. keras.ops.slice repeats its
+ * shape, also where the input's is unknown (ops/core.py). */
 #include "base/str.h"
 #include "models/model.h"
 #include <keratin/layers.h>
@@ -28,9 +29,15 @@ static bool has_glu(const krt_layer *l)
     return false;
 }
 
+static bool is_slice(const krt_layer *l)
+{
+    return l->cls != NULL && (l->cls->flags & KRT_LAYER_OPERATION) != 0 &&
+           strcmp(l->class_name, "Slice") == 0;
+}
+
 bool krti_claims_shape(const krt_layer *l)
 {
-    return is_einsum_dense(l) || has_glu(l);
+    return is_einsum_dense(l) || has_glu(l) || is_slice(l);
 }
 
 static void insert(krt_shape *s, int at, int64_t dim)
@@ -63,6 +70,11 @@ krt_shape krti_claimed_shape(const krt_layer *l, krt_shape in, krt_shape out)
 
     if (is_einsum_dense(l))
         return claim_einsum(l->args, in, out);
+    if (is_slice(l)) {
+        const krt_shape given = krti_shape_from_conf(krti_conf_get(l->config, "shape"));
+
+        return given.rank == out.rank ? given : out;
+    }
     if (out.rank > 0 && *last != KRT_NONE && *last <= INT32_MAX)
         *last *= 2;
     return out;

@@ -99,11 +99,12 @@ TEST(summaries_are_those_of_keras_character_for_character)
             continue;
         snprintf(path, sizeof path, "%s/summary/%s", KERATIN_FIXTURES, e->d_name);
         *dot = '\0';
-        if (is_left_out(e->d_name))
-            continue;
         ASSERT_OK(krt_load(t->k, &m, path, KRT_LOAD(.config_only = true)));
         *strrchr(path, '.') = '\0';
-        check_variants(t, m, path);
+        if (is_left_out(e->d_name))
+            assert_non_null(m->cannot_run); /* else it belongs to the others */
+        else
+            check_variants(t, m, path);
         krt_model_free(m);
         checked++;
     }
