@@ -52,7 +52,7 @@ extern const krti_op krti_op_one_hot;
 extern const krti_op krti_op_matmul;
 extern const krti_op krti_op_conv, krti_op_conv_transpose, krti_op_max_pool, krti_op_avg_pool;
 extern const krti_op krti_op_adaptive_avg_pool, krti_op_adaptive_max_pool, krti_op_batch_norm;
-extern const krti_op krti_op_scale_shift; /* made by the compiler only */
+extern const krti_op krti_op_scale_shift, krti_op_expand_depthwise; /* made by the compiler only */
 extern const krti_op krti_op_layer_norm, krti_op_softmax, krti_op_log_softmax, krti_op_resize;
 
 /* Every op of this build, for the tests and `describe`; NULL-terminated. */

@@ -209,6 +209,44 @@ krt_value *krti_conv(krti_graph *g, krt_value *x, krt_value *kernel, krt_value *
     return add_conv(g, &krti_op_conv, x, kernel, bias, &(krti_attrs){.window = *w});
 }
 
+/* A pointwise convolution and the depthwise convolution behind it in one: x, the depthwise kernel,
+ * its bias and residual, then the pointwise kernel and bias. Made by the compiler (fuse_expand.c). */
+static krt_status infer_expand_depthwise(krti_graph *g, krti_node *n)
+{
+    const krti_window *w = &n->attrs.expand.window;
+    krt_shape out;
+    krt_status st = krti_infer_floats(g, n);
+
+    if (st != KRT_OK || (st = kernel_check(g, n, w)) != KRT_OK)
+        return st;
+    if (n->num_in < 5 || n->in[4] == NULL)
+        return INFER_FAIL(g, "expand_depthwise needs a pointwise kernel");
+    const krt_shape pointwise = n->in[4]->shape;
+    const int64_t channels = n->in[1]->shape.dim[w->rank + 1];
+    if (pointwise.rank != w->rank + 2 || pointwise.dim[w->rank + 1] != channels ||
+        !krti_dim_match(pointwise.dim[w->rank], n->in[0]->shape.dim[w->rank + 1]))
+        return INFER_FAIL(g, "a pointwise kernel of %s does not fit an input of %s",
+                          krti_shape_text(pointwise).s, krti_shape_text(n->in[0]->shape).s);
+    st = window_shape(g, n, w, channels, &out);
+    return st == KRT_OK ? krti_infer_fused(g, n, out) : st;
+}
+
+/* What the two convolutions take: flops_conv counts the second. */
+static double flops_expand_depthwise(const krti_node *n)
+{
+    const krt_shape x = n->in[0]->shape, pointwise = n->in[4]->shape;
+
+    return flops_conv(n) + 2.0 * size_or_zero(x) * (double)pointwise.dim[pointwise.rank - 1];
+}
+
+const krti_op krti_op_expand_depthwise = {.name = "expand_depthwise",
+                                          .min_in = 2,
+                                          .max_in = 6,
+                                          .flags = KRTI_OP_FUSES,
+                                          .infer = infer_expand_depthwise,
+                                          .reference = krti_ref_expand_depthwise,
+                                          .flops = flops_expand_depthwise};
+
 /* ------------------------------------------------------------------------------- transposed */
 
 /* before and after are cut off the full result; see krti_window. */

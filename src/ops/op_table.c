@@ -40,5 +40,6 @@ const krti_op *const krti_ops[] = {
     &krti_op_log_softmax,
     &krti_op_resize,
     &krti_op_scale_shift,
+    &krti_op_expand_depthwise,
     NULL,
 };

@@ -97,6 +97,11 @@ static const krti_kernel *nth_kernel(const compiler *c, const krti_node *n, int 
     return &krti_kernel_reference;
 }
 
+static bool has_kernel(void *user, const krti_node *n)
+{
+    return nth_kernel(user, n, 0) != &krti_kernel_reference;
+}
+
 static void reset_inputs(krti_step *s)
 {
     for (int i = 0; i < s->num_in; i++) {
@@ -349,6 +354,7 @@ krt_status krti_compile(krt_ctx *k, krti_plan **out, krti_graph *graph, krti_pac
     TRY(graph->status);
     TRY(krti_rewrite(graph));
     TRY(schedule(&c));
+    TRY(krti_fuse_expansions(graph, c.order, &c.num_order, has_kernel, &c));
     krti_use_threads(p->threads); /* oneDNN makes its choices for the number it finds set */
     TRY(make_steps(&c));
     TRY(assign_slots(&c));

@@ -2,6 +2,8 @@
  *
  *   krti_rewrite()  fuse.c     dead code, identities, BatchNormalization folded, bias, residual and
  *                              activation fused, padding merged
+ *   krti_fuse_expansions()     pairs of convolutions that one kernel computes
+ *                   fuse_expand.c
  *   krti_compile()  plan.c     kernels picked and prepared (static.c evaluates and packs weights),
  *                   memory.c   one arena from lifetimes
  *   krti_exec       run.c      a loop over steps
@@ -48,6 +50,13 @@ typedef struct krti_plan {
 
 /* Rewrites for inference, in place. `keep_variables`: do not fold what training would change. */
 krt_status krti_rewrite(krti_graph *g);
+
+/* Makes one node of a pointwise convolution and the depthwise convolution that alone reads it,
+ * where `has_kernel` says that one is computed fast. `order` is the schedule: nodes that compute
+ * nothing any more leave it. */
+typedef bool (*krti_has_kernel)(void *user, const krti_node *n);
+krt_status krti_fuse_expansions(krti_graph *g, krti_node **order, int *num_order,
+                                krti_has_kernel has_kernel, void *user);
 
 /* The value that stands for v after rewriting. */
 krt_value *krti_resolve(krt_value *v);

@@ -54,15 +54,10 @@ static bool supports_conv(const krti_node *n, int threads)
            axis_of(w, w->size, 0, 1) * axis_of(w, w->size, 1, 1) <= MAX_KERNEL;
 }
 
-typedef struct panel_form {
-    size_t k, n;
-    int panel, vector;
-} panel_form;
-
 /* (k, n) row major to panels: (panel, k, columns), the last one rounded up to whole vectors. */
 static void fill_panels(void *dst, const void *src, void *user)
 {
-    const panel_form *f = user;
+    const krti_panels *f = user;
     const float *x = src;
     float *y = dst;
 
@@ -81,23 +76,29 @@ static void fill_panels(void *dst, const void *src, void *user)
     }
 }
 
-static size_t panels_bytes(const panel_form *f)
+static size_t panels_bytes(const krti_panels *f)
 {
     const size_t vector = (size_t)f->vector;
 
     return f->k * ((f->n + vector - 1) / vector * vector) * sizeof(float);
 }
 
+krt_status krti_native_pack_panels(krti_build *b, krti_step *s, int input, krti_panels panels,
+                                   const void **out)
+{
+    char key[64];
+
+    s->in[input] = KRTI_NO_SLOT;
+    snprintf(key, sizeof key, "panels:%zu:%zu:%d:%d", panels.k, panels.n, panels.panel,
+             panels.vector);
+    const krti_pack_form form = {key, panels_bytes(&panels), fill_panels, &panels};
+    return krti_build_pack(b, s->node->in[input], &form, out);
+}
+
 krt_status krti_native_pack(krti_build *b, krti_step *s, size_t k, size_t n, const krti_isa *isa,
                             const void **out)
 {
-    panel_form f = {k, n, isa->panel, isa->vector};
-    char key[64];
-
-    s->in[1] = KRTI_NO_SLOT;
-    snprintf(key, sizeof key, "panels:%zu:%zu:%d:%d", k, n, isa->panel, isa->vector);
-    const krti_pack_form form = {key, panels_bytes(&f), fill_panels, &f};
-    return krti_build_pack(b, s->node->in[1], &form, out);
+    return krti_native_pack_panels(b, s, 1, (krti_panels){k, n, isa->panel, isa->vector}, out);
 }
 
 void krti_native_describe(krti_conv_job *c, const krti_node *n)
@@ -241,31 +242,39 @@ static bool supports_depthwise(const krti_node *n, int threads)
            n->out[0].shape.dim[n->out[0].shape.rank - 1] == channels;
 }
 
+krti_depthwise_job krti_native_describe_depthwise(const krti_node *n)
+{
+    krti_conv_job c = {0};
+
+    krti_native_describe(&c, n);
+    return (krti_depthwise_job){.act = c.act,
+                                .in_h = c.in_h,
+                                .in_w = c.in_w,
+                                .out_h = c.out_h,
+                                .out_w = c.out_w,
+                                .channels = c.out_c,
+                                .step_x = c.out_c,
+                                .step_y = c.out_c,
+                                .kernel_h = c.kernel_h,
+                                .kernel_w = c.kernel_w,
+                                .stride_h = c.stride_h,
+                                .stride_w = c.stride_w,
+                                .dilation_h = c.dilation_h,
+                                .dilation_w = c.dilation_w,
+                                .pad_h = c.pad_h,
+                                .pad_w = c.pad_w};
+}
+
 static krt_status prepare_depthwise(krti_build *b, krti_step *s)
 {
     depthwise_state *st = krti_alloc(b->k, sizeof *st);
-    krti_conv_job c = {0};
 
     if (st == NULL)
         return KRT_E_NOMEM;
     s->state = st;
     st->isa = krti_isa_get();
     st->images = (int)s->node->in[0]->shape.dim[0];
-    krti_native_describe(&c, s->node);
-    st->d = (krti_depthwise_job){.act = c.act,
-                                 .in_h = c.in_h,
-                                 .in_w = c.in_w,
-                                 .out_h = c.out_h,
-                                 .out_w = c.out_w,
-                                 .channels = c.out_c,
-                                 .kernel_h = c.kernel_h,
-                                 .kernel_w = c.kernel_w,
-                                 .stride_h = c.stride_h,
-                                 .stride_w = c.stride_w,
-                                 .dilation_h = c.dilation_h,
-                                 .dilation_w = c.dilation_w,
-                                 .pad_h = c.pad_h,
-                                 .pad_w = c.pad_w};
+    st->d = krti_native_describe_depthwise(s->node);
     return KRT_OK;
 }
 

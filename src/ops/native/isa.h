@@ -39,6 +39,12 @@ typedef struct krti_act {
     float a, b, c;
 } krti_act;
 
+/* What is cheap enough to sit in a kernel's store; the rest is applied to whole rows behind it. */
+static inline bool krti_act_is_quick(krti_act act)
+{
+    return act.fn == KRTI_FN_NONE || act.fn == KRTI_FN_RELU;
+}
+
 typedef enum krti_binary_fn {
     KRTI_BIN_ADD,
     KRTI_BIN_SUB,
@@ -72,12 +78,14 @@ typedef struct krti_conv_job {
     const float *zeros; /* in_c of them: what padding reads */
 } krti_conv_job;
 
-/* A depthwise convolution, one filter a channel; w is (kh, kw, channels). */
+/* A depthwise convolution, one filter a channel; w is (kh, kw, channels). It may be of some of the
+ * channels only: then the pointers are at the first of them. */
 typedef struct krti_depthwise_job {
     const float *x, *w, *bias, *residual;
     float *y;
     krti_act act;
     int in_h, in_w, out_h, out_w, channels;
+    int step_x, step_y; /* from one pixel of x to the next; of y, the residual and w */
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
 } krti_depthwise_job;
 

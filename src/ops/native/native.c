@@ -1,6 +1,10 @@
 /* See native.h. */
 #include "ops/native/native.h"
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 static const struct {
     const krti_op *op;
     krti_fn fn;
@@ -64,4 +68,13 @@ int krti_share(const krti_step *s, double work)
     const double most = work / 20000.0;
 
     return most < 2 ? 1 : most < s->threads ? (int)most : s->threads;
+}
+
+size_t krti_thread_number(void)
+{
+#ifdef _OPENMP
+    return (size_t)omp_get_thread_num();
+#else
+    return 0;
+#endif
 }

@@ -27,11 +27,23 @@ int krti_share(const krti_step *s, double work);
 /* conv.c: the job of a convolution of one or two spatial axes, without the run's pointers. */
 void krti_native_describe(krti_conv_job *c, const krti_node *n);
 bool krti_native_window(const krti_node *n); /* whether it is one */
+krti_depthwise_job krti_native_describe_depthwise(const krti_node *n);
 
 /* conv.c: packs in[1], (k, n) row major, into the panels of isa.h, and takes its slot away. */
 krt_status krti_native_pack(krti_build *b, krti_step *s, size_t k, size_t n, const krti_isa *isa,
                             const void **out);
+/* The same for another input, and panels of another width. */
+typedef struct krti_panels {
+    size_t k, n;
+    int panel, vector;
+} krti_panels;
+krt_status krti_native_pack_panels(krti_build *b, krti_step *s, int input, krti_panels panels,
+                                   const void **out);
 
+/* The number of the calling thread in its parallel region. */
+size_t krti_thread_number(void);
+
+extern const krti_kernel krti_native_expand;
 extern const krti_kernel krti_native_winograd;
 extern const krti_kernel krti_native_conv, krti_native_depthwise, krti_native_matmul;
 extern const krti_kernel krti_native_scale_shift, krti_native_softmax, krti_native_layer_norm;

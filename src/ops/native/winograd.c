@@ -3,10 +3,6 @@
  * is read most. See winograd.inc. */
 #include "ops/native/native.h"
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 enum { POINTS = 16, MIN_CHANNELS = 32, MIN_TILES = 36, CACHE_FLOATS = 200 * 1024 };
 
 typedef struct winograd_state {
@@ -172,15 +168,6 @@ static void release(krt_ctx *k, krti_step *s)
     s->state = NULL;
 }
 
-static size_t thread_number(void)
-{
-#ifdef _OPENMP
-    return (size_t)omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
 static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const winograd_state *st = s->state;
@@ -189,6 +176,7 @@ static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_s
     krti_conv_job c = st->c;
 
     (void)run_state;
+    (void)threads; /* where there is no OpenMP */
     c.x = krti_input_ptr(s, ptr, 0);
     c.y = ptr[s->out[0]];
     c.bias = krti_input_ptr(s, ptr, 2);
@@ -200,7 +188,7 @@ static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_s
         st->isa->winograd(&c, i / st->panel_groups / st->blocks, block * st->block,
                           smaller((block + 1) * st->block, st->tiles), group * st->panel_group,
                           smaller((group + 1) * st->panel_group, st->panels),
-                          (float *)scratch + thread_number() * st->scratch_floats);
+                          (float *)scratch + krti_thread_number() * st->scratch_floats);
     }
 }
 

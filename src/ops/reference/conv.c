@@ -103,3 +103,44 @@ void krti_ref_conv_transpose(const krti_node *n, const krti_view *in, krti_view 
     else
         conv_transpose_f32(&c, in[0].data, in[1].data, out->data);
 }
+
+/* One element of what the pointwise convolution makes: pixel x, filter j of `filters`. */
+static float expanded(const krti_node *n, const krti_view *in, const float *x, int64_t j)
+{
+    const int64_t channels = in[4].shape.dim[in[4].shape.rank - 2];
+    const int64_t filters = in[4].shape.dim[in[4].shape.rank - 1];
+    const float *kernel = in[4].data, *bias = n->num_in > 5 ? in[5].data : NULL;
+    double sum = bias != NULL ? (double)bias[j] : 0;
+
+    for (int64_t i = 0; i < channels; i++)
+        sum += (double)x[i] * (double)kernel[i * filters + j];
+    return krti_activation_apply(n->attrs.expand.activation, (float)sum);
+}
+
+/* Nothing is kept between the two convolutions: every place of a window expands its pixel anew. */
+void krti_ref_expand_depthwise(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    const conv_shape c = conv_shape_of(n, in, out);
+    const int64_t pixels = volume(c.out), num_places = volume(c.size);
+    const float *kernel = in[1].data;
+    float *y = out->data;
+
+    for (int64_t i = 0; i < c.batch * pixels; i++) {
+        const float *image = (const float *)in[0].data + i / pixels * volume(c.in) * c.channels;
+        int64_t o[3], k[3];
+
+        places(i % pixels, c.out, o);
+        for (int64_t j = 0; j < c.filters; j++) {
+            double sum = 0;
+
+            for (int64_t p = 0; p < num_places; p++) {
+                places(p, c.size, k);
+                const int64_t pixel = conv_source(&c, o, k);
+                if (pixel >= 0)
+                    sum += (double)expanded(n, in, image + pixel * c.channels, j) *
+                           (double)kernel[p * c.filters + j];
+            }
+            y[i * c.filters + j] = (float)sum;
+        }
+    }
+}

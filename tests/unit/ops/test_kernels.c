@@ -6,11 +6,12 @@
 #endif
 #include "testing.h"
 
+#include "ops/native/isa.h"
 #include "ops/plan.h"
 
 #include <math.h>
 
-enum { MAX_IN = 4 };
+enum { MAX_IN = 4 }; /* a list that is full ends there */
 
 typedef krt_value *(*make_fn)(krti_graph *g, krt_value *const *in,
                               const krt_tensor *const *weights);
@@ -132,6 +133,84 @@ static krt_value *depthwise_stride(krti_graph *g, krt_value *const *in, const kr
 
     v.groups = w[0]->shape.dim[3];
     return conv(g, in[0], w[0], w[1], v);
+}
+
+static krt_value *depthwise_5x5(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krti_window v = window(2, 5, 1, 2, 1);
+
+    v.groups = w[0]->shape.dim[3];
+    return krti_relu(g, conv(g, in[0], w[0], w[1], v), 0, 0, 6);
+}
+
+/* A pointwise convolution and a depthwise one behind it, as mobile networks have them. */
+static krt_value *expansion(krti_graph *g, krt_value *x, const krt_tensor *const *w,
+                            krti_window depthwise)
+{
+    depthwise.groups = w[2]->shape.dim[3];
+    krt_value *y = krti_relu(g, conv(g, x, w[0], w[1], window(2, 1, 1, 0, 1)), 0, 0, 6);
+    return krti_relu(g, conv(g, y, w[2], w[3], depthwise), 0, 0, 6);
+}
+
+static krt_value *expand_same(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    return expansion(g, in[0], w, window(2, 3, 1, 1, 1));
+}
+
+static krt_value *expand_valid_stride(krti_graph *g, krt_value *const *in,
+                                      const krt_tensor *const *w)
+{
+    return expansion(g, in[0], w, window(2, 3, 2, 0, 1));
+}
+
+/* Keras's "same" with a step of two: all of the padding comes after. */
+static krt_value *expand_same_stride(krti_graph *g, krt_value *const *in,
+                                     const krt_tensor *const *w)
+{
+    krti_window v = window(2, 3, 2, 0, 1);
+
+    v.after[0] = v.after[1] = 1;
+    return expansion(g, in[0], w, v);
+}
+
+static krt_value *expand_dilated(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    return expansion(g, in[0], w, window(2, 3, 1, 2, 2));
+}
+
+/* Rows are skipped where the step is longer than the filter. */
+static krt_value *expand_sparse(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    return expansion(g, in[0], w, window(2, 1, 3, 0, 1));
+}
+
+static krt_value *expand_silu(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krti_window v = window(2, 5, 1, 2, 1);
+
+    v.groups = w[2]->shape.dim[3];
+    krt_value *y = krti_silu(g, conv(g, in[0], w[0], w[1], window(2, 1, 1, 0, 1)));
+    return krti_silu(g, conv(g, y, w[2], w[3], v));
+}
+
+static krt_value *expand_bare(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krti_window v = window(2, 5, 2, 2, 1);
+
+    v.groups = w[1]->shape.dim[3];
+    krt_value *y = krti_hard_silu(g, conv(g, in[0], w[0], NULL, window(2, 1, 1, 0, 1)));
+    return conv(g, y, w[1], NULL, v);
+}
+
+/* What is widened is read twice. */
+static krt_value *expand_shared(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krti_window v = window(2, 3, 1, 1, 1);
+
+    v.groups = w[2]->shape.dim[3];
+    krt_value *y = conv(g, in[0], w[0], w[1], window(2, 1, 1, 0, 1));
+    krt_value *const both[] = {conv(g, y, w[2], w[3], v), y};
+    return krti_concat(g, both, 2, -1);
 }
 
 static krt_value *padded_pool(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
@@ -326,6 +405,77 @@ static const graph_case cases[] = {
      {S(1, 12, 13, 40), END},
      {S(5, 5, 1, 40), S(40), END},
      depthwise_stride,
+     2e-5},
+    {"expansion",
+     {S(2, 19, 17, 8), END},
+     {S(1, 1, 8, 96), S(96), S(3, 3, 1, 96), S(96)},
+     expand_same,
+     2e-5},
+    {"expansion, many strips",
+     {S(1, 75, 66, 5), END},
+     {S(1, 1, 5, 48), S(48), S(3, 3, 1, 48), S(48)},
+     expand_same,
+     2e-5},
+    {"expansion, odd channels",
+     {S(2, 9, 13, 7), END},
+     {S(1, 1, 7, 37), S(37), S(3, 3, 1, 37), S(37)},
+     expand_same,
+     2e-5},
+    {"expansion, groups of unlike width",
+     {S(1, 11, 10, 6), END},
+     {S(1, 1, 6, 150), S(150), S(3, 3, 1, 150), S(150)},
+     expand_same,
+     2e-5},
+    {"expansion, small image",
+     {S(1, 2, 1, 6), END},
+     {S(1, 1, 6, 40), S(40), S(3, 3, 1, 40), S(40)},
+     expand_same,
+     2e-5},
+    {"expansion, stride 2, valid",
+     {S(2, 29, 21, 6), END},
+     {S(1, 1, 6, 96), S(96), S(3, 3, 1, 96), S(96)},
+     expand_valid_stride,
+     2e-5},
+    {"expansion, stride 2, same",
+     {S(1, 64, 60, 8), END},
+     {S(1, 1, 8, 100), S(100), S(3, 3, 1, 100), S(100)},
+     expand_same_stride,
+     2e-5},
+    {"expansion, dilated",
+     {S(1, 14, 11, 8), END},
+     {S(1, 1, 8, 64), S(64), S(3, 3, 1, 64), S(64)},
+     expand_dilated,
+     2e-5},
+    {"expansion, stride 3",
+     {S(1, 70, 65, 8), END},
+     {S(1, 1, 8, 64), S(64), S(1, 1, 1, 64), S(64)},
+     expand_sparse,
+     2e-5},
+    {"expansion, silu",
+     {S(2, 12, 13, 10), END},
+     {S(1, 1, 10, 144), S(144), S(5, 5, 1, 144), S(144)},
+     expand_silu,
+     2e-5},
+    {"expansion, silu, many strips",
+     {S(1, 61, 70, 4), END},
+     {S(1, 1, 4, 80), S(80), S(5, 5, 1, 80), S(80)},
+     expand_silu,
+     2e-5},
+    {"expansion, no bias",
+     {S(2, 21, 18, 6), END},
+     {S(1, 1, 6, 72), S(5, 5, 1, 72), END},
+     expand_bare,
+     2e-5},
+    {"expansion, read twice",
+     {S(1, 9, 8, 6), END},
+     {S(1, 1, 6, 32), S(32), S(3, 3, 1, 32), S(32)},
+     expand_shared,
+     2e-5},
+    {"depthwise 5x5", {S(2, 9, 11, 48), END}, {S(5, 5, 1, 48), S(48), END}, depthwise_5x5, 2e-5},
+    {"depthwise 5x5, two rows",
+     {S(1, 2, 9, 32), END},
+     {S(5, 5, 1, 32), S(32), END},
+     depthwise_5x5,
      2e-5},
     {"padding and max pooling",
      {S(1, 9, 9, 3), END},
@@ -536,6 +686,68 @@ TEST(padding_before_max_pooling_of_what_is_not_negative_merges)
     ASSERT_STR_EQ("native_conv native_max_pool", names);
 }
 
+TEST(a_pointwise_and_a_depthwise_convolution_are_one_step)
+{
+    char names[512];
+
+    setenv("KERATIN_ISA", "base", 1);
+    kernels_of(t, find("expansion"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_conv native_depthwise", names);
+    unsetenv("KERATIN_ISA");
+    if (krti_isa_get()->vector == 1)
+        skip();
+    kernels_of(t, find("expansion"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_expand_depthwise", names);
+    kernels_of(t, find("expansion, silu"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_expand_depthwise", names);
+    kernels_of(t, find("expansion, read twice"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_conv native_depthwise native_concat", names);
+    kernels_of(t, find("expansion"), "reference", names, sizeof names);
+    ASSERT_STR_EQ("reference reference", names);
+}
+
+/* The op's own reference kernel, which no plan uses while a fast one does what is asked. */
+TEST(the_fused_pair_has_a_reference_that_agrees)
+{
+    const krti_op *const op = &krti_op_expand_depthwise;
+    const graph_case *c = find("expansion, odd channels");
+    const answer expected = run_with(t, c, "reference", 1);
+    krti_graph *g = NULL;
+    krt_tensor *x = numbers(t, c->in[0], 1), *w[4];
+    krti_view view[6], out = {malloc(expected.n * sizeof(float)), KRT_FLOAT32, {.rank = 0}};
+    const int place[4] = {4, 5, 1, 2};
+    krt_value *in[6] = {NULL};
+    krti_attrs attrs;
+
+    memset(&attrs, 0, sizeof attrs);
+    memset(view, 0, sizeof view);
+    ASSERT_OK(krti_graph_new(t->k, &g));
+    in[0] = krti_input(g, KRT_FLOAT32, c->in[0]);
+    view[0] = (krti_view){krt_tensor_data_mut(x), KRT_FLOAT32, c->in[0]};
+    for (int i = 0; i < 4; i++) {
+        w[i] = numbers(t, c->weights[i], (uint32_t)i + 100);
+        in[place[i]] = krti_variable(g, w[i]);
+        view[place[i]] = (krti_view){krt_tensor_data_mut(w[i]), KRT_FLOAT32, c->weights[i]};
+    }
+    attrs.expand.window = window(2, 3, 1, 1, 1);
+    attrs.expand.window.groups = c->weights[2].dim[3];
+    attrs.expand.activation = (krti_activation){&krti_op_relu, 0, 0, 6};
+    krti_node *n = krti_graph_add(g, op, in, 6, &attrs);
+    ASSERT_OK(g->status);
+    n->activation = attrs.expand.activation;
+    out.shape = n->out[0].shape;
+    ASSERT_INT_EQ(expected.n, krt_shape_size(out.shape));
+    krti_reference_run(n, view, &out);
+    for (size_t i = 0; i < expected.n; i++)
+        ASSERT_TRUE(fabsf(((float *)out.data)[i] - expected.data[i]) <= 1e-5f);
+    free(out.data);
+    free(expected.data);
+    krti_graph_free(g);
+    krt_tensor_free(x);
+    for (int i = 0; i < 4; i++)
+        krt_tensor_free(w[i]);
+}
+
 TEST(onednn_is_asked_when_it_is_asked_for)
 {
 #ifdef KERATIN_HAVE_ONEDNN
@@ -558,5 +770,7 @@ int main(void)
                UNIT(bias_residual_activation_and_normalization_fuse_into_one_step),
                UNIT(a_chain_of_shifts_and_scales_is_one_step),
                UNIT(padding_before_max_pooling_of_what_is_not_negative_merges),
+               UNIT(a_pointwise_and_a_depthwise_convolution_are_one_step),
+               UNIT(the_fused_pair_has_a_reference_that_agrees),
                UNIT(onednn_is_asked_when_it_is_asked_for));
 }
