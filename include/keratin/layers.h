@@ -24,5 +24,6 @@
 #include "layers/regularization.h"
 #include "layers/preprocessing.h"
 #include "layers/wrappers.h"
+#include "layers/applications.h"
 
 #endif

@@ -112,6 +112,7 @@ extern const krt_layer_class *const krti_classes_reshaping[];
 extern const krt_layer_class *const krti_classes_regularization[];
 extern const krt_layer_class *const krti_classes_preprocessing[];
 extern const krt_layer_class *const krti_classes_wrappers[];
+extern const krt_layer_class *const krti_classes_applications[];
 /* For `describe` and the tests: i-th built-in class, NULL past the last. */
 const krt_layer_class *krti_class_at(size_t i);
 

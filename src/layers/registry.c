@@ -12,7 +12,7 @@ static const krt_layer_class *const *const tables[] = {
     krti_classes_core,      krti_classes_activation,     krti_classes_convolutional,
     krti_classes_pooling,   krti_classes_normalization,  krti_classes_merging,
     krti_classes_reshaping, krti_classes_regularization, krti_classes_preprocessing,
-    krti_classes_wrappers,
+    krti_classes_wrappers,  krti_classes_applications,
 };
 
 /* ------------------------------------------------------------------------------- classes */
