@@ -485,15 +485,34 @@ krt_status krti_model_trace(krt_model *m, krti_graph *g, krt_value *const *in,
     return trace_model(m, g, in, in_mask, training, tracing, out, out_mask, LEARN_NOTHING);
 }
 
-/* Layers behind something that cannot be traced are built from what Keras 3 wrote down. */
-static krt_status build_from_config(krt_layer *l)
+static krt_status build_from_config(krt_layer *l, const krti_conf *object)
 {
-    const krti_conf *build = krti_conf_get(l->config, "build_config");
+    const krti_conf *build = krti_conf_get(object, "build_config");
     const krt_shape shape = krti_shape_from_conf(krti_conf_get(build, "input_shape"));
 
     if (l->is_built || l->cls == NULL || shape.rank < 0)
         return KRT_OK;
     return krti_layer_build(l, &shape, 1);
+}
+
+/* Layers behind something that cannot be traced are built from what Keras 3 wrote down. The list
+ * of the file holds model.layers in order, operations and inputs between them. */
+static krt_status build_from_configs(krt_model *m)
+{
+    const krti_conf *objects = krti_conf_get(krti_conf_get(m->config, "config"), "layers");
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0, next = 0; i < krti_conf_num(objects) && next < m->num_layers; i++) {
+        const krti_conf *object = krti_conf_at(objects, i);
+        const char *name = krti_conf_get_text(krti_conf_get(object, "config"), "name");
+
+        if (name == NULL || strcmp(name, m->layers[next]->name) != 0)
+            continue;
+        st = build_from_config(m->layers[next++], object);
+        if (st != KRT_OK)
+            break;
+    }
+    return st;
 }
 
 /* One trace in a graph that is thrown away. */
@@ -527,9 +546,7 @@ krt_status krti_model_build(krt_model *m)
     if (is_missing_implementation(st)) {
         m->cannot_run = krti_arena_strdup(&m->base.arena, k->error.message);
         m->cannot_status = st;
-        st = m->cannot_run != NULL ? KRT_OK : KRT_E_NOMEM;
-        for (size_t i = 0; st == KRT_OK && i < m->num_layers; i++)
-            st = build_from_config(m->layers[i]);
+        st = m->cannot_run != NULL ? build_from_configs(m) : KRT_E_NOMEM;
     }
     /* Shapes that are wrong may fit nowhere; then those of the first trace stand. */
     if (st == KRT_OK && tracing.has_claims &&

@@ -184,6 +184,14 @@ static const char *const always_built[] = {
     "UnitNormalization",
 };
 
+static bool is_always_built(const krt_layer *l)
+{
+    for (size_t i = 0; i < KRTI_COUNT(always_built); i++)
+        if (strcmp(l->class_name, always_built[i]) == 0)
+            return true;
+    return is_operation(l);
+}
+
 /* A model is built once its shapes are known; a layer of an unknown class by the weights it has. */
 static bool is_built(const summary *s, const krt_layer *l)
 {
@@ -191,10 +199,7 @@ static bool is_built(const summary *s, const krt_layer *l)
 
     if (inner != NULL)
         return inner->output_shapes != NULL;
-    for (size_t i = 0; i < KRTI_COUNT(always_built); i++)
-        if (strcmp(l->class_name, always_built[i]) == 0)
-            return true;
-    return l->is_built || s->num_variables > 0;
+    return l->is_built || s->num_variables > 0 || is_always_built(l);
 }
 
 static krt_status add_params(krti_str *text, const summary *s, const krt_layer *l)
@@ -204,7 +209,7 @@ static krt_status add_params(krti_str *text, const summary *s, const krt_layer *
     for (size_t i = 0; i < s->num_variables; i++)
         krti_counts_add(&counts, s->variables[i]->tensor->shape, 0);
     add_number(text, counts.params);
-    if (!is_operation(l) && !is_built(s, l))
+    if (!is_built(s, l))
         krti_str_add(text, " (unbuilt)");
     return text->status;
 }
@@ -422,6 +427,19 @@ static void sum_weights(summary *s, krti_counts *trainable, krti_counts *others,
     }
 }
 
+/* Whether all weights are there: behind a layer of an unknown class some may be missing. */
+static bool is_all_built(const krt_model *m, int level)
+{
+    for (size_t i = 0; i < m->num_layers && level <= KRTI_LAYER_MAX_DEPTH; i++) {
+        const krt_model *const inner = krti_model_of(m->layers[i]);
+
+        if (inner != NULL ? !is_all_built(inner, level + 1)
+                          : !m->layers[i]->is_built && !is_always_built(m->layers[i]))
+            return false;
+    }
+    return m->output_shapes != NULL;
+}
+
 static krt_status print_totals(summary *s)
 {
     const krti_conf *const compile_config = krti_conf_get(s->m->config, "compile_config");
@@ -431,8 +449,8 @@ static krt_status print_totals(summary *s)
 
     TRY(weights_of_model(s));
     sum_weights(s, &trainable, &others, &n);
-    const bool has_optimizer = s->m->output_shapes != NULL &&
-                               krti_optimizer_count(compile_config, s->variables, n, &optimizer);
+    const bool has_optimizer =
+        is_all_built(s->m, 0) && krti_optimizer_count(compile_config, s->variables, n, &optimizer);
     total.params = trainable.params + others.params + (has_optimizer ? optimizer.params : 0);
     total.bits = trainable.bits + others.bits + (has_optimizer ? optimizer.bits : 0);
     TRY(print_counts(s, "Total", total));

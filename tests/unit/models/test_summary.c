@@ -176,14 +176,20 @@ TEST(a_model_without_an_input_has_no_shapes_and_no_weights)
                    KRT_SUMMARY(.line_length = 44));
 }
 
-TEST(a_custom_layer_has_no_shape_and_those_behind_it_neither)
+TEST(a_custom_layer_has_no_shape_and_hides_what_the_file_does_not_say)
 {
     krt_model *m = from_json(
-        t,
-        SEQUENTIAL(INPUT("[null, 4]") "," DENSE(
-            "first", 3) ", {\"module\": null, "
-                        "\"class_name\": \"Mine\", \"registered_name\": \"my>Mine\", \"config\": "
-                        "{\"name\": \"mine\"}}," DENSE("last", 2)));
+        t, "{\"module\": \"keras\", \"class_name\": \"Sequential\", \"config\": {\"name\": \"m\", "
+           "\"layers\": [" INPUT("[null, 4]") "," DENSE(
+               "first", 3) ","
+                           "{\"module\": null, \"class_name\": \"Mine\", \"registered_name\": "
+                           "\"my>Mine\", \"config\": "
+                           "{\"name\": \"mine\"}},"
+                           "{\"module\": \"keras.layers\", \"class_name\": \"Dense\", \"config\": "
+                           "{\"name\": \"then\", "
+                           "\"units\": 2}, \"build_config\": {\"input_shape\": [null, 7]}}," DENSE(
+                               "last", 2) "]}, "
+                                          "\"compile_config\": {\"optimizer\": \"adam\"}}");
 
     assert_summary(t, m,
                    "Model: \"m\"\n"
@@ -195,11 +201,13 @@ TEST(a_custom_layer_has_no_shape_and_those_behind_it_neither)
                    "│ mine (Mine)           │ ?               │        0 │\n"
                    "│                       │                 │ (unbuil… │\n"
                    "├───────────────────────┼─────────────────┼──────────┤\n"
+                   "│ then (Dense)          │ ?               │       16 │\n"
+                   "├───────────────────────┼─────────────────┼──────────┤\n"
                    "│ last (Dense)          │ ?               │        0 │\n"
                    "│                       │                 │ (unbuil… │\n"
                    "└───────────────────────┴─────────────────┴──────────┘\n"
-                   " Total params: 15 (60.00 B)\n"
-                   " Trainable params: 15 (60.00 B)\n"
+                   " Total params: 31 (124.00 B)\n"
+                   " Trainable params: 31 (124.00 B)\n"
                    " Non-trainable params: 0 (0.00 B)\n",
                    KRT_SUMMARY(.line_length = 54));
 }
@@ -409,7 +417,7 @@ int main(void)
 {
     return RUN(UNIT(summaries_are_those_of_keras_character_for_character),
                UNIT(a_model_without_an_input_has_no_shapes_and_no_weights),
-               UNIT(a_custom_layer_has_no_shape_and_those_behind_it_neither),
+               UNIT(a_custom_layer_has_no_shape_and_hides_what_the_file_does_not_say),
                UNIT(a_model_that_is_python_code_has_no_rows),
                UNIT(calls_are_numbered_by_layer_whichever_model_they_are_for),
                UNIT(shapes_are_those_that_keras_claims),

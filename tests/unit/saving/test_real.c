@@ -39,7 +39,7 @@ static const struct {
     {"/Intron3.h5", RUNS, 4},
     {"/cnn_max_mnist2.h5", RUNS, 8},
     {"/fc_2-2sigmoids-3.h5", RUNS, 4},
-    {"/generator.keras", READS, 0},
+    {"/generator.keras", READS, 2},
     {"/model_test_functionally_equivalent_extraction.keras", RUNS, 4},
     {"/gesture_classifier.keras", RUNS, 6},
     {"/zinc_encoder.h5", RUNS, 26},
