@@ -37,7 +37,7 @@ typedef struct krt_shape {
     int64_t dim[KRT_MAX_RANK];
 } krt_shape;
 /** KRT_SHAPE(28, 28, 1): as Keras's shape=(28, 28, 1), without the batch dimension. C only. */
-#define KRT_SHAPE(...)                                                                             \
+#define KRT_SHAPE(...) \
     ((krt_shape){ (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), { __VA_ARGS__ } })
 
 /** Bytes of one element; 0 for KRT_DTYPE_NONE. */

@@ -9,7 +9,10 @@ typedef struct krti_arena {
     struct krti_arena_block *blocks; /* newest first */
 } krti_arena;
 
-#define KRTI_ARENA_INIT(ctx) {.k = (ctx)}
+#define KRTI_ARENA_INIT(ctx) \
+    {                        \
+        .k = (ctx)           \
+    }
 
 void *krti_arena_alloc(krti_arena *a, size_t size); /* NULL: E_NOMEM is recorded */
 void *krti_arena_array(krti_arena *a, size_t n, size_t size);

@@ -58,7 +58,7 @@ const krti_conf *krti_conf_at(const krti_conf *list, size_t i);
 size_t krti_conf_num(const krti_conf *list_or_dict);
 const char *krti_conf_key_at(const krti_conf *dict, size_t i);
 bool krti_conf_is(const krti_conf *c, krti_conf_kind kind);
-bool krti_conf_is_null(const krti_conf *c); /* absent or null */
+bool krti_conf_is_null(const krti_conf *c);     /* absent or null */
 const char *krti_conf_text(const krti_conf *c); /* NULL unless a string */
 const char *krti_conf_get_text(const krti_conf *dict, const char *key);
 bool krti_conf_get_bool(const krti_conf *dict, const char *key, bool fallback);

@@ -208,17 +208,16 @@ krt_value *krti_scalar_like(krti_graph *g, const krt_value *like, double value);
 /* X(name): krti_<name>(g, x) and krti_op_<name>. */
 /* The first group keeps integers, the second computes in floats (integers become float32, as in
  * Keras), the third answers in KRT_BOOL. */
+/* clang-format off */
 #define KRTI_UNARY_NUMBER(X) X(negative) X(absolute) X(sign) X(square)
-#define KRTI_UNARY_FLOAT(X)                                                                        \
-    X(exp)                                                                                         \
-    X(expm1)                                                                                       \
-    X(log)                                                                                         \
-    X(log1p) X(log2) X(log10) X(sqrt) X(rsqrt) X(reciprocal) X(sin) X(cos) X(tan) X(asin) X(acos)  \
-        X(atan) X(sinh) X(cosh) X(asinh) X(acosh) X(atanh) X(floor) X(ceil) X(round) X(trunc)      \
-            X(erf) X(sigmoid) X(tanh) X(silu) X(gelu) X(gelu_tanh) X(softplus) X(softsign) X(selu) \
-                X(mish) X(hard_sigmoid) X(hard_silu) X(log_sigmoid)
-#define KRTI_UNARY_TEST(X)   X(isnan) X(isinf) X(isfinite) X(logical_not)
-#define KRTI_UNARY(X)        KRTI_UNARY_NUMBER(X) KRTI_UNARY_FLOAT(X) KRTI_UNARY_TEST(X)
+#define KRTI_UNARY_FLOAT(X)                                                                       \
+    X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X(sqrt) X(rsqrt) X(reciprocal)               \
+    X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(asinh) X(acosh) X(atanh)       \
+    X(floor) X(ceil) X(round) X(trunc) X(erf) X(sigmoid) X(tanh) X(silu) X(gelu) X(gelu_tanh)     \
+    X(softplus) X(softsign) X(selu) X(mish) X(hard_sigmoid) X(hard_silu) X(log_sigmoid)
+#define KRTI_UNARY_TEST(X) X(isnan) X(isinf) X(isfinite) X(logical_not)
+#define KRTI_UNARY(X) KRTI_UNARY_NUMBER(X) KRTI_UNARY_FLOAT(X) KRTI_UNARY_TEST(X)
+/* clang-format on */
 /* X(name): with parameters a, b, c: krti_<name>(g, x, a, b, c).
  *   relu:      Keras's relu(x, negative_slope a, threshold b, max_value c): y = x > b ? x : 0;
  *              unless c is infinite, y = min(max(y, 0), c); unless a is 0, y -= a * max(b - x, 0).

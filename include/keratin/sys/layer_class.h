@@ -57,7 +57,10 @@ typedef struct krt_field {
     size_t         offset; /**< offsetof(struct my_args, member) */
 } krt_field;
 /** KRT_FIELD(krt_dense_args, INT, units): a key with the member's name. */
-#define KRT_FIELD(type, kind, member) { #member, KRT_FIELD_##kind, offsetof(type, member) }
+#define KRT_FIELD(type, kind, member)                     \
+    {                                                     \
+#member, KRT_FIELD_##kind, offsetof(type, member) \
+    }
 /** The last two entries of every layer's table. */
 #define KRT_BASE_FIELDS(type) KRT_FIELD(type, STRING, name), KRT_FIELD(type, BOOL, trainable)
 
