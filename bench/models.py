@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The models of the prediction benchmark, and what the peers need of them: NAME.keras, NAME.onnx (tf2onnx through Keras's own
-export) and NAME.xml with NAME.bin (OpenVINO's converter on the same traced function).
+"""The models of the prediction benchmark, and what the peers need of them: NAME.keras, NAME.onnx (tf2onnx) and NAME.xml with
+NAME.bin (OpenVINO's converter, through Keras's own export).
 
   python bench/models.py [--cache DIR] [NAME ...]
 
@@ -57,12 +57,18 @@ def make_keras(name, path):
 
 
 def make_onnx(name, path):
+    """tf2onnx on the frozen function. Keras's own export leaves the constants of a Normalization layer as inputs that nobody can
+    feed, and the file of an EfficientNet does not run."""
     import keras
-    import numpy as np
+    import tensorflow as tf
+    import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     model = keras.saving.load_model(path[:-5] + ".keras")
-    model(np.zeros((1,) + MODELS[name][0], "float32"))  # the exporter wants a model that has been called
-    model.export(path, format="onnx", verbose=False)
+    spec = tf.TensorSpec((None,) + MODELS[name][0], tf.float32, name="x")
+    frozen = convert_variables_to_constants_v2(tf.function(lambda x: model(x, training=False)).get_concrete_function(spec))
+    names = dict(input_names=[frozen.inputs[0].name], output_names=[frozen.outputs[0].name])
+    tf2onnx.convert.from_graph_def(frozen.graph.as_graph_def(), opset=17, output_path=path, **names)
 
 
 def make_openvino(name, path):
