@@ -9,7 +9,7 @@ runs the model for about half a second (at least once), so that noise on the mac
 all calls. The order changes from round to round. All answers are compared with Keras's. Start-up, opening and memory follow.
 
 Needs the packages of tools/requirements-bench.txt (`./dev bench` makes such an environment) and a build with
-build/keratin and build/bench/predict. Converted models are kept in --cache. The text under "Notes" in the page is kept.
+build/keratin, build/bench/predict and build/bench/launch. Converted models are kept in --cache. The text under "Notes" in the page is kept.
 """
 
 import argparse
@@ -175,21 +175,14 @@ def report(name, batch, result):
 # --- whole processes --------------------------------------------------------------------------------
 
 
-def timed_process(command, env, runs):
+def timed_process(args, command, runs):
     """Median milliseconds from exec to exit and the largest resident size in bytes, or the reason it fails."""
-    took, peak = [], 0
-    for _ in range(runs):
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env)
-        errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        took.append(1e3 * (time.perf_counter() - start))
-        process.returncode = os.waitstatus_to_exitcode(status)
-        process.stderr.close()
-        if process.returncode != 0:
-            return {"failed": (errors.decode(errors="replace").strip().splitlines() or ["?"])[-1][-200:]}
-        peak = max(peak, usage.ru_maxrss * 1024)
-    return {"ms": statistics.median(took), "peak_bytes": peak}
+    launch = os.path.join(args.build, "bench", "launch")
+    done = subprocess.run([launch, str(runs)] + command, capture_output=True, text=True, env=quiet_env(args.threads))
+    said = json.loads(done.stdout)
+    if said["status"] != 0:
+        return {"failed": (done.stderr.strip().splitlines() or ["?"])[-1][-200:]}
+    return {"ms": statistics.median(said["ms"]), "peak_bytes": said["peak_bytes"]}
 
 
 SCRIPTS = {
@@ -207,9 +200,9 @@ def start_up(args):
         np.save(x, np.random.default_rng(1).uniform(0, 1, (1, 28, 28, 1)).astype(np.float32))
         for p in args.peers:
             if p == "keratin":
-                out[p] = timed_process([os.path.join(args.build, "keratin"), "predict", stem + ".keras", "--x", x], quiet_env(args.threads), 21)
+                out[p] = timed_process(args, [os.path.join(args.build, "keratin"), "predict", stem + ".keras", "--x", x], 21)
             elif p in SCRIPTS:
-                out[p] = timed_process([sys.executable, "-c", SCRIPTS[p].format(stem=stem, x=x)], quiet_env(args.threads), 3)
+                out[p] = timed_process(args, [sys.executable, "-c", SCRIPTS[p].format(stem=stem, x=x)], 3)
     return out
 
 
@@ -217,7 +210,7 @@ def listing(args):
     """Opening EfficientNetV2L and listing what it holds."""
     path = os.path.join(args.cache, "efficientnet_v2l.keras")
     tool = os.path.join(args.build, "keratin")
-    return {c: timed_process([tool, c, path], quiet_env(args.threads), 11) for c in ("info", "weights", "summary")}
+    return {c: timed_process(args, [tool, c, path], 11) for c in ("info", "weights", "summary")}
 
 
 # --- the page ---------------------------------------------------------------------------------------
@@ -316,13 +309,14 @@ def process_table(start, args):
     return table(["runtime", "exec to exit, ms", "peak resident, MB"], rows)
 
 
-def page(figures, start, listed, args):
+def page(figures, start, listed, loads, args):
     text = f"""# Performance
 
 Written by `bench/predict.py` (`./dev bench predict`) on {datetime.date.today().isoformat()}; the figures are those of one run.
 
 - Machine: {machine()}
 - Versions: {versions(args)}
+- Load of the machine before and after: {loads}
 - {args.threads} threads each, float32, medians in milliseconds, {args.rounds} interleaved rounds of about half a second
 
 ## A call
@@ -366,18 +360,20 @@ def kept_notes(path):
 
 def main():
     args = arguments()
-    for tool in ("keratin", os.path.join("bench", "predict")):
-        if "keratin" in args.peers and not os.access(os.path.join(args.build, tool), os.X_OK):
-            print(f"bench: {os.path.join(args.build, tool)} is not there; build first, or leave keratin out with --peers", file=sys.stderr)
+    for tool in ("keratin", os.path.join("bench", "predict"), os.path.join("bench", "launch")):
+        if not os.access(os.path.join(args.build, tool), os.X_OK):
+            print(f"bench: {os.path.join(args.build, tool)} is not there; build first", file=sys.stderr)
             return 2
     models.prepare(args.models, args.cache)
+    before = os.getloadavg()[0]
     figures = {name: measure(name, args) for name in args.models}
     start = start_up(args) if os.path.exists(os.path.join(args.cache, "mnist_cnn.keras")) else {}
     listed = listing(args) if "keratin" in args.peers and "efficientnet_v2l" in args.models else {}
+    loads = f"{before:.1f} and {os.getloadavg()[0]:.1f} (the run itself adds {args.threads})"
     notes = kept_notes(args.out)
     os.makedirs(os.path.dirname(os.path.abspath(args.out)), exist_ok=True)
     with open(args.out, "w") as f:
-        f.write(page(figures, start, listed, args) + notes)
+        f.write(page(figures, start, listed, loads, args) + notes)
     if args.json:
         with open(args.json, "w") as f:
             json.dump({"machine": machine(), "versions": versions(args), "figures": figures, "start": start, "listing": listed}, f, indent=1)
