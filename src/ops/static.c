@@ -65,6 +65,7 @@ static uint64_t fingerprint(const krt_value *v)
 
     if (n->op == &krti_op_variable)
         return mix(h, &n->attrs.tensor, sizeof n->attrs.tensor);
+    h = mix(h, &v->dtype, sizeof v->dtype);
     h = mix(h, v->shape.dim, (size_t)v->shape.rank * sizeof v->shape.dim[0]);
     if (n->op == &krti_op_constant && krti_shape_bytes(v->shape, v->dtype, &bytes))
         return mix(h, n->constant, bytes);
@@ -217,7 +218,8 @@ krt_status krti_build_pack(krti_build *b, const krt_value *v, const krti_pack_fo
     buffer plain = {NULL, NULL};
     krt_status st = KRT_OK;
 
-    snprintf(key, sizeof key, "%016" PRIx64 ":%s", fingerprint(v), form->key);
+    /* With the size: what two constants that hash alike get wrong stays within its block. */
+    snprintf(key, sizeof key, "%016" PRIx64 ":%zu:%s", fingerprint(v), form->size_bytes, form->key);
     *out = krti_map_get(b->packs->by_key, key);
     if (*out != NULL)
         return KRT_OK;
@@ -254,11 +256,13 @@ const void *krti_build_static(krti_build *b, const krt_value *v)
 
     if (v->node->op == &krti_op_constant || (v->node->op == &krti_op_variable && !wants_copy(v)))
         return evaluate(b->k, v, &plain) == KRT_OK ? plain.data : NULL;
-    snprintf(key, sizeof key, "%016" PRIx64 ":plain", fingerprint(v));
+    if (!krti_shape_bytes(v->shape, v->dtype, &bytes))
+        return NULL;
+    snprintf(key, sizeof key, "%016" PRIx64 ":%zu:plain", fingerprint(v), bytes);
     const void *known = krti_map_get(b->packs->by_key, key);
     if (known != NULL)
         return known;
-    if (evaluate(b->k, v, &plain) != KRT_OK || !krti_shape_bytes(v->shape, v->dtype, &bytes))
+    if (evaluate(b->k, v, &plain) != KRT_OK)
         return NULL;
     if (plain.computed == NULL) {
         plain.computed = krti_alloc_raw(b->packs->k, bytes);

@@ -42,7 +42,7 @@ typedef struct conv_state {
     krti_conv_job c; /* without pointers of the run */
     const krti_isa *isa;
     int images, panels;
-    float *zeros;
+    float zeros[]; /* one for each input channel */
 } conv_state;
 
 static bool supports_conv(const krti_node *n, int threads)
@@ -51,7 +51,7 @@ static bool supports_conv(const krti_node *n, int threads)
 
     (void)threads;
     return krti_native_window(n) && w->groups <= 1 &&
-           axis_of(w, w->size, 0, 1) * axis_of(w, w->size, 1, 1) <= MAX_KERNEL;
+           (int64_t)axis_of(w, w->size, 0, 1) * axis_of(w, w->size, 1, 1) <= MAX_KERNEL;
 }
 
 /* (k, n) row major to panels: (panel, k, columns), the last one rounded up to whole vectors. */
@@ -125,7 +125,9 @@ void krti_native_describe(krti_conv_job *c, const krti_node *n)
 
 static krt_status prepare_conv(krti_build *b, krti_step *s)
 {
-    conv_state *st = krti_alloc(b->k, sizeof *st);
+    const krt_shape x = s->node->in[0]->shape;
+    const size_t channels = (size_t)x.dim[x.rank - 1];
+    conv_state *st = krti_alloc(b->k, sizeof *st + channels * sizeof st->zeros[0]);
     const void *packed = NULL;
 
     if (st == NULL)
@@ -135,25 +137,11 @@ static krt_status prepare_conv(krti_build *b, krti_step *s)
     krti_native_describe(&st->c, s->node);
     st->images = (int)s->node->in[0]->shape.dim[0];
     st->panels = (st->c.out_c + st->isa->panel - 1) / st->isa->panel;
-    st->zeros = krti_array(b->k, (size_t)st->c.in_c, sizeof(float));
-    if (st->zeros == NULL)
-        return KRT_E_NOMEM;
     st->c.zeros = st->zeros;
     const size_t k = (size_t)st->c.kernel_h * (size_t)st->c.kernel_w * (size_t)st->c.in_c;
     const krt_status status = krti_native_pack(b, s, k, (size_t)st->c.out_c, st->isa, &packed);
     st->c.w = packed;
     return status;
-}
-
-static void release_conv(krt_ctx *k, krti_step *s)
-{
-    conv_state *st = s->state;
-
-    if (st == NULL)
-        return;
-    krti_free(k, st->zeros);
-    krti_free(k, st);
-    s->state = NULL;
 }
 
 /* Work is cut into tasks of some rows by some panels. Threads take tasks as they come, since on a
@@ -186,11 +174,6 @@ static cutting cut(const conv_state *st, int threads)
     return t;
 }
 
-static int smaller(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static void run_conv(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const conv_state *st = s->state;
@@ -209,8 +192,8 @@ static void run_conv(const krti_step *s, void *const *ptr, void *scratch, void *
         const int panel = i % t.panel_tasks, row = i / t.panel_tasks % t.row_tasks;
         const int image = i / t.panel_tasks / t.row_tasks;
 
-        st->isa->conv_rows(&c, image, row * t.rows, smaller((row + 1) * t.rows, c.out_h),
-                           panel * t.panels, smaller((panel + 1) * t.panels, st->panels));
+        st->isa->conv_rows(&c, image, row * t.rows, krti_smaller((row + 1) * t.rows, c.out_h),
+                           panel * t.panels, krti_smaller((panel + 1) * t.panels, st->panels));
     }
 }
 
@@ -220,7 +203,7 @@ const krti_kernel krti_native_conv = {
     .may_alias = 1u << 3,
     .supports = supports_conv,
     .prepare = prepare_conv,
-    .release = release_conv,
+    .release = krti_native_release,
     .run = run_conv,
 };
 
@@ -278,17 +261,11 @@ static krt_status prepare_depthwise(krti_build *b, krti_step *s)
     return KRT_OK;
 }
 
-static void release_state(krt_ctx *k, krti_step *s)
-{
-    krti_free(k, s->state);
-    s->state = NULL;
-}
-
 static void run_depthwise(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const depthwise_state *st = s->state;
     const int threads = krti_share(s, krti_node_flops(s->node));
-    const int parts = threads <= 1 ? 1 : smaller(threads * 4, st->d.out_h);
+    const int parts = threads <= 1 ? 1 : krti_smaller(threads * 4, st->d.out_h);
     const int rows = (st->d.out_h + parts - 1) / parts, tasks = (st->d.out_h + rows - 1) / rows;
     krti_depthwise_job d = st->d;
 
@@ -303,7 +280,7 @@ static void run_depthwise(const krti_step *s, void *const *ptr, void *scratch, v
     for (int i = 0; i < st->images * tasks; i++) {
         const int row = i % tasks * rows;
 
-        st->isa->depthwise_rows(&d, i / tasks, row, smaller(row + rows, d.out_h));
+        st->isa->depthwise_rows(&d, i / tasks, row, krti_smaller(row + rows, d.out_h));
     }
 }
 
@@ -313,6 +290,6 @@ const krti_kernel krti_native_depthwise = {
     .may_alias = 1u << 3,
     .supports = supports_depthwise,
     .prepare = prepare_depthwise,
-    .release = release_state,
+    .release = krti_native_release,
     .run = run_depthwise,
 };

@@ -27,11 +27,6 @@ static int reach(const krti_depthwise_job *d)
     return (d->kernel_h - 1) * d->dilation_h + 1;
 }
 
-static int smaller(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static int larger(int a, int b)
 {
     return a > b ? a : b;
@@ -57,7 +52,7 @@ static int group_of(const krti_isa *isa, int channels)
     const int panel = isa->panel, vectors = panel / isa->vector;
     const int wide = vectors > 2 ? panel - isa->vector : 2 * panel;
 
-    return smaller(channels % wide == 0 ? wide : larger(panel, 32), channels);
+    return krti_smaller(channels % wide == 0 ? wide : larger(panel, 32), channels);
 }
 
 static void cut(expand_state *st, int threads)
@@ -70,10 +65,10 @@ static void cut(expand_state *st, int threads)
     st->groups = (d->channels + st->group - 1) / st->group;
     const int without = st->groups * st->images; /* tasks without cutting images */
     const int wanted = threads > 1 ? (threads * TASKS_A_THREAD + without - 1) / without : 1;
-    st->chunks = smaller(wanted, larger(1, d->out_h / MIN_ROWS));
+    st->chunks = krti_smaller(wanted, larger(1, d->out_h / MIN_ROWS));
     st->rows = (d->out_h + st->chunks - 1) / st->chunks;
     st->chunks = (d->out_h + st->rows - 1) / st->rows;
-    st->strip = smaller(most, st->rows);
+    st->strip = krti_smaller(most, st->rows);
     const int rows = (st->strip - 1) * d->stride_h; /* beside the window's */
     st->scratch_floats = (size_t)(rows < d->in_h - reach(d) ? rows + reach(d) : d->in_h) * row;
 }
@@ -99,17 +94,11 @@ static krt_status prepare(krti_build *b, krti_step *s)
     if (krti_act_is_quick(st->between))
         st->g.act = st->between;
     s->scratch_bytes = (size_t)b->threads * st->scratch_floats * sizeof(float);
-    const krti_panels panels = {st->g.k, (size_t)st->d.channels, smaller(st->group, st->isa->panel),
-                                st->isa->vector};
+    const krti_panels panels = {st->g.k, (size_t)st->d.channels,
+                                krti_smaller(st->group, st->isa->panel), st->isa->vector};
     const krt_status status = krti_native_pack_panels(b, s, 4, panels, &packed);
     st->g.b = packed;
     return status;
-}
-
-static void release(krt_ctx *k, krti_step *s)
-{
-    krti_free(k, s->state);
-    s->state = NULL;
 }
 
 /* The rows of the image between that are in the scratch: [first, end). */
@@ -151,8 +140,8 @@ typedef struct expand_run {
 static void run_task(const expand_run *r, int image, int chunk, int group, float *scratch)
 {
     const expand_state *st = r->st;
-    const int at = group * st->group, last = smaller((chunk + 1) * st->rows, st->d.out_h);
-    const int channels = smaller(st->group, st->d.channels - at);
+    const int at = group * st->group, last = krti_smaller((chunk + 1) * st->rows, st->d.out_h);
+    const int channels = krti_smaller(st->group, st->d.channels - at);
     const size_t pixels = (size_t)image * (size_t)st->d.out_h * (size_t)st->d.out_w;
     const float *x = r->x + (size_t)image * (size_t)st->d.in_h * (size_t)st->d.in_w * st->g.k;
     krti_gemm_job g = st->g;
@@ -168,12 +157,12 @@ static void run_task(const expand_run *r, int image, int chunk, int group, float
     d.bias = r->bias != NULL ? r->bias + at : NULL;
     d.channels = d.step_x = channels;
     for (int row = chunk * st->rows; row < last; row += st->strip) {
-        const int stop = smaller(row + st->strip, last);
+        const int stop = krti_smaller(row + st->strip, last);
         const int top = row * d.stride_h - st->d.pad_h;
         const int bottom = (stop - 1) * d.stride_h - st->d.pad_h + reach(&d);
-        const int first = smaller(larger(top, 0), st->d.in_h);
+        const int first = krti_smaller(larger(top, 0), st->d.in_h);
 
-        slide(st, &g, x, &b, first, larger(first, smaller(bottom, st->d.in_h)));
+        slide(st, &g, x, &b, first, larger(first, krti_smaller(bottom, st->d.in_h)));
         d.in_h = b.end - b.first;
         d.pad_h = st->d.pad_h + b.first;
         st->isa->depthwise_rows(&d, 0, row, stop);
@@ -205,6 +194,6 @@ const krti_kernel krti_native_expand = {
     .op = &krti_op_expand_depthwise,
     .supports = supports,
     .prepare = prepare,
-    .release = release,
+    .release = krti_native_release,
     .run = run,
 };

@@ -46,12 +46,6 @@ static krt_status prepare_matmul(krti_build *b, krti_step *s)
     return status;
 }
 
-static void release_matmul(krt_ctx *k, krti_step *s)
-{
-    krti_free(k, s->state);
-    s->state = NULL;
-}
-
 /* One task: columns [first, first + n) of rows [row, row + m). */
 static void run_block(const matmul_state *st, const krti_gemm_job *all, size_t row, size_t m,
                       size_t first, size_t n)
@@ -73,11 +67,6 @@ static void run_block(const matmul_state *st, const krti_gemm_job *all, size_t r
         st->isa->gemm(&g);
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static void run_matmul(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const matmul_state *st = s->state;
@@ -85,11 +74,11 @@ static void run_matmul(const krti_step *s, void *const *ptr, void *scratch, void
     const size_t panel = (size_t)st->isa->panel, rows = (size_t)st->isa->rows;
     const size_t panels = (st->g.n + panel - 1) / panel;
     const size_t wanted = threads > 1 ? (st->few ? (size_t)threads : (size_t)threads * 4) : 1;
-    const size_t column_tasks = smaller(panels, wanted);
+    const size_t column_tasks = krti_smaller_size(panels, wanted);
     const size_t columns = (panels + column_tasks - 1) / column_tasks * panel;
     const size_t row_wanted = (wanted + column_tasks - 1) / column_tasks;
     const size_t blocks = (st->g.m + rows - 1) / rows;
-    const size_t row_tasks = smaller(blocks, row_wanted);
+    const size_t row_tasks = krti_smaller_size(blocks, row_wanted);
     const size_t block_rows = (blocks + row_tasks - 1) / row_tasks * rows;
     krti_gemm_job g = st->g;
 
@@ -104,8 +93,8 @@ static void run_matmul(const krti_step *s, void *const *ptr, void *scratch, void
 #pragma omp parallel for collapse(2) schedule(dynamic, 1) num_threads(threads) if (threads > 1)
     for (size_t r = 0; r < st->g.m; r += block_rows)
         for (size_t c = 0; c < st->g.n; c += columns)
-            run_block(st, &g, r, smaller(block_rows, st->g.m - r), c,
-                      smaller(columns, st->g.n - c));
+            run_block(st, &g, r, krti_smaller_size(block_rows, st->g.m - r), c,
+                      krti_smaller_size(columns, st->g.n - c));
 }
 
 const krti_kernel krti_native_matmul = {
@@ -114,6 +103,6 @@ const krti_kernel krti_native_matmul = {
     .may_alias = 1u << 3,
     .supports = supports_matmul,
     .prepare = prepare_matmul,
-    .release = release_matmul,
+    .release = krti_native_release,
     .run = run_matmul,
 };

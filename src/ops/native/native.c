@@ -78,3 +78,9 @@ size_t krti_thread_number(void)
     return 0;
 #endif
 }
+
+void krti_native_release(krt_ctx *k, krti_step *s)
+{
+    krti_free(k, s->state);
+    s->state = NULL;
+}

@@ -18,11 +18,22 @@ static inline const float *krti_input_ptr(const krti_step *s, void *const *ptr, 
 {
     return i < s->num_in && s->in[i] >= 0 ? ptr[s->in[i]] : NULL;
 }
+static inline int krti_smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+static inline size_t krti_smaller_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 /* Everything is float32 and nothing is empty. */
 bool krti_all_float(const krti_node *n);
 size_t krti_size(krt_shape shape);
 /* How many threads `work` floating-point operations are worth, at most the step's. */
 int krti_share(const krti_step *s, double work);
+
+/* native.c: for kernels whose state is one block. */
+void krti_native_release(krt_ctx *k, krti_step *s);
 
 /* conv.c: the job of a convolution of one or two spatial axes, without the run's pointers. */
 void krti_native_describe(krti_conv_job *c, const krti_node *n);

@@ -9,11 +9,6 @@ static size_t rows_a_task(size_t columns)
     return columns < BLOCK_ELEMENTS ? BLOCK_ELEMENTS / columns : 1;
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ------------------------------------------------------------------------------- softmax */
 
 static bool supports_softmax(const krti_node *n, int threads)
@@ -36,7 +31,8 @@ static void run_softmax(const krti_step *s, void *const *ptr, void *scratch, voi
     (void)run_state;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (size_t r = 0; r < rows; r += block)
-        isa->softmax_rows(y + r * columns, x + r * columns, smaller(block, rows - r), columns);
+        isa->softmax_rows(y + r * columns, x + r * columns, krti_smaller_size(block, rows - r),
+                          columns);
 }
 
 const krti_kernel krti_native_softmax = {
@@ -71,8 +67,8 @@ static void run_layer_norm(const krti_step *s, void *const *ptr, void *scratch, 
     (void)run_state;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (size_t r = 0; r < rows; r += block)
-        isa->layer_norm(y + r * columns, x + r * columns, gamma, beta, smaller(block, rows - r),
-                        columns, epsilon);
+        isa->layer_norm(y + r * columns, x + r * columns, gamma, beta,
+                        krti_smaller_size(block, rows - r), columns, epsilon);
 }
 
 const krti_kernel krti_native_layer_norm = {

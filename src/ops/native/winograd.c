@@ -8,11 +8,11 @@ enum { POINTS = 16, MIN_CHANNELS = 32, MIN_TILES = 36, CACHE_FLOATS = 200 * 1024
 typedef struct winograd_state {
     krti_conv_job c; /* without pointers of the run */
     const krti_isa *isa;
-    float *zeros;
     int images, tiles, panels; /* tiles: of one image */
     int block, blocks;         /* tiles at once, blocks of an image */
     int panel_group, panel_groups;
     size_t scratch_floats; /* of one task */
+    float zeros[];         /* one for each input channel */
 } winograd_state;
 
 static bool is_three_by_three(const krti_window *w)
@@ -105,11 +105,6 @@ static krt_status pack(krti_build *b, krti_step *s, const winograd_state *st, co
 
 /* ------------------------------------------------------------------------------- steps */
 
-static int smaller(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 /* Blocks as large as the cache holds, a multiple of the kernel's rows; where that leaves too few
  * tasks for the threads, the panels are shared out as well and the input is transformed twice. */
 static void cut(winograd_state *st, int threads)
@@ -118,7 +113,7 @@ static void cut(winograd_state *st, int threads)
     const int most = CACHE_FLOATS / row_floats;
     const int whole = most > st->isa->rows ? most / st->isa->rows * st->isa->rows : st->isa->rows;
 
-    st->block = smaller(whole, st->tiles);
+    st->block = krti_smaller(whole, st->tiles);
     st->blocks = (st->tiles + st->block - 1) / st->block;
     if (st->images * st->blocks < 2 * threads && st->tiles >= 4 * threads * st->isa->rows &&
         st->panels < threads) { /* one panel: more, smaller blocks instead */
@@ -134,7 +129,9 @@ static void cut(winograd_state *st, int threads)
 
 static krt_status prepare(krti_build *b, krti_step *s)
 {
-    winograd_state *st = krti_alloc(b->k, sizeof *st);
+    const krt_shape x = s->node->in[0]->shape;
+    const size_t channels = (size_t)x.dim[x.rank - 1];
+    winograd_state *st = krti_alloc(b->k, sizeof *st + channels * sizeof st->zeros[0]);
     const krt_shape y = s->node->out[0].shape;
     const void *packed = NULL;
 
@@ -147,25 +144,11 @@ static krt_status prepare(krti_build *b, krti_step *s)
     st->tiles = (st->c.out_h + 1) / 2 * ((st->c.out_w + 1) / 2);
     st->panels = (st->c.out_c + st->isa->panel - 1) / st->isa->panel;
     cut(st, b->threads);
-    st->zeros = krti_array(b->k, (size_t)st->c.in_c, sizeof(float));
-    if (st->zeros == NULL)
-        return KRT_E_NOMEM;
     st->c.zeros = st->zeros;
     s->scratch_bytes = (size_t)b->threads * st->scratch_floats * sizeof(float);
     const krt_status status = pack(b, s, st, &packed);
     st->c.w = packed;
     return status;
-}
-
-static void release(krt_ctx *k, krti_step *s)
-{
-    winograd_state *st = s->state;
-
-    if (st == NULL)
-        return;
-    krti_free(k, st->zeros);
-    krti_free(k, st);
-    s->state = NULL;
 }
 
 static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
@@ -186,8 +169,8 @@ static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_s
         const int group = i % st->panel_groups, block = i / st->panel_groups % st->blocks;
 
         st->isa->winograd(&c, i / st->panel_groups / st->blocks, block * st->block,
-                          smaller((block + 1) * st->block, st->tiles), group * st->panel_group,
-                          smaller((group + 1) * st->panel_group, st->panels),
+                          krti_smaller((block + 1) * st->block, st->tiles), group * st->panel_group,
+                          krti_smaller((group + 1) * st->panel_group, st->panels),
                           (float *)scratch + krti_thread_number() * st->scratch_floats);
     }
 }
@@ -198,6 +181,6 @@ const krti_kernel krti_native_winograd = {
     .may_alias = 1u << 3,
     .supports = supports,
     .prepare = prepare,
-    .release = release,
+    .release = krti_native_release,
     .run = run,
 };
