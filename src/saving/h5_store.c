@@ -32,20 +32,13 @@ krti_role krti_h5_store_role(const char *path)
     return KRTI_ROLE_WEIGHT;
 }
 
-/* "layers/dense" + "0" -> "layers/dense/0" */
-static krt_status join(krti_str *s, const char *path, const char *name)
-{
-    krti_str_clear(s);
-    return krti_str_addf(s, "%s%s%s", path, path[0] != '\0' ? "/" : "", name);
-}
-
 /* A soft or external link: looking it up says which, in Keras's words. */
 static krt_status refuse_link(krti_h5 *h5, krt_ctx *k, const char *path, const char *name)
 {
     krti_str full = KRTI_STR_INIT(k);
     krti_h5_object object;
     bool found = false;
-    krt_status st = join(&full, path, name);
+    krt_status st = krti_store_join(&full, path, name);
 
     if (st == KRT_OK)
         st = krti_h5_find(h5, krti_h5_root(h5), full.ptr, &object, &found);
@@ -109,7 +102,7 @@ static krt_status list_vars(krti_store *s, size_t file, const char *path, krti_h
     vars_walk w = {.s = s, .file = file};
     krt_status st = KRT_OK;
 
-    TRY(join(&full, path, VARS));
+    TRY(krti_store_join(&full, path, VARS));
     w.path = full.ptr;
     TRY(krti_h5_each(s->files[file].h5, group, list_var, &w));
 
@@ -127,7 +120,7 @@ krt_status krti_h5_store_list_vars(krti_store *s, size_t file, const char *path)
     krti_h5_kind kind = KRTI_H5_GROUP;
     krt_status st = KRT_OK;
 
-    TRY(join(&full, path, VARS));
+    TRY(krti_store_join(&full, path, VARS));
     TRY(krti_h5_find(h5, krti_h5_root(h5), full.ptr, &group, &found));
     if (!found)
         goto done;
@@ -150,7 +143,7 @@ static krt_status list_stray(tree_walk *w, const char *name, krti_h5_object obje
     krti_str path = KRTI_STR_INIT(w->s->k), entry = KRTI_STR_INIT(w->s->k);
     krt_status st = KRT_OK;
 
-    TRY(join(&path, krti_str_text(&w->path), name));
+    TRY(krti_store_join(&path, krti_str_text(&w->path), name));
     TRY(krti_str_addf(&entry, "/%s", path.ptr));
     TRY(krti_store_add_object(w->s, path.ptr, KRTI_ROLE_OTHER));
     TRY(krti_store_add_array(w->s, w->file, entry.ptr, name, object));

@@ -15,13 +15,6 @@ typedef struct listing {
     krti_map *seen; /* groups: two names of one group would multiply what it holds */
 } listing;
 
-/* Names joined by slashes; empty ones left out. */
-static krt_status join(krti_str *s, const char *a, const char *b)
-{
-    krti_str_clear(s);
-    return krti_str_addf(s, "%s%s%s", a, a[0] != '\0' && b[0] != '\0' ? "/" : "", b);
-}
-
 static krt_status find_group(const listing *w, const char *path, krti_h5_object *group, bool *found)
 {
     krti_h5 *h5 = w->s->files[w->file].h5;
@@ -59,7 +52,7 @@ static krt_status list_weight(const listing *w, krti_h5_object group, const char
     krt_status st = KRT_OK;
 
     TRY(krti_store_spend(s, VISIT_COST));
-    TRY(join(&entry, owner, name));
+    TRY(krti_store_join(&entry, owner, name));
     TRY(krti_h5_find(h5, group, name, &object, &found));
     if (!found)
         TRY(krti_fail(s->k, KRT_E_CORRUPT, entry.ptr,
@@ -104,7 +97,7 @@ static krt_status list_named(const listing *w, const char *under, const char *na
     bool found = false;
     krt_status st = KRT_OK;
 
-    TRY(join(&path, under, name));
+    TRY(krti_store_join(&path, under, name));
     TRY(find_group(w, path.ptr, &group, &found));
     if (!found && is_listed)
         TRY(krti_fail(w->s->k, KRT_E_CORRUPT, name,

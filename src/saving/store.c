@@ -238,6 +238,12 @@ static int by_key(const void *left, const void *right)
     return krti_natural_compare(a->key, b->key);
 }
 
+krt_status krti_store_join(krti_str *s, const char *a, const char *b)
+{
+    krti_str_clear(s);
+    return krti_str_addf(s, "%s%s%s", a, a[0] != '\0' && b[0] != '\0' ? "/" : "", b);
+}
+
 void krti_store_sort_arrays(krti_store *s)
 {
     const krti_store_object *o = &s->objects[s->num_objects - 1];

@@ -74,6 +74,9 @@ krt_status krti_store_add_array(krti_store *s, size_t file, const char *entry, c
 /* Accounts for bytes or work that the list takes. An honest list takes less than its file; groups
  * that share their entries could make it any number of times larger. Fails: E_UNSAFE. */
 krt_status krti_store_spend(krti_store *s, size_t bytes);
+/* "layers/dense" and "0" to "layers/dense/0", in the place of what `s` held; empty ones need no
+ * slash. */
+krt_status krti_store_join(krti_str *s, const char *a, const char *b);
 /* Puts the last object's arrays into the natural order of their keys: 0, 1, 2, 10. */
 void krti_store_sort_arrays(krti_store *s);
 
