@@ -126,10 +126,4 @@ void json_end(json *j);
 /* The values as nested lists. NaN and infinities, which JSON lacks, are null. */
 krt_status json_tensor(json *j, const krt_tensor *t);
 
-/* --- SHA-256 (sha256.c) ---------------------------------------------------------------------- */
-
-enum { SHA256_TEXT = 65 };
-/* The digest of `size` bytes as 64 hexadecimal digits, terminated. */
-void sha256_text(char *text, const void *data, size_t size);
-
 #endif

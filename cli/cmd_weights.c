@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { SHA256_TEXT = 65 };
+
 typedef struct options {
     bool digest;
     const char *out;
@@ -10,20 +12,19 @@ typedef struct options {
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-/* The digest is that of the values as the file's dtype, row major and little endian, wherever and
- * in whatever layout they lie: the same in every format that holds the same numbers. */
-static krt_status digest_of(krt_file *f, size_t i, char *text)
+/* The SHA-256 of the values, its digits alone. */
+static krt_status digest_of(const cli *c, krt_file *f, size_t i, char text[SHA256_TEXT])
 {
-    krt_tensor *t = NULL;
-    const krt_status st = krt_file_read_array(f, i, &t);
+    char *digest = NULL;
+    const krt_status st = krt_file_digest_array(f, i, KRT_DIGEST_SHA256, &digest);
 
     if (st == KRT_OK)
-        sha256_text(text, krt_tensor_data(t), (size_t)krt_file_array_at(f, i)->size_bytes);
-    krt_tensor_free(t);
+        snprintf(text, SHA256_TEXT, "%s", strchr(digest, ':') + 1);
+    krt_free(c->k, digest);
     return st;
 }
 
-static krt_status list_json(krt_file *f, bool digest)
+static krt_status list_json(const cli *c, krt_file *f, bool digest)
 {
     char text[SHA256_TEXT];
     krt_status st = KRT_OK;
@@ -50,7 +51,7 @@ static krt_status list_json(krt_file *f, bool digest)
         json_key(&j, "optimizer");
         json_bool(&j, a->is_optimizer);
         if (digest) {
-            st = a->dtype != KRT_DTYPE_NONE ? digest_of(f, i, text) : KRT_OK;
+            st = a->dtype != KRT_DTYPE_NONE ? digest_of(c, f, i, text) : KRT_OK;
             json_key(&j, "sha256");
             json_text(&j, a->dtype != KRT_DTYPE_NONE ? text : NULL);
         }
@@ -123,7 +124,7 @@ static void print_row(const char *const cell[COLUMNS], const size_t width[COLUMN
     puts(digest);
 }
 
-static krt_status list_text(krt_file *f, bool digest)
+static krt_status list_text(const cli *c, krt_file *f, bool digest)
 {
     static const char *const head[COLUMNS] = {"path", "shape", "dtype", "bytes", "offset", "in"};
     const char *cell[COLUMNS];
@@ -146,7 +147,7 @@ static krt_status list_text(krt_file *f, bool digest)
         format_row(a, cell, buffer);
         text[0] = '\0';
         if (digest && a->dtype != KRT_DTYPE_NONE)
-            st = digest_of(f, i, text);
+            st = digest_of(c, f, i, text);
         print_row(cell, width, has_place, text);
     }
     if (st == KRT_OK)
@@ -235,7 +236,7 @@ static int run(cli *c, const void *p)
         return fail(c, file);
     if (c->num_arguments == 2)
         status = show_array(c, f, o);
-    else if ((c->json ? list_json(f, o->digest) : list_text(f, o->digest)) != KRT_OK)
+    else if ((c->json ? list_json(c, f, o->digest) : list_text(c, f, o->digest)) != KRT_OK)
         status = fail(c, file);
     krt_file_close(f);
     return status;

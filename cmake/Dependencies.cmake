@@ -6,8 +6,13 @@ if(NOT LIBDEFLATE_INCLUDE OR NOT LIBDEFLATE_LIBRARY)
   message(FATAL_ERROR "libdeflate was not found. On Debian and Ubuntu: apt-get install libdeflate-dev")
 endif()
 
+find_path(XXHASH_INCLUDE xxhash.h) # the header alone: it is inlined
+if(NOT XXHASH_INCLUDE)
+  message(FATAL_ERROR "xxhash.h was not found. On Debian and Ubuntu: apt-get install libxxhash-dev")
+endif()
+
 add_library(keratin_dependencies INTERFACE)
-target_include_directories(keratin_dependencies INTERFACE ${LIBDEFLATE_INCLUDE})
+target_include_directories(keratin_dependencies INTERFACE ${LIBDEFLATE_INCLUDE} ${XXHASH_INCLUDE})
 target_link_libraries(keratin_dependencies INTERFACE ${LIBDEFLATE_LIBRARY} m)
 set(KERATIN_PC_LIBS "-ldeflate -lm")
 

@@ -109,6 +109,13 @@ typedef struct krt_error {
     const char *filepath;  /**< file being read, or NULL */
 } krt_error;
 
+/** How bytes are summed up so that a change shows. */
+typedef enum krt_digest {
+    KRT_DIGEST_NONE = 0, /**< not at all */
+    KRT_DIGEST_XXH3_128, /**< against accidents, at the speed of memory */
+    KRT_DIGEST_SHA256    /**< against tampering too, where the digests are kept elsewhere */
+} krt_digest;
+
 /** Memory functions of the host program. All three or none. `align` is a power of two. */
 typedef struct krt_allocator {
     void *(*alloc)(void *user, size_t size, size_t align);

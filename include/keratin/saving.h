@@ -132,6 +132,10 @@ KRT_API size_t                krt_file_num_arrays(const krt_file *f);
 KRT_API const krt_file_array *krt_file_array_at(const krt_file *f, size_t i);
 /** The array's values. Owns: *out, krt_tensor_free() it. */
 KRT_API krt_status krt_file_read_array(krt_file *f, size_t i, krt_tensor **out);
+/** The digest of an array's values in the file's dtype, row major, little endian, as "sha256:" or
+ *  "xxh3-128:" and hex digits: the same in every format that holds the same numbers. Owns: *out,
+ *  krt_free() it. Fails: as krt_file_read_array(), E_INVALID for KRT_DIGEST_NONE. */
+KRT_API krt_status krt_file_digest_array(krt_file *f, size_t i, krt_digest kind, char **out);
 /** The architecture as Keras's JSON; indent < 0: one line. Owns: *out, krt_free() it.
  *  Fails: E_NOT_FOUND when the file holds none. */
 KRT_API krt_status krt_file_config(krt_file *f, char **out, int indent);

@@ -5,6 +5,7 @@
 #include "saving/file_order.h"
 #include "saving/source.h"
 
+#include "base/digest.h"
 #include "formats/json.h"
 
 struct krt_file {
@@ -195,6 +196,29 @@ krt_status krt_file_read_array(krt_file *f, size_t i, krt_tensor **out)
         return krti_fail(f->owned.k, KRT_E_NOT_FOUND, NULL, "array %zu of %zu", i, f->n);
     const krt_status st = krti_store_tensor(f->source->store, f->indices[i], KRT_DTYPE_NONE, out);
     return st == KRT_OK ? st : krti_fail_in_file(f->owned.k, st, f->source->filepath);
+}
+
+krt_status krt_file_digest_array(krt_file *f, size_t i, krt_digest kind, char **out)
+{
+    krt_ctx *k = f->owned.k;
+    krt_tensor *t = NULL;
+    krti_hasher *h = NULL;
+    char text[KRTI_DIGEST_TEXT];
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    if (krti_digest_name(kind) == NULL)
+        return krti_fail(k, KRT_E_INVALID, NULL, "KRT_DIGEST_NONE is no digest of an array");
+    TRY(krt_file_read_array(f, i, &t));
+    TRY(krti_hasher_new(k, &h, kind));
+    krti_hasher_update(h, t->data, t->size_bytes);
+    *out = krti_strdup(k, krti_hasher_end(h, text));
+    st = *out != NULL ? KRT_OK : KRT_E_NOMEM;
+
+done:
+    krti_hasher_free(h);
+    krt_tensor_free(t);
+    return st;
 }
 
 krt_status krt_file_config(krt_file *f, char **out, int indent)

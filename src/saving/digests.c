@@ -1,0 +1,110 @@
+/* See digests.h. */
+#include "saving/digests.h"
+
+#include "formats/json.h"
+
+krt_status krti_digests_init(krt_ctx *k, krti_digests *d, krt_digest kind)
+{
+    *d = (krti_digests){.hasher = NULL};
+    return kind != KRT_DIGEST_NONE ? krti_hasher_new(k, &d->hasher, kind) : KRT_OK;
+}
+
+void krti_digests_fini(krti_digests *d)
+{
+    krti_hasher_free(d->hasher);
+    d->hasher = NULL;
+}
+
+void krti_digests_update(krti_digests *d, const void *data, size_t size)
+{
+    if (d->hasher != NULL)
+        krti_hasher_update(d->hasher, data, size);
+}
+
+/* Arrays come in any order and are listed in any order, so their prints are added. */
+void krti_digests_add(krti_digests *d, const char *entry, const char *digest)
+{
+    uint64_t of_entry[2], of_both[4];
+
+    krti_hash128(of_entry, entry, strlen(entry));
+    krti_hash128(of_both, digest, strlen(digest));
+    memcpy(of_both + 2, of_entry, sizeof of_entry);
+    krti_hash128(of_entry, of_both, sizeof of_both);
+    d->sum[0] += of_entry[0];
+    d->sum[1] += of_entry[1];
+    d->num++;
+}
+
+const char *krti_digests_end(krti_digests *d, const char *entry)
+{
+    if (d->hasher == NULL)
+        return NULL;
+    krti_hasher_end(d->hasher, d->text);
+    krti_digests_add(d, entry, d->text);
+    return d->text;
+}
+
+krt_status krti_digests_note(krti_digests *d, krti_str *note, char *print)
+{
+    char text[KRTI_DIGEST_TEXT];
+
+    if (d->hasher == NULL && d->num == 0)
+        return KRT_OK;
+    snprintf(text, sizeof text, "%016llx%016llx", (unsigned long long)d->sum[1],
+             (unsigned long long)d->sum[0]);
+    if (print != NULL)
+        snprintf(print, KRTI_DIGEST_TEXT, "%s", text);
+    krti_str_addf(note, "{\"version\": \"%s\", \"arrays\": %zu, \"print\": \"%s\"}", KRT_VERSION,
+                  d->num, text);
+    d->num = 0;
+    d->sum[0] = d->sum[1] = 0;
+    return note->status;
+}
+
+/* ------------------------------------------------------------------------------- sets */
+
+krti_conf *krti_set_note(krti_arena *a)
+{
+    krti_conf *note = krti_conf_dict(a);
+
+    if (note == NULL ||
+        krti_conf_set(a, note, "version", krti_conf_string(a, KRT_VERSION)) != KRT_OK ||
+        krti_conf_set(a, note, "shards", krti_conf_dict(a)) != KRT_OK)
+        return NULL;
+    return note;
+}
+
+krt_status krti_set_note_add(krti_arena *a, krti_conf *note, const char *shard, const char *print)
+{
+    krti_conf *const shards = (krti_conf *)(uintptr_t)krti_conf_get(note, "shards");
+
+    return krti_conf_set(a, shards, shard, krti_conf_string(a, print));
+}
+
+/* ------------------------------------------------------------------------------- reading */
+
+bool krti_note_parse(krt_ctx *k, krti_note *out, const char *text, size_t length)
+{
+    krti_arena arena = KRTI_ARENA_INIT(k);
+    const krti_conf *c = NULL;
+    bool is_ours = false;
+
+    *out = (krti_note){0};
+    if (length <= 4096 && krti_json_parse(&arena, &c, text, length) == KRT_OK) {
+        const char *print = krti_conf_get_text(c, "print");
+        const int64_t num = krti_conf_get_int(c, "arrays", -1);
+
+        is_ours = num >= 0 && print != NULL && strlen(print) < sizeof out->print;
+        out->num_arrays = is_ours ? (size_t)num : 0;
+        if (is_ours)
+            memcpy(out->print, print, strlen(print) + 1);
+    }
+    krti_arena_free(&arena);
+    return is_ours;
+}
+
+const char *krti_set_note_find(const krti_conf *map_file, const char *shard)
+{
+    return krti_conf_get_text(krti_conf_get(krti_conf_get(map_file, KRTI_NOTE_NAME), "shards"),
+                              shard);
+}
