@@ -67,6 +67,22 @@ typedef struct krt_spec {
 /** Keras's string identifier where an object is wanted: KRT_ID("he_normal"). */
 #define KRT_ID(name) (&(const krt_spec){ sizeof(krt_spec), (name) })
 
+/** A list of names by value. */
+typedef struct krt_names {
+    size_t             n;
+    const char *const *items;
+} krt_names;
+/** KRT_NAMES("bias", "gamma"): a list of names, for one call. C only. */
+#define KRT_NAMES(...) KRT_LIST(krt_names, const char *, __VA_ARGS__)
+
+/** A list of descriptions by value. */
+typedef struct krt_specs {
+    size_t                 n;
+    const krt_spec *const *items;
+} krt_specs;
+/** KRT_SPECS(KRT_ID("accuracy"), KRT_AUC()): a list of descriptions, for one call. C only. */
+#define KRT_SPECS(...) KRT_LIST(krt_specs, const krt_spec *, __VA_ARGS__)
+
 /* ---------------------------------------------------------------------------------------------- */
 /* Status and error                                                                                */
 

@@ -10,5 +10,6 @@
 #include "models.h"
 #include "saving.h"
 #include "tensor.h"
+#include "train.h"
 
 #endif

@@ -87,24 +87,31 @@ krt_status krti_snake_case(krti_str *s, const char *class_name)
     return s->status;
 }
 
-static krt_status automatic_name(krt_layer *l)
+krt_status krti_automatic_name(krt_ctx *k, krti_str *s, const char *class_name)
 {
-    krt_ctx *k = l->owned.k;
-    krti_str s = KRTI_STR_INIT(k);
     krt_status st = KRT_OK;
 
     if (k->counters == NULL && (k->counters = krti_map_new(k)) == NULL)
         return KRT_E_NOMEM;
-    TRY(krti_snake_case(&s, l->class_name));
-    const uintptr_t count = (uintptr_t)krti_map_get(k->counters, s.ptr);
-    TRY(krti_map_set(k->counters, s.ptr, (void *)(count + 1)));
+    TRY(krti_snake_case(s, class_name));
+    const uintptr_t count = (uintptr_t)krti_map_get(k->counters, s->ptr);
+    TRY(krti_map_set(k->counters, s->ptr, (void *)(count + 1)));
     if (count > 0)
-        TRY(krti_str_addf(&s, "_%zu", (size_t)count));
-    l->name = krti_arena_strdup(&l->arena, s.ptr);
-    if (l->name == NULL)
-        st = KRT_E_NOMEM;
+        TRY(krti_str_addf(s, "_%zu", (size_t)count));
 
 done:
+    return st;
+}
+
+static krt_status automatic_name(krt_layer *l)
+{
+    krti_str s = KRTI_STR_INIT(l->owned.k);
+    krt_status st = krti_automatic_name(l->owned.k, &s, l->class_name);
+
+    if (st == KRT_OK) {
+        l->name = krti_arena_strdup(&l->arena, s.ptr);
+        st = l->name != NULL ? KRT_OK : KRT_E_NOMEM;
+    }
     krti_str_free(&s);
     return st;
 }

@@ -82,6 +82,8 @@ static void model_fini(krt_layer *l)
     krt_model *m = (krt_model *)l;
     krt_ctx *k = l->owned.k;
 
+    if (m->training != NULL)
+        m->free_training(m->training);
     krti_plans_free(m->plans);
     free_kept(m);
     krti_free(k, m->nodes);

@@ -57,6 +57,9 @@ struct krt_model {
     const krti_conf *config;  /* the whole object of the file: class_name, config, compile_config */
     krt_status failed;        /* first failure while being built from C */
     struct krti_plans *plans; /* compiled programs by input shapes; predict.c */
+    /* What compile() made of the model: the training floor's, which frees it. */
+    struct krti_training *training;
+    void (*free_training)(struct krti_training *training);
 };
 
 /* Builds from Keras's object {"class_name", "config"}: layers, wiring, and, by a symbolic trace,

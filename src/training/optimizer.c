@@ -1,0 +1,362 @@
+/* Making optimizers, their variables and the model's compile settings. See optimizer.h. */
+#include "training/object.h"
+#include "training/update.h"
+
+/* ------------------------------------------------------------------------------- variables */
+
+krt_status krti_optimizer_add(krti_optimizer *o, const char *path, const char *slot,
+                              const krt_variable *of, krt_shape shape, krt_dtype dtype,
+                              double initial)
+{
+    krti_str text = KRTI_STR_INIT(o->k);
+    krti_optimizer_variable v = {.slot = slot, .of = of};
+    krt_status st = KRT_OK;
+
+    TRY(krti_str_addf(&text, "%s/%s", o->name, path));
+    v.path = krti_arena_strdup(&o->arena, text.ptr);
+    if (v.path == NULL)
+        TRY(KRT_E_NOMEM);
+    TRY(krti_grow(o->k, &o->variables, &o->capacity, o->num_variables + 1, sizeof *o->variables));
+    TRY(krt_tensor_new(o->k, &v.tensor, dtype, shape));
+    if (initial != 0)
+        for (int64_t i = 0, n = krt_shape_size(shape); i < n; i++)
+            krti_convert((char *)v.tensor->data + (size_t)i * krt_dtype_size(dtype), dtype,
+                         &initial, KRT_FLOAT64, 1);
+    o->variables[o->num_variables++] = v;
+
+done:
+    krti_str_free(&text);
+    return st;
+}
+
+krti_optimizer_variable *krti_optimizer_find(const krti_optimizer *o, const char *slot,
+                                             const krt_variable *of)
+{
+    for (size_t i = 0; i < o->num_variables; i++)
+        if (o->variables[i].of == of && strcmp(o->variables[i].slot, slot) == 0)
+            return &o->variables[i];
+    return NULL;
+}
+
+const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bool is_legacy)
+{
+    for (size_t i = 0; i < o->cls->num_states; i++) {
+        const krti_state_kind *s = &o->cls->states[i];
+        const char *const word = is_legacy ? s->tf_legacy : s->tf_slot;
+
+        if (strcmp(s->slot, slot) == 0)
+            return word != NULL ? word : slot;
+    }
+    return slot;
+}
+
+/* Keras's path of a variable with "_" for "/": the layers of a Sequential are built in its scope. */
+static krt_status flat_path(const krt_model *m, const krt_variable *v, krti_str *out)
+{
+    krt_status st = KRT_OK;
+
+    krti_str_clear(out);
+    if (m->is_sequential)
+        st = krti_str_addf(out, "%s_", m->base.name);
+    if (st == KRT_OK)
+        st = krti_str_add(out, krt_variable_path(v));
+    for (size_t i = 0; i < out->length; i++)
+        if (out->ptr[i] == '/')
+            out->ptr[i] = '_';
+    return st;
+}
+
+static krt_status add_slot(krti_optimizer *o, const krt_model *m, const krti_state_kind *kind,
+                           krt_variable *v)
+{
+    krt_shape shape = v->tensor->shape;
+    krt_dtype dtype = v->tensor->dtype;
+    krti_str path = KRTI_STR_INIT(o->k);
+    krt_status st = KRT_OK;
+
+    if (kind->shape != NULL)
+        shape = kind->shape(shape, &dtype);
+    TRY(flat_path(m, v, &path));
+    if (kind->is_plain)
+        krti_str_clear(&path);
+    TRY(krti_str_addf(&path, kind->is_plain ? "%s" : "_%s", kind->is_plain ? v->name : kind->slot));
+    TRY(krti_optimizer_add(o, path.ptr, kind->slot, v, shape, dtype,
+                           kind->initial != NULL ? kind->initial(o->args) : 0));
+    if (kind->copies && krt_variable_data(v) != NULL)
+        memcpy(o->variables[o->num_variables - 1].tensor->data, v->tensor->data,
+               v->tensor->size_bytes);
+
+done:
+    krti_str_free(&path);
+    return st;
+}
+
+/* One group of slots, variable by variable. */
+static krt_status add_group(krti_optimizer *o, const krt_model *m, int group)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; i < o->num_trainable; i++) {
+        for (size_t s = 0; st == KRT_OK && s < o->cls->num_states; s++) {
+            const krti_state_kind *kind = &o->cls->states[s];
+
+            if (kind->group == group &&
+                (kind->is_used == NULL || kind->is_used(o->args, o->trainable[i])))
+                st = add_slot(o, m, kind, o->trainable[i]);
+        }
+    }
+    return st;
+}
+
+static krt_status add_base_slots(krti_optimizer *o, const krt_model *m)
+{
+    static const krti_state_kind average = {.slot = "average"};
+    static const krti_state_kind accumulator = {.slot = "gradient_accumulator"};
+    const krti_optimizer_args *a = o->args;
+    krt_status st = KRT_OK;
+
+    if (o->inner != NULL)
+        return KRT_OK;
+    for (size_t i = 0; st == KRT_OK && a->use_ema && i < o->num_trainable; i++)
+        st = add_slot(o, m, &average, o->trainable[i]);
+    if (a->gradient_accumulation_steps != KRT_NONE && a->gradient_accumulation_steps != 0)
+        for (size_t i = 0; st == KRT_OK && i < o->num_trainable; i++)
+            st = add_slot(o, m, &accumulator, o->trainable[i]);
+    return st;
+}
+
+krt_status krti_optimizer_build(krti_optimizer *o, krt_model *m)
+{
+    enum { LAST_GROUP = 2 };
+    krt_status st = KRT_OK;
+
+    if (o->is_built)
+        return KRT_OK;
+    TRY(krti_layer_initialize(&m->base));
+    TRY(krti_trainable_variables(m, &o->trainable, &o->num_trainable));
+    if (o->inner != NULL)
+        TRY(krti_optimizer_build(o->inner, m));
+    TRY(add_base_slots(o, m));
+    for (int group = 0; group <= LAST_GROUP; group++)
+        TRY(add_group(o, m, group));
+    if (o->cls->build != NULL)
+        TRY(o->cls->build(o));
+    o->is_built = true;
+
+done:
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- trainable */
+
+typedef struct collecting {
+    krt_ctx *k;
+    krt_variable **items;
+    size_t n, capacity;
+} collecting;
+
+/* A layer's own variables, then its inner layers'; what is frozen, or lies in what is, stays out. A
+ * layer shared by two places counts where it is first. */
+static krt_status collect(collecting *c, const krt_layer *l)
+{
+    krt_status st = KRT_OK;
+
+    if (!l->trainable)
+        return KRT_OK;
+    for (size_t i = 0; i < l->num_variables; i++) {
+        krt_variable *v = l->variables[i];
+        bool is_new = v->layer == l && v->trainable;
+
+        for (size_t j = 0; is_new && j < c->n; j++)
+            is_new = c->items[j] != v;
+        if (!is_new)
+            continue;
+        TRY(krti_grow(c->k, &c->items, &c->capacity, c->n + 1, sizeof *c->items));
+        c->items[c->n++] = v;
+    }
+    for (size_t i = 0; i < l->num_inner; i++)
+        TRY(collect(c, l->inner[i].layer));
+
+done:
+    return st;
+}
+
+krt_status krti_trainable_variables(krt_model *m, krt_variable ***out, size_t *n)
+{
+    collecting c = {.k = m->base.owned.k};
+    const krt_status st = collect(&c, &m->base);
+
+    if (st != KRT_OK) {
+        krti_free(c.k, c.items);
+        return st;
+    }
+    *out = c.items;
+    *n = c.n;
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- making */
+
+static krt_status check_base(krt_ctx *k, const krti_optimizer_args *a)
+{
+    const int clips = !isnan(a->clipnorm) + !isnan(a->clipvalue) + !isnan(a->global_clipnorm);
+
+    if (clips > 1)
+        return krti_fail(k, KRT_E_INVALID, NULL,
+                         "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. "
+                         "Received: clipnorm=%g, clipvalue=%g, global_clipnorm=%g",
+                         a->clipnorm, a->clipvalue, a->global_clipnorm);
+    if (a->gradient_accumulation_steps != KRT_NONE && a->gradient_accumulation_steps != 0 &&
+        a->gradient_accumulation_steps < 2)
+        return krti_fail(k, KRT_E_INVALID, NULL,
+                         "`gradient_accumulation_steps` must be an integer >= 2. Received: "
+                         "gradient_accumulation_steps=%lld",
+                         (long long)a->gradient_accumulation_steps);
+    if (a->use_ema && !(a->ema_momentum >= 0 && a->ema_momentum <= 1))
+        return krti_fail(k, KRT_E_INVALID, NULL,
+                         "`ema_momentum` must be in the range [0, 1]. Received: ema_momentum=%g",
+                         a->ema_momentum);
+    if (a->use_ema && a->ema_overwrite_frequency != KRT_NONE && a->ema_overwrite_frequency < 1)
+        return krti_fail(k, KRT_E_INVALID, NULL,
+                         "`ema_overwrite_frequency` must be an integer >= 1 or None. Received: "
+                         "ema_overwrite_frequency=%lld",
+                         (long long)a->ema_overwrite_frequency);
+    return KRT_OK;
+}
+
+static krt_status take_name(krti_optimizer *o, const char *name)
+{
+    krti_str s = KRTI_STR_INIT(o->k);
+    krt_status st = KRT_OK;
+
+    if (name == NULL) {
+        st = krti_automatic_name(o->k, &s, o->class_name);
+        name = krti_str_text(&s);
+    }
+    if (st == KRT_OK) {
+        o->name = krti_arena_strdup(&o->arena, name);
+        st = o->name != NULL ? KRT_OK : KRT_E_NOMEM;
+    }
+    krti_str_free(&s);
+    return st;
+}
+
+static krt_status add_own_variables(krti_optimizer *o, double rate)
+{
+    const krt_shape scalar = {.rank = 0};
+    krt_status st = krti_optimizer_add(o, "iteration", "iteration", NULL, scalar, KRT_INT64, 0);
+
+    if (st != KRT_OK)
+        return st;
+    o->iteration = o->variables[0].tensor;
+    if (o->schedule == NULL) {
+        st = krti_optimizer_add(o, "learning_rate", "learning_rate", NULL, scalar, KRT_FLOAT32,
+                                rate);
+        if (st == KRT_OK)
+            o->learning_rate = o->variables[1].tensor;
+    }
+    o->first_slot = o->num_variables;
+    return st;
+}
+
+static const krti_conf *object_of(const krt_spec *spec)
+{
+    return spec != NULL ? krti_spec_conf(spec) : NULL;
+}
+
+static krt_status take_args(krti_optimizer *o, krt_model *m)
+{
+    krt_status st = KRT_OK;
+
+    if (o->cls->check != NULL)
+        TRY(o->cls->check(o->k, o->args));
+    if (strcmp(o->class_name, "LossScaleOptimizer") == 0) {
+        const krt_loss_scale_optimizer_args *a = o->args;
+        krti_conf *name = krti_conf_string(&o->arena, a->inner_optimizer->class_name);
+        const krti_conf *inner = object_of(a->inner_optimizer);
+
+        TRY(take_name(o, a->name));
+        TRY(krti_optimizer_from_conf(m, &o->inner, inner != NULL ? inner : name));
+        TRY(add_own_variables(o, 0));
+        return KRT_OK;
+    }
+    const krti_optimizer_args *a = o->args;
+    TRY(check_base(o->k, a));
+    TRY(take_name(o, a->name));
+    if (object_of(a->schedule) != NULL)
+        TRY(krti_schedule_read(m, &o->arena, object_of(a->schedule), &o->schedule));
+    TRY(add_own_variables(o, a->learning_rate));
+
+done:
+    return st;
+}
+
+krt_status krti_optimizer_from_conf(krt_model *m, krti_optimizer **out, const krti_conf *object)
+{
+    krt_ctx *k = m->base.owned.k;
+    krti_optimizer *o = krti_alloc(k, sizeof *o);
+    const krt_layer_class *cls = NULL;
+    const krti_conf *config = NULL;
+    krti_conf *copy = NULL;
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    if (o == NULL)
+        return KRT_E_NOMEM;
+    o->k = k;
+    o->arena = (krti_arena)KRTI_ARENA_INIT(k);
+    o->seed = k->seed;
+    copy = krti_conf_copy(&o->arena, object);
+    if (copy == NULL)
+        TRY(KRT_E_NOMEM);
+    TRY(krti_object_find(k, &krti_optimizers, copy, &cls, &config));
+    o->cls = krti_optimizer_class_of(cls);
+    o->class_name = cls->name;
+    TRY(krti_object_read(&m->base, &o->arena, cls, config, &o->args));
+    TRY(take_args(o, m));
+    o->config = copy;
+    if (config == NULL || krti_conf_is_null(krti_conf_get(config, "name"))) {
+        TRY(krti_object_to_conf(k, &o->arena, &krti_optimizers, cls, o->args, o->name, &copy));
+        o->config = copy;
+    }
+    *out = o;
+    o = NULL;
+
+done:
+    krti_optimizer_free(o);
+    return st;
+}
+
+void krti_optimizer_free(krti_optimizer *o)
+{
+    if (o == NULL)
+        return;
+    krti_optimizer_free(o->inner);
+    for (size_t i = 0; !o->k->is_closing && i < o->num_variables; i++)
+        krt_tensor_free(o->variables[i].tensor);
+    krti_free(o->k, o->variables);
+    krti_free(o->k, o->trainable);
+    krti_arena_free(&o->arena);
+    krti_free(o->k, o);
+}
+
+krt_status krti_optimizer_to_conf(const krti_optimizer *o, krti_arena *a, krti_conf **out)
+{
+    krti_conf *object = krti_conf_copy(a, o->config), *inner = NULL;
+    krti_conf *config = (krti_conf *)(uintptr_t)krti_conf_get(object, "config");
+    krt_status st = KRT_OK;
+
+    *out = object;
+    if (object == NULL)
+        return KRT_E_NOMEM;
+    if (o->inner != NULL) {
+        TRY(krti_optimizer_to_conf(o->inner, a, &inner));
+        TRY(krti_conf_set(a, config, "inner_optimizer", inner));
+    } else if (o->learning_rate != NULL) {
+        TRY(krti_conf_set(a, config, "learning_rate",
+                          krti_conf_float(a, *(const float *)o->learning_rate->data)));
+    }
+
+done:
+    return st;
+}

@@ -1,0 +1,87 @@
+/* An optimizer: a class, its arguments, and its variables in Keras's order. Keras:
+ * optimizers/base_optimizer.py.
+ *
+ * This is what saving needs: the variables with their names, to write them and to fill them, without
+ * knowing any optimizer; and the compile settings, one dict in the form of Keras 3's compile_config.
+ * What an optimizer does with a gradient is update.h. A model has one optimizer at most, of the
+ * settings it was compiled with; a file's settings are kept even when this build cannot train with
+ * them. */
+#ifndef KRTI_TRAINING_OPTIMIZER_H
+#define KRTI_TRAINING_OPTIMIZER_H
+
+#include "models/model.h"
+#include <keratin/training/optimizers.h>
+
+typedef struct krti_optimizer krti_optimizer;
+typedef struct krti_optimizer_class krti_optimizer_class;
+
+/* One variable of an optimizer. */
+typedef struct krti_optimizer_variable {
+    const char *path;       /* Keras 3's: "adam/dense_kernel_momentum" */
+    const char *slot;       /* "iteration", "learning_rate", "average", "momentum", ... */
+    const krt_variable *of; /* the model's variable it goes with; NULL: the optimizer's own */
+    krt_tensor *tensor;     /* never without data */
+} krti_optimizer_variable;
+
+struct krti_optimizer {
+    krt_ctx *k;
+    krti_arena arena;
+    const krti_optimizer_class *cls;
+    const char *class_name; /* "Adam" */
+    const char *name;       /* "adam" */
+    const krti_conf
+        *config;    /* Keras 3's object, as given; krti_optimizer_to_conf() has today's rate */
+    void *args;     /* the class's args struct */
+    void *schedule; /* the rate by step; NULL: the variable learning_rate */
+    krti_optimizer *inner; /* of a LossScaleOptimizer; NULL */
+    /* Whether it has its slots. In the order of Keras 3's optimizer.variables, which is that of
+     * /optimizer/vars/N in files: iteration, learning_rate (none with a schedule), then slots. A
+     * LossScaleOptimizer's list ends before the inner one's, which Keras appends when it saves. */
+    bool is_built;
+    krti_optimizer_variable *variables;
+    size_t num_variables, capacity;
+    size_t first_slot;        /* index of the first slot: 1 or 2 */
+    krt_variable **trainable; /* model.trainable_variables it was built for */
+    size_t num_trainable;
+    krt_tensor *iteration;     /* int64, of variables */
+    krt_tensor *learning_rate; /* float32, of variables; NULL with a schedule */
+    /* What makes shuffling and dropout repeatable: drawn from the context's seed at the beginning;
+     * savers keep it (an attribute keratin_seed beside the optimizer's variables) and loaders set
+     * it, so that a resumed run draws on where the first left off. */
+    uint64_t seed;
+};
+
+/* From Keras's object or a name; built later. Fails: E_UNKNOWN_CLASS, E_INVALID. */
+krt_status krti_optimizer_from_conf(krt_model *m, krti_optimizer **out, const krti_conf *object);
+void krti_optimizer_free(krti_optimizer *o); /* NULL allowed */
+/* Adds the slots for the model's trainable variables, once. Their values are Keras's initial ones. */
+krt_status krti_optimizer_build(krti_optimizer *o, krt_model *m);
+/* Keras 3's object with the learning rate as it is now. */
+krt_status krti_optimizer_to_conf(const krti_optimizer *o, krti_arena *a, krti_conf **out);
+/* By slot and variable (NULL: the optimizer's own); NULL: none. */
+krti_optimizer_variable *krti_optimizer_find(const krti_optimizer *o, const char *slot,
+                                             const krt_variable *of);
+/* tf.keras's word for a slot since 2.11: "m" for Adam's momentum, "v" for its velocity; the same word
+ * where there is no other. `is_legacy`: that of optimizers up to 2.10 and of optimizers.legacy ("rms"
+ * of RMSprop's velocity). NULL: tf.keras has no such slot. */
+const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bool is_legacy);
+
+/* model.trainable_variables in Keras's order. Owns: *out, krti_free() it. */
+krt_status krti_trainable_variables(krt_model *m, krt_variable ***out, size_t *n);
+
+/* --- the model's ----------------------------------------------------------------------------- */
+
+/* The settings the model was compiled with, or came with in its file: a dict as compile_config, or
+ * NULL. Borrowed until they change. */
+const krti_conf *krti_compile_config(const krt_model *m);
+/* The same with the optimizer as it is now, for writing; a null node when not compiled. */
+krt_status krti_compile_config_now(const krt_model *m, krti_arena *a, krti_conf **out);
+/* Replaces them, for loaders; copied. NULL: none. What was compiled before is freed. */
+krt_status krti_set_compile_config(krt_model *m, const krti_conf *config);
+/* The model's optimizer, made from the settings when asked for the first time; *out NULL: the model
+ * is not compiled. Fails: what krti_optimizer_from_conf() fails with; the settings stay. */
+krt_status krti_model_optimizer(krt_model *m, krti_optimizer **out);
+/* The same if there is one already: what a saver writes. */
+krti_optimizer *krti_model_optimizer_now(const krt_model *m);
+
+#endif

@@ -1,0 +1,104 @@
+/* The compile settings of a model, from a file or from compile(), and the optimizer made of them.
+ * See optimizer.h. Keras: trainers/trainer.py compile_from_config(), get_compile_config(). */
+#include "training/training.h"
+
+static void forget(struct krti_training *t)
+{
+    krti_optimizer_free(t->optimizer);
+    t->optimizer = NULL;
+    krti_arena_free(&t->arena);
+    t->config = NULL;
+}
+
+static void training_free(struct krti_training *t)
+{
+    forget(t);
+    krti_free(t->k, t);
+}
+
+krt_status krti_training_of(krt_model *m, struct krti_training **out)
+{
+    krt_ctx *k = m->base.owned.k;
+
+    if (m->training == NULL) {
+        struct krti_training *t = krti_alloc(k, sizeof *t);
+
+        if (t == NULL)
+            return KRT_E_NOMEM;
+        t->k = k;
+        t->arena = (krti_arena)KRTI_ARENA_INIT(k);
+        m->free_training = training_free;
+        m->training = t;
+        t->config = krti_conf_get(m->config, "compile_config");
+    }
+    *out = m->training;
+    return KRT_OK;
+}
+
+const krti_conf *krti_compile_config(const krt_model *m)
+{
+    const krti_conf *config =
+        m->training != NULL ? m->training->config : krti_conf_get(m->config, "compile_config");
+
+    return krti_conf_num(config) > 0 ? config : NULL;
+}
+
+krt_status krti_compile_config_now(const krt_model *m, krti_arena *a, krti_conf **out)
+{
+    const krti_conf *config = krti_compile_config(m);
+    const krti_optimizer *o = krti_model_optimizer_now(m);
+    krti_conf *optimizer = NULL;
+    krt_status st = KRT_OK;
+
+    *out = config != NULL ? krti_conf_copy(a, config) : krti_conf_null(a);
+    if (*out == NULL)
+        return KRT_E_NOMEM;
+    if (config != NULL && o != NULL) {
+        st = krti_optimizer_to_conf(o, a, &optimizer);
+        if (st == KRT_OK)
+            st = krti_conf_set(a, *out, "optimizer", optimizer);
+    }
+    return st;
+}
+
+krt_status krti_set_compile_config(krt_model *m, const krti_conf *config)
+{
+    struct krti_training *t = NULL;
+    krti_arena arena = KRTI_ARENA_INIT(m->base.owned.k);
+    krti_conf *copy = config != NULL ? krti_conf_copy(&arena, config) : NULL;
+    krt_status st = config == NULL || copy != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    if (st == KRT_OK)
+        st = krti_training_of(m, &t);
+    if (st != KRT_OK) {
+        krti_arena_free(&arena);
+        return st;
+    }
+    forget(t);
+    t->arena = arena;
+    t->config = copy;
+    return KRT_OK;
+}
+
+krt_status krti_model_optimizer(krt_model *m, krti_optimizer **out)
+{
+    const krti_conf *config = krti_compile_config(m);
+    struct krti_training *t = NULL;
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    if (krti_conf_is_null(krti_conf_get(config, "optimizer")))
+        return KRT_OK;
+    TRY(krti_training_of(m, &t));
+    if (t->optimizer == NULL)
+        TRY(krti_optimizer_from_conf(m, &t->optimizer, krti_conf_get(config, "optimizer")));
+    *out = t->optimizer;
+
+done:
+    return st;
+}
+
+krti_optimizer *krti_model_optimizer_now(const krt_model *m)
+{
+    return m->training != NULL ? m->training->optimizer : NULL;
+}
