@@ -2,9 +2,10 @@
  *
  * A load has three parts that may come from three files: an architecture, weights, and the pairing
  * of the two. Nothing of the model is touched before the pairing is complete. */
+#include "saving/load.h"
+
 #include "saving/legacy_h5_format.h"
 #include "saving/saving_lib.h"
-#include "saving/source.h"
 
 #include "formats/json.h"
 
@@ -24,7 +25,7 @@ static krt_status match_once(krti_match *m, const krti_source *f, bool counts_vi
 
 /* Pairs in the way of Keras 3 and, where that fails and the file does not say who wrote it, in the
  * way of Keras 2.13 to 2.15. The first failure is the one that is told. */
-static krt_status match_file(krti_match *m, krt_model *model, const krti_source *f)
+krt_status krti_load_match(krti_match *m, krt_model *model, const krti_source *f)
 {
     const bool is_keras3 = f->generation >= 3;
     krti_match other;
@@ -54,7 +55,7 @@ static krt_status fill(krt_model *model, krti_source *f, krt_report **report)
     if (st != KRT_OK)
         return st;
     TRY(krti_source_list(f, true));
-    st = match_file(&m, model, f);
+    st = krti_load_match(&m, model, f);
     if (report != NULL && (st == KRT_OK || st == KRT_E_MISMATCH)) {
         *report = m.report;
         m.report = NULL;
@@ -106,7 +107,7 @@ static krt_status no_config(krti_source *f)
                      krti_source_writer(f, writer), f->name);
 }
 
-static krt_status build(krt_ctx *k, krt_model **out, const krti_source *f)
+krt_status krti_load_build(krt_ctx *k, krt_model **out, const krti_source *f)
 {
     krt_status st = krti_source_can_load(f);
 
@@ -148,7 +149,7 @@ static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_l
     weights = l->weights != NULL ? l->weights : l->file;
     if (architecture->config == NULL)
         TRY(no_config(architecture));
-    TRY(build(k, &m, architecture));
+    TRY(krti_load_build(k, &m, architecture));
     if (!a->config_only)
         TRY(fill(m, weights, a->report));
     *out = m;
@@ -213,7 +214,7 @@ krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json, const kr
     TRY(krti_source_wrap(k, &f, json, strlen(json)));
     if (f->config == NULL)
         TRY(no_config(f));
-    TRY(build(k, &m, f));
+    TRY(krti_load_build(k, &m, f));
     if (a.weights != NULL && !a.config_only) {
         TRY(krti_source_open(k, &w, a.weights));
         TRY(fill(m, w, a.report));

@@ -1,0 +1,16 @@
+/* The two halves of a load, for those who compare a file with a model and fill nothing. */
+#ifndef KRTI_SAVING_LOAD_H
+#define KRTI_SAVING_LOAD_H
+
+#include "saving/match.h"
+#include "saving/source.h"
+
+/* The model of the file's architecture, without weights. Fails: E_UNSUPPORTED, E_FORMAT, and what
+ * krti_model_from_conf() fails with. */
+krt_status krti_load_build(krt_ctx *k, krt_model **out, const krti_source *f);
+
+/* Pairs the arrays of a file, which are listed, with the model's variables. On E_MISMATCH m->report
+ * and the sentence say what does not fit. krti_match_fini(m) in any case. */
+krt_status krti_load_match(krti_match *m, krt_model *model, const krti_source *f);
+
+#endif
