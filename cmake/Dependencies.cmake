@@ -1,5 +1,6 @@
 # Everything the library links, as one interface target. All come from the system's packages;
-# oneDNN and OpenMP may be absent, the library is slower then.
+# oneDNN and OpenMP may be absent, the library is slower then; without libsnappy one rare form of
+# checkpoint is refused.
 find_path(LIBDEFLATE_INCLUDE libdeflate.h)
 find_library(LIBDEFLATE_LIBRARY deflate)
 if(NOT LIBDEFLATE_INCLUDE OR NOT LIBDEFLATE_LIBRARY)
@@ -43,6 +44,23 @@ if(KERATIN_ONEDNN)
 endif()
 if(NOT KERATIN_HAVE_ONEDNN)
   message(STATUS "without oneDNN: convolutions and products use the portable kernels")
+endif()
+
+# Blocks of a checkpoint's index may be compressed with it; TensorFlow itself never writes such a block.
+set(KERATIN_HAVE_SNAPPY OFF)
+if(KERATIN_SNAPPY)
+  find_path(SNAPPY_INCLUDE snappy-c.h)
+  find_library(SNAPPY_LIBRARY snappy)
+  if(SNAPPY_INCLUDE AND SNAPPY_LIBRARY)
+    set(KERATIN_HAVE_SNAPPY ON)
+    target_include_directories(keratin_dependencies INTERFACE ${SNAPPY_INCLUDE})
+    target_link_libraries(keratin_dependencies INTERFACE ${SNAPPY_LIBRARY})
+    target_compile_definitions(keratin_dependencies INTERFACE KERATIN_HAVE_SNAPPY=1)
+    set(KERATIN_PC_LIBS "-lsnappy ${KERATIN_PC_LIBS}")
+  endif()
+endif()
+if(NOT KERATIN_HAVE_SNAPPY)
+  message(STATUS "without libsnappy: checkpoints whose index is compressed are refused")
 endif()
 
 # Drops what is never called and names only libraries that are used, so that the loader has less
