@@ -80,6 +80,13 @@ KRT_API krt_status krt_load_weights(krt_model *m, const char *filepath,
 KRT_API krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json,
                                  const krt_load_args *args);
 
+/* --- saving ---------------------------------------------------------------------------------- */
+
+/** Keras: model.to_json(indent=...): the architecture and the compile settings in Keras 3's JSON, no
+ *  weights; indent < 0: one line. Owns: *out, krt_free() it.
+ *  Fails: what building the model failed with, E_NOMEM. */
+KRT_API krt_status krt_to_json(const krt_model *m, char **out, int indent);
+
 /* --- looking at a file without building a model ---------------------------------------------- */
 
 /** An open file of any supported kind. Never reads tensor data unless asked for a value. */

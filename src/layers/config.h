@@ -22,6 +22,14 @@ krt_status krti_field_read(const krti_field_reader *r, const krt_field *f, const
 krti_conf *krti_field_write(krti_arena *a, const krt_layer *l, const krt_field *f,
                             const void *member);
 
+/* An initializer, regularizer or constraint in any generation's spelling, as Keras 3 writes it. The
+ * key tells which of them is meant: "kernel_regularizer". */
+krti_conf *krti_given_to_conf(krti_arena *a, const krt_layer *l, const char *key,
+                              const krt_spec *spec);
+/* Every field of an args struct that the dict does not hold yet. */
+krt_status krti_fields_to_conf(krti_arena *a, krti_conf *dict, const krt_layer *l,
+                               const krt_layer_class *cls, const void *args);
+
 /* Bytes of a member of this kind; 0 for KRT_FIELD_IGNORED. */
 size_t krti_field_size(krt_field_kind kind);
 

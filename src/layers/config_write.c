@@ -9,8 +9,8 @@
 /* ------------------------------------------------------------------------------- objects */
 
 /* {"module", "class_name", "config", "registered_name"}, `config` already made. */
-static krti_conf *object_conf(krti_arena *a, const char *module, const char *package,
-                              const char *class_name, krti_conf *config)
+krti_conf *krti_object_conf(krti_arena *a, const char *module, const char *package,
+                            const char *class_name, krti_conf *config)
 {
     krti_conf *o = krti_conf_dict(a);
     krti_str registered = KRTI_STR_INIT(a->k);
@@ -32,29 +32,8 @@ done:
     return st == KRT_OK ? o : NULL;
 }
 
-static krti_conf *policy_conf(krti_arena *a, const char *name)
-{
-    krti_conf *config = krti_conf_dict(a);
-
-    if (krti_conf_set(a, config, "name", krti_conf_string(a, name)) != KRT_OK)
-        return NULL;
-    return object_conf(a, "keras", NULL, "DTypePolicy", config);
-}
-
-static const char *module_of(const char *key)
-{
-    const char *const last = strrchr(key, '_');
-
-    if (last != NULL && strcmp(last, "_regularizer") == 0)
-        return "keras.regularizers";
-    if (last != NULL && strcmp(last, "_constraint") == 0)
-        return "keras.constraints";
-    return "keras.initializers";
-}
-
-/* Every field of an args struct but the ignored ones. */
-static krt_status add_fields(krti_arena *a, krti_conf *dict, const krt_layer *l,
-                             const krt_layer_class *cls, const void *args)
+krt_status krti_fields_to_conf(krti_arena *a, krti_conf *dict, const krt_layer *l,
+                               const krt_layer_class *cls, const void *args)
 {
     krt_status st = KRT_OK;
 
@@ -68,37 +47,10 @@ static krt_status add_fields(krti_arena *a, krti_conf *dict, const krt_layer *l,
     return st;
 }
 
-static krti_conf *spec_conf(krti_arena *a, const krt_layer *l, const char *key,
-                            const krt_spec *spec)
-{
-    const krti_conf *whole = spec != NULL ? krti_spec_conf(spec) : NULL;
-    krti_conf *config = NULL;
-
-    if (spec == NULL)
-        return krti_conf_null(a);
-    if (whole != NULL)
-        return krti_conf_copy(a, whole);
-    const krt_layer_class *cls = krti_initializer_find(spec->class_name);
-    if (cls == NULL) /* a name alone, kept as it was given */
-        return krti_conf_string(a, spec->class_name);
-    config = krti_conf_dict(a);
-    if (config == NULL)
-        return NULL;
-    const void *args = spec->struct_size == cls->defaults->struct_size
-                           ? (const void *)spec
-                           : (const void *)cls->defaults;
-    if (add_fields(a, config, l, cls, args) != KRT_OK)
-        return NULL;
-    return object_conf(a, module_of(key), NULL, cls->name, config);
-}
-
 /* An inner layer, as an activation or a wrapped layer. */
 static krti_conf *inner_conf(krti_arena *a, const krt_layer *inner)
 {
-    if (inner == NULL)
-        return krti_conf_null(a);
-    return object_conf(a, "keras.layers", inner->package, inner->class_name,
-                       krti_layer_to_conf(a, inner));
+    return inner != NULL ? krti_layer_to_object(a, inner) : krti_conf_null(a);
 }
 
 /* ------------------------------------------------------------------------------- values */
@@ -207,7 +159,7 @@ krti_conf *krti_field_write(krti_arena *a, const krt_layer *l, const krt_field *
     case KRT_FIELD_ACTIVATION:
         return activation_conf(a, l, *(const char *const *)member);
     case KRT_FIELD_OBJECT:
-        return spec_conf(a, l, f->key, *(const krt_spec *const *)member);
+        return krti_given_to_conf(a, l, f->key, *(const krt_spec *const *)member);
     case KRT_FIELD_LAYER:
         return inner_conf(a, krti_layer_inner(l, f->key));
     case KRT_FIELD_NUMBERS:
@@ -218,24 +170,6 @@ krti_conf *krti_field_write(krti_arena *a, const krt_layer *l, const krt_field *
         break;
     }
     return krti_conf_null(a);
-}
-
-krti_conf *krti_layer_to_conf(krti_arena *a, const krt_layer *l)
-{
-    krti_conf *dict = NULL;
-    krt_status st = KRT_OK;
-
-    if (l->config != NULL)
-        return krti_conf_copy(a, l->config);
-    dict = krti_conf_dict(a);
-    TRY(krti_conf_set(a, dict, "name", krti_conf_string(a, l->name)));
-    TRY(krti_conf_set(a, dict, "trainable", krti_conf_bool(a, l->trainable)));
-    TRY(krti_conf_set(a, dict, "dtype", policy_conf(a, l->dtype_policy)));
-    if (l->cls != NULL && l->args != NULL)
-        TRY(add_fields(a, dict, l, l->cls, l->args));
-
-done:
-    return st == KRT_OK ? dict : NULL;
 }
 
 /* ------------------------------------------------------------------------------- Python's repr */

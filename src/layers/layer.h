@@ -37,7 +37,8 @@ struct krt_layer {
     const char *package;        /* NULL unless registered under one */
     const char *name;
     void *args;               /* the class's args struct; NULL for an unknown class */
-    const krti_conf *config;  /* the dict it came from; NULL when made in C */
+    const krti_conf *object;  /* {"class_name", "config", ...} of its file; NULL when made in C */
+    const krti_conf *config;  /* the dict in it */
     const char *dtype_policy; /* "float32", "mixed_float16", ... */
     bool trainable;
     bool is_built;
@@ -96,11 +97,14 @@ krt_status krti_layer_each_variable(const krt_layer *l, krti_variable_fn fn, voi
  * of older Keras ("Convolution2D", "Model") are resolved by legacy.c before. */
 const krt_layer_class *krti_class_find(krt_ctx *k, const char *name);
 krt_status krti_class_add(krt_ctx *k, const krt_layer_class *cls);
+bool krti_class_is_registered(krt_ctx *k, const krt_layer_class *cls); /* not built in */
 /* A class whose layers are more than a krt_layer, such as models, makes them itself: its flags
  * hold KRTI_LAYER_OWN and its table is one of these. */
 typedef struct krti_own_class {
     krt_layer_class base;
     krt_status (*from_conf)(krt_ctx *k, krt_layer **out, const krti_conf *object, int depth);
+    krti_conf *(*to_conf)(krti_arena *a,
+                          const krt_layer *l); /* the whole object; NULL: no memory */
 } krti_own_class;
 enum { KRTI_LAYER_OWN = 1 << 16 };
 /* Every built-in class, NULL-terminated lists, one a file; the registry concatenates them. */
@@ -130,8 +134,23 @@ krt_status krti_args_from_conf(krt_layer *l, const krti_conf *config);
 /* The same for an object that is no layer, an initializer; `owner` is named in errors. */
 krt_status krti_object_args(krt_layer *owner, const krt_layer_class *cls, const krt_spec *spec,
                             void **out);
-/* The dict of get_config() for a layer made in C, the base keys included. */
+/* The dict of get_config(), the base keys included. What Keras 3 wrote comes out as it was, but for
+ * what has changed since; what older Keras wrote is respelled. NULL: out of memory. */
 krti_conf *krti_layer_to_conf(krti_arena *a, const krt_layer *l);
+/* The object around it as serialize_keras_object() gives it: {"module", "class_name", "config",
+ * "registered_name", "build_config"} (serialization.c); of a model with everything in it. */
+krti_conf *krti_layer_to_object(krti_arena *a, const krt_layer *l);
+/* Its four names around a config that is made already; a class of a package has no module. */
+krti_conf *krti_object_conf(krti_arena *a, const char *module, const char *package,
+                            const char *class_name, krti_conf *config);
+/* Whether Keras 3 wrote the object with all its names. Its .h5 files leave them out. */
+bool krti_layer_is_keras3(const krt_layer *l);
+krti_conf *krti_policy_to_conf(krti_arena *a, const char *name); /* a DTypePolicy object */
+krti_conf *krti_shape_to_conf(krti_arena *a, krt_shape shape);   /* rank -1 is null */
+krti_conf *krti_build_conf(krti_arena *a, const krt_shape *shapes, size_t n, bool is_list);
+/* Takes keys that came after Keras 3.0 out of a whole tree where they hold their default: every
+ * release accepts their absence, the earlier ones not their presence. */
+void krti_conf_drop_newer(krti_conf *c);
 /* An object-valued argument that came from a file: the spec's class_name and the whole dict. */
 #define KRTI_CONF_SPEC SIZE_MAX
 typedef struct krti_conf_spec {

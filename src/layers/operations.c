@@ -160,7 +160,9 @@ krt_status krti_operation_from_conf(krt_ctx *k, krt_layer **out, const krti_conf
     /* A TensorFlowOpLayer is called "tf_op_layer_Mean" where its config says "Mean". */
     const char *name = krti_conf_get_text(object, "name");
     TRY(krti_layer_alloc(k, &l, sizeof *l, class_name));
+    l->object = object;
     l->config = config;
+    l->generation = k->file_generation != 0 ? k->file_generation : 3;
     TRY(krti_layer_set_name(l, name != NULL ? name : krti_conf_get_text(config, "name")));
     krti_operation_node *const n = krti_arena_alloc(&l->arena, sizeof *n);
     if (n == NULL)

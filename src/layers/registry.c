@@ -87,6 +87,11 @@ done:
     return st;
 }
 
+bool krti_class_is_registered(krt_ctx *k, const krt_layer_class *cls)
+{
+    return krti_map_get(k->classes, cls->name) == cls;
+}
+
 krt_status krt_register(krt_ctx *k, const krt_layer_class *cls)
 {
     if (cls == NULL || cls->struct_size < sizeof *cls)
@@ -297,6 +302,7 @@ static krt_status make(krt_ctx *k, krt_layer **out, const krti_conf *object,
     l->cls = cls;
     l->depth = depth;
     l->generation = k->file_generation != 0 ? k->file_generation : 3;
+    l->object = object;
     l->config = krti_conf_get(object, "config");
     TRY(read_base(l, object, l->config));
     if (cls != NULL && krti_conf_num(l->config) > KRTI_LAYER_MAX_KEYS)

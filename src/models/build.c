@@ -88,8 +88,12 @@ static krt_status make_input(krt_ctx *k, krt_layer **layer, krt_dtype *dtype, kr
     if (st != KRT_OK)
         return st;
     (*layer)->cls = krti_class_find(k, "InputLayer");
+    (*layer)->generation = 3;
     (*layer)->is_built = true;
-    return krti_layer_set_name(*layer, a.name);
+    (*layer)->dtype_policy = krt_dtype_name(*dtype);
+    st = krti_args_copy(k, &(*layer)->arena, (*layer)->cls,
+                        KRT_INPUT_LAYER(*shape, .dtype = krt_dtype_name(*dtype)), &(*layer)->args);
+    return st == KRT_OK ? krti_layer_set_name(*layer, a.name) : st;
 }
 
 krt_status krt_add_input(krt_model *m, krt_shape shape, const krt_input_args *args)

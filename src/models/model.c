@@ -28,22 +28,32 @@ done:
 static krt_status model_from_object(krt_ctx *k, krt_layer **out, const krti_conf *object,
                                     int depth);
 
+static krti_conf *model_to_object(krti_arena *a, const krt_layer *l)
+{
+    krti_conf *object = NULL;
+
+    return krti_model_to_conf(a, krti_model_of(l), &object) == KRT_OK ? object : NULL;
+}
+
 static const krti_own_class model_classes[] = {
     {{.struct_size = sizeof(krti_own_class),
       .name = "Sequential",
       .call = call_model,
       .flags = KRTI_LAYER_OWN},
-     model_from_object},
+     model_from_object,
+     model_to_object},
     {{.struct_size = sizeof(krti_own_class),
       .name = "Functional",
       .call = call_model,
       .flags = KRTI_LAYER_OWN},
-     model_from_object},
+     model_from_object,
+     model_to_object},
     {{.struct_size = sizeof(krti_own_class),
       .name = "Model",
       .call = call_model,
       .flags = KRTI_LAYER_OWN},
-     model_from_object},
+     model_from_object,
+     model_to_object},
 };
 
 krt_status krti_models_register(krt_ctx *k)
@@ -415,16 +425,21 @@ static krt_status learn_nodes(krt_model *m, const values *v)
     for (size_t i = 0; i < m->num_nodes; i++) {
         krti_model_node *n = &m->nodes[i];
         krt_shape *shapes = NULL;
+        krt_dtype *dtypes = NULL;
 
         if (v->count[i] == 0)
             continue;
         shapes = krti_arena_array(&m->base.arena, v->count[i], sizeof *shapes);
-        if (shapes == NULL)
+        dtypes = krti_arena_array(&m->base.arena, v->count[i], sizeof *dtypes);
+        if (shapes == NULL || dtypes == NULL)
             return KRT_E_NOMEM;
         n->out_shapes = shapes;
+        n->out_dtypes = dtypes;
         n->num_out = v->count[i];
-        for (size_t j = 0; j < v->count[i]; j++)
+        for (size_t j = 0; j < v->count[i]; j++) {
             shapes[j] = v->value[v->first[i] + j]->shape;
+            dtypes[j] = v->value[v->first[i] + j]->dtype;
+        }
     }
     return KRT_OK;
 }
@@ -630,6 +645,7 @@ static krt_status model_new(krt_ctx *k, krt_model **out, const krti_conf *object
     m->config = copy ? krti_conf_copy(&m->base.arena, object) : object;
     if (m->config == NULL)
         TRY(KRT_E_NOMEM);
+    m->base.object = m->config;
     m->base.config = m->config;
     m->base.depth = depth;
     m->base.generation = k->file_generation != 0 ? k->file_generation : 3;

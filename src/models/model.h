@@ -26,6 +26,7 @@ typedef struct krti_model_node {
     const krti_conf *args, *kwargs;
     size_t num_out;        /* of the last symbolic trace; 0 while unknown */
     krt_shape *out_shapes; /* as Keras says them */
+    krt_dtype *out_dtypes;
 } krti_model_node;
 
 typedef struct krti_model_input {
@@ -66,6 +67,12 @@ struct krt_model {
  * every variable with its shape (no data). `object` is copied. A class nobody knows is no failure:
  * cannot_run says so, and what follows it may have no variables. Fails: E_FORMAT, E_INVALID. */
 krt_status krti_model_from_conf(krt_ctx *k, krt_model **out, const krti_conf *object);
+
+/* The whole object as Keras 3 writes it, {"module", "class_name", "config", "registered_name",
+ * "build_config", "compile_config"}, for any model: made in C, or read from a file of any Keras. What
+ * Keras 3 wrote comes out as it was, but for what has been changed since. The compile settings are
+ * those of the file; saving/serialization.h knows today's. */
+krt_status krti_model_to_conf(krti_arena *a, const krt_model *m, krti_conf **out);
 
 /* The model behind a layer, NULL when it is none. */
 krt_model *krti_model_of(const krt_layer *l);

@@ -1,0 +1,10 @@
+/* A model as the object that files hold: its architecture and its compile settings. */
+#ifndef KRTI_SAVING_SERIALIZATION_H
+#define KRTI_SAVING_SERIALIZATION_H
+
+#include "models/model.h"
+
+/* krti_model_to_conf() with the compile settings as they are now, {} when there are none. */
+krt_status krti_serialize_model(krti_arena *a, const krt_model *m, krti_conf **out);
+
+#endif
