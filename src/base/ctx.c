@@ -5,6 +5,7 @@
 #include "base/ctx.h"
 #include "base/fs.h"
 #include "base/map.h"
+#include "base/sys.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -351,6 +352,7 @@ static krt_ctx *ctx_alloc(const krt_allocator *a)
     k->allocator = *a;
     k->error.struct_size = sizeof k->error;
     k->error.message = k->message;
+    k->sys = &krti_sys_posix;
     return k;
 }
 
@@ -396,6 +398,7 @@ krt_status krti_ctx_child(krt_ctx **out, krt_ctx *parent)
     k->seed = parent->seed;
     k->log = parent->log;
     k->user = parent->user;
+    k->sys = parent->sys;
     return KRT_OK;
 }
 

@@ -53,6 +53,7 @@ struct krt_ctx {
     char filepath[KRTI_PATH_MAX];
     void (*log)(void *user, int level, const char *text);
     void *user;
+    const struct krti_sys *sys; /* how this context changes files; sys.h */
     int threads;
     uint64_t seed;
     uint64_t draws;            /* random streams handed out so far; see rng.h */
