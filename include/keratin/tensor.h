@@ -100,7 +100,8 @@ KRT_API krt_status krt_tensor_read(krt_ctx *k, krt_tensor **out, const char *fil
 KRT_API krt_status krt_tensors_read(krt_ctx *k, size_t *n, krt_tensor ***tensors, char ***names,
                                     const char *filepath);
 
-/** Writes `.npy`; to a temporary name beside the target, then renamed. Fails: E_IO. */
+/** Writes `.npy`; to a temporary name beside the target, then renamed. Fails: E_IO,
+ *  E_NOT_FOUND (no such directory). */
 KRT_API krt_status krt_tensor_write(const krt_tensor *t, const char *filepath);
 
 /** Writes `.npz` (stored members) with these names. */
