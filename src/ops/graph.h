@@ -70,6 +70,10 @@ typedef enum krti_interpolation {
 typedef union krti_attrs {
     krti_window window; /* conv, conv_transpose, *_pool */
     struct {
+        krti_window window; /* where `window` is, so that it is read as that too */
+        krt_shape shape;    /* of what the convolution or pooling read, or of its kernel */
+    } window_grad;
+    struct {
         krti_window window;         /* where `window` is, so that it is read as that too */
         krti_activation activation; /* behind the pointwise convolution */
     } expand;                       /* expand_depthwise */
@@ -92,11 +96,13 @@ typedef union krti_attrs {
     } shape; /* reshape, broadcast_to */
     struct {
         int64_t start[KRT_MAX_RANK], stop[KRT_MAX_RANK], step[KRT_MAX_RANK];
+        krt_shape shape; /* slice_grad: of what was sliced */
     } slice;
     struct {
         int64_t before[KRT_MAX_RANK], after[KRT_MAX_RANK];
         krti_pad_mode mode;
         double value;
+        krt_shape shape; /* pad_grad: of what was padded */
     } pad;
     struct {
         int64_t times[KRT_MAX_RANK];
@@ -111,6 +117,7 @@ typedef union krti_attrs {
     struct {
         int n;
         int64_t size[2];
+        int64_t from[2]; /* resize_grad: the size before */
         krti_interpolation method;
         bool antialias;
         const struct krti_resample *axis[2]; /* set by infer; see reference/resample.h */
@@ -130,7 +137,12 @@ typedef union krti_attrs {
     struct {
         int rank;
         int64_t size[3];
-    } adaptive; /* adaptive_*_pool: the output's spatial dimensions */
+        krt_shape shape; /* adaptive_*_pool_grad: of what was pooled */
+    } adaptive;          /* adaptive_*_pool: the output's spatial dimensions */
+    struct {
+        int axis;
+        krt_shape shape; /* of what was gathered from */
+    } gather_grad;
     struct {
         bool exclusive, reverse;
         int axis;

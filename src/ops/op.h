@@ -23,10 +23,17 @@ typedef enum krti_op_flags {
     KRTI_OP_BROADCASTS = 16  /* binary elementwise */
 } krti_op_flags;
 
-/* Adds to grads[i] (NULL until something flows there) for each input i. `dy` holds one value an
- * output. Filled in with training; NULL marks an op through which no gradient flows. */
-typedef krt_status (*krti_vjp_fn)(krti_graph *g, const krti_node *n, krt_value *const *dy,
-                                  krt_value **grads);
+/* One node on the way back. `dy` holds a value an output, NULL where nothing flows; the rule sets
+ * dx[i] for every wanted input it has a gradient for, of that input's shape and dtype. A failure
+ * sticks to the graph. */
+typedef struct krti_vjp {
+    krti_graph *g;
+    krti_node *n;
+    krt_value *const *dy;
+    krt_value **dx;
+    const bool *wanted;
+} krti_vjp;
+typedef void (*krti_vjp_fn)(krti_vjp *v);
 
 struct krti_op {
     const char *name;
@@ -40,6 +47,7 @@ struct krti_op {
     void (*reference)(const krti_node *n, const krti_view *in, krti_view *out);
     /* Floating-point operations of one run; NULL: one an output element. */
     double (*flops)(const krti_node *n);
+    /* NULL: no gradient flows through (integers, comparisons, steps). */
     krti_vjp_fn vjp;
 };
 
@@ -52,6 +60,16 @@ extern const krti_op krti_op_one_hot;
 extern const krti_op krti_op_matmul;
 extern const krti_op krti_op_conv, krti_op_conv_transpose, krti_op_max_pool, krti_op_avg_pool;
 extern const krti_op krti_op_adaptive_avg_pool, krti_op_adaptive_max_pool, krti_op_batch_norm;
+/* Losses that see logits, and what only gradients use (op_grad.c, op_loss.c). */
+extern const krti_op krti_op_stop_gradient;
+extern const krti_op krti_op_softmax_crossentropy, krti_op_sparse_softmax_crossentropy;
+extern const krti_op krti_op_batch_norm_train, krti_op_batch_norm_grad, krti_op_layer_norm_grad;
+extern const krti_op krti_op_softmax_grad, krti_op_relu_grad;
+extern const krti_op krti_op_conv_grad_input, krti_op_conv_grad_kernel;
+extern const krti_op krti_op_max_pool_grad, krti_op_avg_pool_grad;
+extern const krti_op krti_op_adaptive_max_pool_grad, krti_op_adaptive_avg_pool_grad;
+extern const krti_op krti_op_slice_grad, krti_op_pad_grad, krti_op_gather_grad;
+extern const krti_op krti_op_sort_grad, krti_op_resize_grad;
 extern const krti_op krti_op_scale_shift, krti_op_expand_depthwise; /* made by the compiler only */
 extern const krti_op krti_op_layer_norm, krti_op_softmax, krti_op_log_softmax, krti_op_resize;
 

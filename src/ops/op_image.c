@@ -1,6 +1,7 @@
 /* Resizing images. The weights are made here, with the shape; the kernel is reference/image.c.
  *
  * Mirrors keras/src/ops/image.py's resize as computed on TensorFlow. */
+#include "ops/autodiff.h"
 #include "ops/op_infer.h"
 #include "ops/reference/reference.h"
 #include "ops/reference/resample.h"
@@ -49,6 +50,7 @@ const krti_op krti_op_resize = {.name = "resize",
                                 .max_in = 1,
                                 .infer = infer_resize,
                                 .reference = krti_ref_resize,
+                                .vjp = krti_vjp_resize,
                                 .flops = flops_resize};
 
 krt_value *krti_resize_image(krti_graph *g, krt_value *x, int64_t height, int64_t width,

@@ -1,6 +1,7 @@
 /* Products: matmul, Dense's form of it, and einsum composed of transposes, reshapes and matmuls.
  *
  * Mirrors keras/src/ops/numpy.py's matmul and einsum. The kernel is reference/linalg.c. */
+#include "ops/autodiff.h"
 #include "ops/op_infer.h"
 #include "ops/reference/reference.h"
 
@@ -61,6 +62,7 @@ const krti_op krti_op_matmul = {.name = "matmul",
                                 .flags = KRTI_OP_FUSES,
                                 .infer = infer_matmul,
                                 .reference = krti_ref_matmul,
+                                .vjp = krti_vjp_matmul,
                                 .flops = flops_matmul};
 
 krt_value *krti_matmul(krti_graph *g, krt_value *a, krt_value *b, bool transpose_a,

@@ -2,6 +2,7 @@
  *
  * Mirrors keras/src/ops/numpy.py and nn.py: constructors bring their inputs to the dtype Keras's
  * backend would compute in, so that the op itself sees one dtype only. */
+#include "ops/autodiff.h"
 #include "ops/op_infer.h"
 #include "ops/reference/reference.h"
 
@@ -45,13 +46,26 @@ static krt_value *unary(krti_graph *g, const krti_op *op, krt_value *x, double a
     return krti_graph_add1(g, op, &x, 1, &attrs);
 }
 
-#define UNARY(NAME, FLAGS, INFER)                   \
-    const krti_op krti_op_##NAME = {.name = #NAME,  \
-                                    .min_in = 1,    \
-                                    .max_in = 1,    \
-                                    .flags = FLAGS, \
-                                    .infer = INFER, \
-                                    .reference = krti_ref_##NAME}
+/* Steps have no slope, nor have answers in bool. */
+#define krti_vjp_sign         NULL
+#define krti_vjp_floor        NULL
+#define krti_vjp_ceil         NULL
+#define krti_vjp_round        NULL
+#define krti_vjp_trunc        NULL
+#define krti_vjp_isnan        NULL
+#define krti_vjp_isinf        NULL
+#define krti_vjp_isfinite     NULL
+#define krti_vjp_logical_not  NULL
+#define krti_vjp_floor_divide NULL
+
+#define UNARY(NAME, FLAGS, INFER)                                 \
+    const krti_op krti_op_##NAME = {.name = #NAME,                \
+                                    .min_in = 1,                  \
+                                    .max_in = 1,                  \
+                                    .flags = FLAGS,               \
+                                    .infer = INFER,               \
+                                    .reference = krti_ref_##NAME, \
+                                    .vjp = krti_vjp_##NAME}
 
 #define X(NAME)                                         \
     UNARY(NAME, KRTI_OP_ELEMENTWISE, infer_number);     \
@@ -161,13 +175,14 @@ static krt_value *binary(krti_graph *g, const krti_op *op, krt_value *a, krt_val
     return krti_graph_add1(g, op, in, 2, NULL);
 }
 
-#define BINARY(NAME, INFER)                                      \
-    const krti_op krti_op_##NAME = {.name = #NAME,               \
-                                    .min_in = 2,                 \
-                                    .max_in = 2,                 \
-                                    .flags = KRTI_OP_BROADCASTS, \
-                                    .infer = INFER,              \
-                                    .reference = krti_ref_##NAME}
+#define BINARY(NAME, INFER, VJP)                                  \
+    const krti_op krti_op_##NAME = {.name = #NAME,                \
+                                    .min_in = 2,                  \
+                                    .max_in = 2,                  \
+                                    .flags = KRTI_OP_BROADCASTS,  \
+                                    .infer = INFER,               \
+                                    .reference = krti_ref_##NAME, \
+                                    .vjp = VJP}
 
 #define X(NAME)                                                       \
     krt_value *krti_##NAME(krti_graph *g, krt_value *a, krt_value *b) \
@@ -177,18 +192,18 @@ static krt_value *binary(krti_graph *g, const krti_op *op, krt_value *a, krt_val
 KRTI_BINARY(X)
 KRTI_COMPARE(X)
 #undef X
-#define X(NAME) BINARY(NAME, infer_binary);
+#define X(NAME) BINARY(NAME, infer_binary, krti_vjp_##NAME);
 KRTI_BINARY(X)
 #undef X
-BINARY(equal, infer_compare);
-BINARY(not_equal, infer_compare);
-BINARY(greater, infer_compare);
-BINARY(greater_equal, infer_compare);
-BINARY(less, infer_compare);
-BINARY(less_equal, infer_compare);
-BINARY(logical_and, infer_logical);
-BINARY(logical_or, infer_logical);
-BINARY(logical_xor, infer_logical);
+BINARY(equal, infer_compare, NULL);
+BINARY(not_equal, infer_compare, NULL);
+BINARY(greater, infer_compare, NULL);
+BINARY(greater_equal, infer_compare, NULL);
+BINARY(less, infer_compare, NULL);
+BINARY(less_equal, infer_compare, NULL);
+BINARY(logical_and, infer_logical, NULL);
+BINARY(logical_or, infer_logical, NULL);
+BINARY(logical_xor, infer_logical, NULL);
 
 /* ------------------------------------------------------------------------------- where, cast */
 
@@ -212,8 +227,12 @@ static krt_status infer_where(krti_graph *g, krti_node *n)
     return krti_infer_set(n, n->in[1]->dtype, shape);
 }
 
-const krti_op krti_op_where = {
-    .name = "where", .min_in = 3, .max_in = 3, .infer = infer_where, .reference = krti_ref_where};
+const krti_op krti_op_where = {.name = "where",
+                               .min_in = 3,
+                               .max_in = 3,
+                               .infer = infer_where,
+                               .reference = krti_ref_where,
+                               .vjp = krti_vjp_where};
 
 krt_value *krti_where(krti_graph *g, krt_value *condition, krt_value *a, krt_value *b)
 {
@@ -234,8 +253,12 @@ static krt_status infer_cast(krti_graph *g, krti_node *n)
     return krti_infer_set(n, to, n->in[0]->shape);
 }
 
-const krti_op krti_op_cast = {
-    .name = "cast", .min_in = 1, .max_in = 1, .infer = infer_cast, .reference = krti_ref_cast};
+const krti_op krti_op_cast = {.name = "cast",
+                              .min_in = 1,
+                              .max_in = 1,
+                              .infer = infer_cast,
+                              .reference = krti_ref_cast,
+                              .vjp = krti_vjp_cast};
 
 krt_value *krti_cast(krti_graph *g, krt_value *x, krt_dtype dtype)
 {

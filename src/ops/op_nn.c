@@ -2,6 +2,7 @@
  *
  * Mirrors keras/src/ops/nn.py, with padding as TensorFlow places it ("same": the odd element comes
  * after) and transposed convolutions as keras/src/backend/common/backend_utils.py sizes them. */
+#include "ops/autodiff.h"
 #include "ops/op_infer.h"
 #include "ops/reference/reference.h"
 
@@ -189,6 +190,7 @@ const krti_op krti_op_conv = {.name = "conv",
                               .flags = KRTI_OP_FUSES,
                               .infer = infer_conv,
                               .reference = krti_ref_conv,
+                              .vjp = krti_vjp_conv,
                               .flops = flops_conv};
 
 /* x, kernel and bias in one float dtype. */
@@ -294,6 +296,7 @@ const krti_op krti_op_conv_transpose = {.name = "conv_transpose",
                                         .flags = KRTI_OP_FUSES,
                                         .infer = infer_conv_transpose,
                                         .reference = krti_ref_conv_transpose,
+                                        .vjp = krti_vjp_conv_transpose,
                                         .flops = flops_conv_transpose};
 
 /* Keras's rule for one axis (_convert_conv_transpose_padding_args_from_keras_to_jax), as cuts off
@@ -375,7 +378,8 @@ static double flops_pool(const krti_node *n)
                                     .max_in = 1,                  \
                                     .infer = INFER,               \
                                     .reference = krti_ref_##NAME, \
-                                    .flops = FLOPS}
+                                    .flops = FLOPS,               \
+                                    .vjp = krti_vjp_##NAME}
 POOL(max_pool, infer_pool, flops_pool);
 POOL(avg_pool, infer_pool, flops_pool);
 

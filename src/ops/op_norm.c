@@ -1,6 +1,7 @@
 /* Normalizing ops: batch and layer normalization, softmax. Kernels: reference/norm.c.
  *
  * Mirrors keras/src/ops/nn.py and the layers that call it. */
+#include "ops/autodiff.h"
 #include "ops/op_infer.h"
 #include "ops/reference/reference.h"
 
@@ -46,6 +47,7 @@ const krti_op krti_op_batch_norm = {.name = "batch_norm",
                                     .max_in = 5,
                                     .infer = infer_batch_norm,
                                     .reference = krti_ref_batch_norm,
+                                    .vjp = krti_vjp_batch_norm,
                                     .flops = flops_norm};
 
 krt_value *krti_batch_norm(krti_graph *g, krt_value *x, krt_value *mean, krt_value *variance,
@@ -78,6 +80,7 @@ const krti_op krti_op_layer_norm = {.name = "layer_norm",
                                     .max_in = 3,
                                     .infer = infer_layer_norm,
                                     .reference = krti_ref_layer_norm,
+                                    .vjp = krti_vjp_layer_norm,
                                     .flops = flops_norm};
 
 krt_value *krti_layer_norm(krti_graph *g, krt_value *x, krt_value *gamma, krt_value *beta,
@@ -108,12 +111,14 @@ const krti_op krti_op_softmax = {.name = "softmax",
                                  .max_in = 1,
                                  .infer = infer_softmax,
                                  .reference = krti_ref_softmax,
+                                 .vjp = krti_vjp_softmax,
                                  .flops = flops_norm};
 const krti_op krti_op_log_softmax = {.name = "log_softmax",
                                      .min_in = 1,
                                      .max_in = 1,
                                      .infer = infer_softmax,
                                      .reference = krti_ref_log_softmax,
+                                     .vjp = krti_vjp_log_softmax,
                                      .flops = flops_norm};
 
 static krt_value *softmax(krti_graph *g, const krti_op *op, krt_value *x, int axis)

@@ -2,6 +2,7 @@
  *
  * Mirrors keras/src/ops/numpy.py. As there, sums and products of narrow integers and of bools are
  * taken in 32 bits, and means in floats. */
+#include "ops/autodiff.h"
 #include "ops/op_infer.h"
 #include "ops/reference/reference.h"
 
@@ -87,13 +88,17 @@ static krt_value *reduce(krti_graph *g, const krti_op *op, krt_value *x, const i
     return krti_graph_add1(g, op, &x, 1, &attrs);
 }
 
+#define krti_vjp_reduce_any NULL
+#define krti_vjp_reduce_all NULL
+
 #define X(NAME)                                                                        \
     const krti_op krti_op_reduce_##NAME = {.name = "reduce_" #NAME,                    \
                                            .min_in = 1,                                \
                                            .max_in = 1,                                \
                                            .infer = infer_reduce,                      \
                                            .reference = krti_ref_reduce_##NAME,        \
-                                           .flops = flops_reduce};                     \
+                                           .flops = flops_reduce,                      \
+                                           .vjp = krti_vjp_reduce_##NAME};             \
     krt_value *krti_reduce_##NAME(krti_graph *g, krt_value *x, const int *axes, int n, \
                                   bool keepdims)                                       \
     {                                                                                  \
@@ -141,15 +146,16 @@ static krt_status infer_argmax(krti_graph *g, krti_node *n)
     return krti_infer_set(n, KRT_INT32, out);
 }
 
-#define ENTRY(NAME, INFER)                                        \
+#define ENTRY(NAME, INFER, VJP)                                   \
     const krti_op krti_op_##NAME = {.name = #NAME,                \
                                     .min_in = 1,                  \
                                     .max_in = 1,                  \
                                     .infer = INFER,               \
                                     .reference = krti_ref_##NAME, \
-                                    .flops = flops_reduce}
-ENTRY(argmax, infer_argmax);
-ENTRY(argmin, infer_argmax);
+                                    .flops = flops_reduce,        \
+                                    .vjp = VJP}
+ENTRY(argmax, infer_argmax, NULL);
+ENTRY(argmin, infer_argmax, NULL);
 
 krt_value *krti_argmax(krti_graph *g, krt_value *x, int axis, bool keepdims)
 {
@@ -174,7 +180,7 @@ static krt_status infer_cumsum(krti_graph *g, krti_node *n)
     return st == KRT_OK ? krti_infer_set(n, n->in[0]->dtype, n->in[0]->shape) : st;
 }
 
-ENTRY(cumsum, infer_cumsum);
+ENTRY(cumsum, infer_cumsum, krti_vjp_cumsum);
 
 krt_value *krti_cumsum(krti_graph *g, krt_value *x, int axis, bool exclusive, bool reverse)
 {
@@ -192,7 +198,7 @@ static krt_status infer_sort(krti_graph *g, krti_node *n)
     return st == KRT_OK ? krti_infer_set(n, n->in[0]->dtype, n->in[0]->shape) : st;
 }
 
-ENTRY(sort, infer_sort);
+ENTRY(sort, infer_sort, krti_vjp_sort);
 
 krt_value *krti_sort(krti_graph *g, krt_value *x, int axis)
 {

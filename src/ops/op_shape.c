@@ -2,6 +2,7 @@
  *
  * Mirrors keras/src/ops/numpy.py and operation_utils.py. Attributes are normalized here (axes
  * counted from the front, slices clipped, the -1 of a reshape filled in), so kernels need not. */
+#include "ops/autodiff.h"
 #include "ops/op_infer.h"
 #include "ops/reference/reference.h"
 
@@ -66,7 +67,8 @@ const krti_op krti_op_reshape = {.name = "reshape",
                                  .max_in = 1,
                                  .flags = KRTI_OP_VIEW,
                                  .infer = infer_reshape,
-                                 .reference = krti_ref_reshape};
+                                 .reference = krti_ref_reshape,
+                                 .vjp = krti_vjp_reshape};
 
 krt_value *krti_reshape(krti_graph *g, krt_value *x, krt_shape shape)
 {
@@ -144,7 +146,8 @@ const krti_op krti_op_transpose = {.name = "transpose",
                                    .min_in = 1,
                                    .max_in = 1,
                                    .infer = infer_transpose,
-                                   .reference = krti_ref_transpose};
+                                   .reference = krti_ref_transpose,
+                                   .vjp = krti_vjp_transpose};
 
 krt_value *krti_transpose(krti_graph *g, krt_value *x, const int *perm)
 {
@@ -193,7 +196,8 @@ const krti_op krti_op_concat = {.name = "concat",
                                 .min_in = 1,
                                 .max_in = -1,
                                 .infer = infer_concat,
-                                .reference = krti_ref_concat};
+                                .reference = krti_ref_concat,
+                                .vjp = krti_vjp_concat};
 
 krt_value *krti_concat(krti_graph *g, krt_value *const *x, size_t n, int axis)
 {
@@ -278,8 +282,12 @@ static krt_status infer_slice(krti_graph *g, krti_node *n)
     return krti_infer_set(n, n->in[0]->dtype, out);
 }
 
-const krti_op krti_op_slice = {
-    .name = "slice", .min_in = 1, .max_in = 1, .infer = infer_slice, .reference = krti_ref_slice};
+const krti_op krti_op_slice = {.name = "slice",
+                               .min_in = 1,
+                               .max_in = 1,
+                               .infer = infer_slice,
+                               .reference = krti_ref_slice,
+                               .vjp = krti_vjp_slice};
 
 krt_value *krti_slice(krti_graph *g, krt_value *x, const int64_t *start, const int64_t *stop,
                       const int64_t *step)
@@ -346,8 +354,12 @@ static krt_status infer_pad(krti_graph *g, krti_node *n)
     return krti_infer_set(n, n->in[0]->dtype, out);
 }
 
-const krti_op krti_op_pad = {
-    .name = "pad", .min_in = 1, .max_in = 1, .infer = infer_pad, .reference = krti_ref_pad};
+const krti_op krti_op_pad = {.name = "pad",
+                             .min_in = 1,
+                             .max_in = 1,
+                             .infer = infer_pad,
+                             .reference = krti_ref_pad,
+                             .vjp = krti_vjp_pad};
 
 krt_value *krti_pad(krti_graph *g, krt_value *x, const int64_t *before, const int64_t *after,
                     krti_pad_mode mode, double value)
@@ -387,8 +399,12 @@ static krt_status infer_tile(krti_graph *g, krti_node *n)
     return krti_infer_set(n, n->in[0]->dtype, out);
 }
 
-const krti_op krti_op_tile = {
-    .name = "tile", .min_in = 1, .max_in = 1, .infer = infer_tile, .reference = krti_ref_tile};
+const krti_op krti_op_tile = {.name = "tile",
+                              .min_in = 1,
+                              .max_in = 1,
+                              .infer = infer_tile,
+                              .reference = krti_ref_tile,
+                              .vjp = krti_vjp_tile};
 
 krt_value *krti_tile(krti_graph *g, krt_value *x, const int64_t *times)
 {
@@ -420,7 +436,8 @@ const krti_op krti_op_repeat = {.name = "repeat",
                                 .min_in = 1,
                                 .max_in = 1,
                                 .infer = infer_repeat,
-                                .reference = krti_ref_repeat};
+                                .reference = krti_ref_repeat,
+                                .vjp = krti_vjp_repeat};
 
 krt_value *krti_repeat(krti_graph *g, krt_value *x, int64_t times, int axis)
 {
@@ -449,7 +466,8 @@ const krti_op krti_op_broadcast_to = {.name = "broadcast_to",
                                       .min_in = 1,
                                       .max_in = 1,
                                       .infer = infer_broadcast_to,
-                                      .reference = krti_ref_broadcast_to};
+                                      .reference = krti_ref_broadcast_to,
+                                      .vjp = krti_vjp_broadcast_to};
 
 krt_value *krti_broadcast_to(krti_graph *g, krt_value *x, krt_shape shape)
 {
@@ -496,7 +514,8 @@ const krti_op krti_op_gather = {.name = "gather",
                                 .min_in = 2,
                                 .max_in = 2,
                                 .infer = infer_gather,
-                                .reference = krti_ref_gather};
+                                .reference = krti_ref_gather,
+                                .vjp = krti_vjp_gather};
 
 /* Keras casts indices to an integer dtype first. */
 static krt_value *to_index(krti_graph *g, krt_value *x)

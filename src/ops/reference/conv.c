@@ -104,6 +104,27 @@ void krti_ref_conv_transpose(const krti_node *n, const krti_view *in, krti_view 
         conv_transpose_f32(&c, in[0].data, in[1].data, out->data);
 }
 
+/* The shape of the forward convolution; the gradient stands where its input or its kernel stood. */
+void krti_ref_conv_grad_input(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    const conv_shape c = conv_shape_of(n, out, &in[0]);
+
+    if (out->dtype == KRT_FLOAT64)
+        conv_grad_input_f64(&c, in[0].data, in[1].data, out->data);
+    else
+        conv_grad_input_f32(&c, in[0].data, in[1].data, out->data);
+}
+
+void krti_ref_conv_grad_kernel(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    const conv_shape c = conv_shape_of(n, in, &in[1]);
+
+    if (out->dtype == KRT_FLOAT64)
+        conv_grad_kernel_f64(&c, in[0].data, in[1].data, out->data);
+    else
+        conv_grad_kernel_f32(&c, in[0].data, in[1].data, out->data);
+}
+
 /* One element of what the pointwise convolution makes: pixel x, filter j of `filters`. */
 static float expanded(const krti_node *n, const krti_view *in, const float *x, int64_t j)
 {

@@ -35,3 +35,11 @@ void krti_ref_resize(const krti_node *n, const krti_view *in, krti_view *out)
     else
         resize_f32(n, in, out);
 }
+
+void krti_ref_resize_grad(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    if (out->dtype == KRT_FLOAT64)
+        resize_grad_f64(n, in, out);
+    else
+        resize_grad_f32(n, in, out);
+}

@@ -90,3 +90,38 @@ void krti_ref_adaptive_max_pool(const krti_node *n, const krti_view *in, krti_vi
 {
     pool(n, in, out, true, false);
 }
+
+/* Backwards: dx stands where the pooled input stood, dy where the result did. */
+static void pool_grad(const krti_node *n, const krti_view *in, krti_view *out, bool adaptive,
+                      bool mean)
+{
+    pool_shape p = pool_shape_of(n, out, &in[0]);
+    const void *x = mean ? NULL : in[1].data, *y = mean ? NULL : in[2].data;
+
+    p.adaptive = adaptive;
+    p.mean = mean;
+    if (out->dtype == KRT_FLOAT64)
+        pool_grad_f64(&p, in[0].data, x, y, out->data);
+    else
+        pool_grad_f32(&p, in[0].data, x, y, out->data);
+}
+
+void krti_ref_max_pool_grad(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    pool_grad(n, in, out, false, false);
+}
+
+void krti_ref_avg_pool_grad(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    pool_grad(n, in, out, false, true);
+}
+
+void krti_ref_adaptive_max_pool_grad(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    pool_grad(n, in, out, true, false);
+}
+
+void krti_ref_adaptive_avg_pool_grad(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    pool_grad(n, in, out, true, true);
+}

@@ -141,3 +141,50 @@ void krti_ref_sort(const krti_node *n, const krti_view *in, krti_view *out)
         for (int64_t i = 0; i < s.inner; i++)
             by_dtype[in[0].dtype](out->data, o * s.axis * s.inner + i, s.inner, s.axis);
 }
+
+/* ------------------------------------------------------------------------------- backwards */
+
+static double real_at(const krti_view *v, int64_t i)
+{
+    return v->dtype == KRT_FLOAT64 ? ((const double *)v->data)[i]
+                                   : (double)((const float *)v->data)[i];
+}
+
+/* Where the i-th element of a row went: behind what is smaller and what is equal before it. */
+static int64_t place_of(const krti_view *in, int64_t at, int64_t step, int64_t n, int64_t i)
+{
+    const double x = real_at(&in[1], at + i * step);
+    int64_t low = 0, high = n;
+
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+
+        if (real_at(&in[2], at + middle * step) < x)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low + 1 < n && real_at(&in[2], at + (low + 1) * step) == x)
+        for (int64_t j = 0; j < i; j++)
+            low += real_at(&in[1], at + j * step) == x;
+    return low < n ? low : n - 1;
+}
+
+void krti_ref_sort_grad(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    const krti_split s = krti_split_at(in[0].shape, n->attrs.axis.axis);
+
+    for (int64_t row = 0; row < s.outer * s.inner; row++) {
+        const int64_t at = row / s.inner * s.axis * s.inner + row % s.inner;
+
+        for (int64_t i = 0; i < s.axis; i++) {
+            const double dy = real_at(&in[0], at + place_of(in, at, s.inner, s.axis, i) * s.inner);
+            const int64_t to = at + i * s.inner;
+
+            if (out->dtype == KRT_FLOAT64)
+                ((double *)out->data)[to] = dy;
+            else
+                ((float *)out->data)[to] = (float)dy;
+        }
+    }
+}

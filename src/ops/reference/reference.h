@@ -50,6 +50,25 @@ X(layer_norm)
 X(softmax)
 X(log_softmax)
 X(resize)
+X(stop_gradient)
+X(softmax_crossentropy)
+X(sparse_softmax_crossentropy)
+X(batch_norm_train)
+X(batch_norm_grad)
+X(layer_norm_grad)
+X(softmax_grad)
+X(relu_grad)
+X(conv_grad_input)
+X(conv_grad_kernel)
+X(max_pool_grad)
+X(avg_pool_grad)
+X(adaptive_max_pool_grad)
+X(adaptive_avg_pool_grad)
+X(slice_grad)
+X(pad_grad)
+X(gather_grad)
+X(sort_grad)
+X(resize_grad)
 #undef X
 
 /* One table row a dtype; NULL where the op is not defined for it. */
@@ -85,6 +104,9 @@ typedef struct krti_split {
     int64_t outer, axis, inner;
 } krti_split;
 krti_split krti_split_at(krt_shape s, int axis);
+
+/* An index of any integer dtype; what does not fit int64 is out of range anyway. */
+int64_t krti_index_at(const krti_view *v, int64_t i);
 
 /* Copies one element of 1, 2, 4 or 8 bytes `n` times over different strides. */
 void krti_copy_run(void *dst, int64_t dst_stride, const void *src, int64_t src_stride, int64_t n,

@@ -168,8 +168,7 @@ void krti_ref_repeat(const krti_node *n, const krti_view *in, krti_view *out)
 
 /* ------------------------------------------------------------------------------- gather */
 
-/* An index of any integer dtype; what does not fit int64 is out of range anyway. */
-static int64_t index_at(const krti_view *v, int64_t i)
+int64_t krti_index_at(const krti_view *v, int64_t i)
 {
     switch (v->dtype) {
     case KRT_INT8:
@@ -205,7 +204,7 @@ void krti_ref_gather(const krti_node *n, const krti_view *in, krti_view *out)
     krti_convert(&filler, out->dtype, &missing, KRT_FLOAT64, 1);
     for (int64_t o = 0; o < x.outer; o++)
         for (int64_t i = 0; i < num; i++) {
-            const int64_t given = index_at(&in[1], i);
+            const int64_t given = krti_index_at(&in[1], i);
             const int64_t index = given < 0 ? given + x.axis : given;
             const bool inside = index >= 0 && index < x.axis;
 
@@ -226,9 +225,95 @@ void krti_ref_one_hot(const krti_node *n, const krti_view *in, krti_view *out)
     memset(out->data, 0, (size_t)krt_shape_size(out->shape) * size);
     for (int64_t o = 0; o < y.outer; o++)
         for (int64_t i = 0; i < y.inner; i++) {
-            const int64_t index = index_at(&in[0], o * y.inner + i);
+            const int64_t index = krti_index_at(&in[0], o * y.inner + i);
 
             if (index >= 0 && index < y.axis)
                 memcpy(at(out, (o * y.axis + index) * y.inner + i), &bits, size);
+        }
+}
+
+/* ------------------------------------------------------------------------------- backwards */
+
+void krti_ref_stop_gradient(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    krti_ref_reshape(n, in, out);
+}
+
+static void clear(krti_view *v)
+{
+    memset(v->data, 0, (size_t)krt_shape_size(v->shape) * krt_dtype_size(v->dtype));
+}
+
+/* to[i] += from[i] */
+static void add_run(krti_view *to, int64_t to_at, const krti_view *from, int64_t from_at, int64_t n)
+{
+    if (to->dtype == KRT_FLOAT64)
+        for (int64_t i = 0; i < n; i++)
+            ((double *)to->data)[to_at + i] += ((const double *)from->data)[from_at + i];
+    else
+        for (int64_t i = 0; i < n; i++)
+            ((float *)to->data)[to_at + i] += ((const float *)from->data)[from_at + i];
+}
+
+/* dy goes where the slice took its elements from. */
+void krti_ref_slice_grad(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    int64_t strides[2][KRT_MAX_RANK] = {{0}}, base = 0;
+    krti_loops l;
+
+    clear(out);
+    krti_strides(out->shape, strides[0]);
+    krti_strides(in[0].shape, strides[1]);
+    for (int i = 0; i < out->shape.rank; i++) {
+        base += n->attrs.slice.start[i] * strides[0][i];
+        strides[0][i] *= n->attrs.slice.step[i];
+    }
+    krti_loops_init(&l, in[0].shape.rank, in[0].shape.dim, 2, strides);
+    if (krti_loops_empty(&l))
+        return;
+    const int last = l.rank - 1;
+    do
+        krti_copy_run(at(out, base + l.offset[0]), l.stride[0][last], at(&in[0], l.offset[1]), 1,
+                      l.dim[last], krt_dtype_size(out->dtype));
+    while (krti_loops_next(&l));
+}
+
+/* Every element of dy goes where the padded one came from. */
+void krti_ref_pad_grad(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    const krt_shape from = in[0].shape;
+    int64_t stride[KRT_MAX_RANK] = {0}, index[KRT_MAX_RANK] = {0};
+
+    clear(out);
+    krti_strides(out->shape, stride);
+    for (int64_t e = 0; e < krt_shape_size(from); e++) {
+        int64_t to = 0;
+
+        for (int i = 0; i < from.rank && to >= 0; i++) {
+            const int64_t shown = pad_index(n, i, index[i], out->shape.dim[i]);
+
+            to = shown < 0 ? -1 : to + shown * stride[i];
+        }
+        if (to >= 0)
+            add_run(out, to, &in[0], e, 1);
+        for (int i = from.rank - 1; i >= 0 && ++index[i] == from.dim[i]; i--)
+            index[i] = 0;
+    }
+}
+
+void krti_ref_gather_grad(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    const krti_split x = krti_split_at(out->shape, n->attrs.gather_grad.axis);
+    const int64_t num = krt_shape_size(in[1].shape);
+
+    clear(out);
+    for (int64_t o = 0; o < x.outer; o++)
+        for (int64_t i = 0; i < num; i++) {
+            const int64_t given = krti_index_at(&in[1], i);
+            const int64_t index = given < 0 ? given + x.axis : given;
+
+            if (index >= 0 && index < x.axis)
+                add_run(out, (o * x.axis + index) * x.inner, &in[0], (o * num + i) * x.inner,
+                        x.inner);
         }
 }
