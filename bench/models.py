@@ -5,7 +5,8 @@ NAME.bin (OpenVINO's converter, through Keras's own export).
   python bench/models.py [--cache DIR] [NAME ...]
 
 Everything that exists is kept, so that a slow conversion is paid once. A conversion that fails leaves NAME.onnx.failed or
-NAME.xml.failed with the reason, and the benchmark prints "fails" in that place.
+NAME.xml.failed with the reason, and the benchmark prints "fails" in that place; it is tried again when this script or the
+versions in tools/requirements-bench.txt have changed since.
 """
 
 import argparse
@@ -100,9 +101,12 @@ def prepare(names, cache):
     import time
 
     os.makedirs(cache, exist_ok=True)
+    changed = max(os.path.getmtime(p) for p in (os.path.abspath(__file__), os.path.join(ROOT, "tools", "requirements-bench.txt")))
     for name in names:
         for suffix in FORMS:
             path = os.path.join(cache, name + suffix)
+            if os.path.exists(path + ".failed") and os.path.getmtime(path + ".failed") < changed:
+                os.remove(path + ".failed")
             if os.path.exists(path) or os.path.exists(path + ".failed"):
                 continue
             start = time.time()

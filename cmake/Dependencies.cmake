@@ -1,6 +1,6 @@
 # Everything the library links, as one interface target. All come from the system's packages;
-# oneDNN and OpenMP may be absent, the library is slower then; without libsnappy one rare form of
-# checkpoint is refused.
+# oneDNN may be absent, the library is slower then (OpenMP is what oneDNN is told its number of
+# threads by); without libsnappy one rare form of checkpoint is refused.
 find_path(LIBDEFLATE_INCLUDE libdeflate.h)
 find_library(LIBDEFLATE_LIBRARY deflate)
 if(NOT LIBDEFLATE_INCLUDE OR NOT LIBDEFLATE_LIBRARY)
@@ -27,7 +27,7 @@ if(KERATIN_OPENMP)
   endif()
 endif()
 if(NOT KERATIN_HAVE_OPENMP)
-  message(STATUS "without OpenMP: a run uses one thread")
+  message(STATUS "without OpenMP: oneDNN chooses its number of threads itself")
 endif()
 
 set(KERATIN_HAVE_ONEDNN OFF)

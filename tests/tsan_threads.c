@@ -10,6 +10,8 @@
 #include <threads.h>
 
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(mtx_t), "a lock has no room");
+_Static_assert(sizeof(pthread_cond_t) <= sizeof(cnd_t), "a condition has no room");
+_Static_assert(sizeof(pthread_once_t) == sizeof(once_flag), "a flag has another form");
 _Static_assert(sizeof(pthread_t) == sizeof(thrd_t), "a thread has another name");
 
 typedef struct start {
@@ -69,4 +71,31 @@ int mtx_unlock(mtx_t *lock)
 void mtx_destroy(mtx_t *lock)
 {
     pthread_mutex_destroy((pthread_mutex_t *)(void *)lock);
+}
+
+int cnd_init(cnd_t *cond)
+{
+    return pthread_cond_init((pthread_cond_t *)(void *)cond, NULL) == 0 ? thrd_success : thrd_error;
+}
+
+int cnd_wait(cnd_t *cond, mtx_t *lock)
+{
+    return pthread_cond_wait((pthread_cond_t *)(void *)cond, (pthread_mutex_t *)(void *)lock) == 0
+               ? thrd_success
+               : thrd_error;
+}
+
+int cnd_signal(cnd_t *cond)
+{
+    return pthread_cond_signal((pthread_cond_t *)(void *)cond) == 0 ? thrd_success : thrd_error;
+}
+
+int cnd_broadcast(cnd_t *cond)
+{
+    return pthread_cond_broadcast((pthread_cond_t *)(void *)cond) == 0 ? thrd_success : thrd_error;
+}
+
+void call_once(once_flag *flag, void (*run)(void))
+{
+    pthread_once((pthread_once_t *)(void *)flag, run);
 }

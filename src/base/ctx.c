@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/map.h"
 #include "base/sys.h"
+#include "base/tasks.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -353,6 +354,7 @@ static krt_ctx *ctx_alloc(const krt_allocator *a)
     k->error.struct_size = sizeof k->error;
     k->error.message = k->message;
     k->sys = &krti_sys_posix;
+    krti_tasks_use();
     return k;
 }
 
@@ -417,6 +419,7 @@ void krt_ctx_free(krt_ctx *k)
     krti_map_free(k->counters);
     const krt_allocator a = k->allocator;
     a.free(a.user, k, sizeof *k);
+    krti_tasks_drop();
 }
 
 krt_status krt_ctx_set_threads(krt_ctx *k, int threads)

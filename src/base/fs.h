@@ -66,5 +66,9 @@ void krti_advise_large(void *p, size_t size);
 
 /* Processors this process may use, at least 1. */
 int krti_num_processors(void);
+/* A clock that only goes forward, in nanoseconds. */
+int64_t krti_now_ns(void);
+/* Has a function called in every child process made by fork(), before it does anything. */
+void krti_after_fork(void (*in_child)(void));
 
 #endif

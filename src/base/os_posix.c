@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static krt_status bytes_new(krt_ctx *k, krti_bytes **out, const void *data, size_t size)
@@ -209,4 +211,17 @@ int krti_num_processors(void)
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
         return CPU_COUNT(&set);
     return 1;
+}
+
+void krti_after_fork(void (*in_child)(void))
+{
+    (void)pthread_atfork(NULL, NULL, in_child);
+}
+
+int64_t krti_now_ns(void)
+{
+    struct timespec t = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }

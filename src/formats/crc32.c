@@ -4,8 +4,10 @@
 #include "formats/crc32.h"
 
 #include "base/fs.h"
+#include "base/tasks.h"
 
 #include <libdeflate.h>
+#include <stdatomic.h>
 
 enum { PIECE = 4 << 20 };
 
@@ -43,23 +45,28 @@ uint32_t krti_crc32_join(uint32_t first, uint32_t second, uint64_t second_size)
     return multiply(power_of_x(8 * second_size), first) ^ second;
 }
 
+typedef struct crc_run {
+    const unsigned char *p;
+    size_t pieces;
+    atomic_uint sum;
+} crc_run;
+
+static void crc_task(void *arg, size_t i, size_t thread)
+{
+    crc_run *r = arg;
+    const uint32_t crc = libdeflate_crc32(0, r->p + i * PIECE, PIECE);
+
+    /* as if zeros followed the piece up to the last one's end */
+    (void)thread;
+    atomic_fetch_xor(&r->sum, multiply(power_of_x(8 * (uint64_t)(r->pieces - 1 - i) * PIECE), crc));
+}
+
 uint32_t krti_crc32(const krt_ctx *k, const void *data, size_t size)
 {
-    const unsigned char *const p = data;
     const size_t n = size / PIECE;
-    const int threads = k->threads > 0 ? k->threads : krti_num_processors();
-    const uint32_t rest = libdeflate_crc32(0, p + n * PIECE, size - n * PIECE);
-    uint32_t sum = 0;
+    crc_run r = {data, n, 0};
+    const uint32_t rest = libdeflate_crc32(0, r.p + n * PIECE, size - n * PIECE);
 
-    (void)threads;
-#ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic) num_threads(threads) reduction(^ : sum) if (n > 1)
-#endif
-    for (size_t i = 0; i < n;
-         i++) { /* each piece as if zeros followed it up to the last one's end */
-        const uint32_t crc = libdeflate_crc32(0, p + i * PIECE, PIECE);
-
-        sum ^= multiply(power_of_x(8 * (uint64_t)(n - 1 - i) * PIECE), crc);
-    }
-    return krti_crc32_join(sum, rest, size - n * PIECE);
+    krti_share_tasks(k->threads > 0 ? k->threads : krti_num_processors(), n, crc_task, &r);
+    return krti_crc32_join(atomic_load(&r.sum), rest, size - n * PIECE);
 }

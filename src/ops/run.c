@@ -1,10 +1,11 @@
 /* Running a plan: a loop over steps. No allocation, no lookup, no lock. See plan.h. */
 #include "ops/plan.h"
 
+#include "base/fs.h"
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
-#include <time.h>
 
 struct krti_exec {
     krt_ctx *k;
@@ -109,10 +110,7 @@ const void *krti_exec_output(const krti_exec *e, size_t i)
 
 static double now_ms(void)
 {
-    struct timespec t;
-
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+    return (double)krti_now_ns() * 1e-6;
 }
 
 krt_status krti_exec_profile(krti_exec *e, const void *const *inputs, int repeats, krti_str *out)

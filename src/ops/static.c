@@ -6,6 +6,9 @@
  * any time there is one copy of the weights, plus the one array in hand. */
 #include "ops/plan.h"
 
+#include "base/fs.h"
+#include "base/tasks.h"
+
 #include <inttypes.h>
 
 struct krti_packs {
@@ -99,13 +102,25 @@ static bool is_row_scaling(const krti_node *n)
            a->shape.rank >= 1 && b->shape.dim[0] == a->shape.dim[a->shape.rank - 1];
 }
 
-static void scale_rows(float *restrict y, const float *restrict x, const float *restrict scale,
-                       size_t rows, size_t columns)
+typedef struct row_scaling {
+    float *y;
+    const float *x, *scale;
+    size_t columns;
+} row_scaling;
+
+static void scale_row(void *arg, size_t row, size_t thread)
 {
-#pragma omp parallel for schedule(static) if (rows * columns > 65536)
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++)
-            y[i * columns + j] = x[i * columns + j] * scale[j];
+    const row_scaling *r = arg;
+    const size_t at = row * r->columns;
+
+    (void)thread;
+    for (size_t j = 0; j < r->columns; j++)
+        r->y[at + j] = r->x[at + j] * r->scale[j];
+}
+
+static void scale_rows(row_scaling r, size_t rows)
+{
+    krti_share_tasks(rows * r.columns > 65536 ? krti_num_processors() : 1, rows, scale_row, &r);
 }
 
 static void compute(const krti_node *n, const buffer *in, void *y)
@@ -116,7 +131,8 @@ static void compute(const krti_node *n, const buffer *in, void *y)
         const size_t columns = (size_t)n->in[1]->shape.dim[0];
         const size_t total = (size_t)krt_shape_size(n->in[0]->shape);
 
-        scale_rows(y, in[0].data, in[1].data, columns > 0 ? total / columns : 0, columns);
+        scale_rows((row_scaling){y, in[0].data, in[1].data, columns},
+                   columns > 0 ? total / columns : 0);
         return;
     }
     for (int i = 0; i < n->num_in; i++) {

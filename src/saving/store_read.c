@@ -5,6 +5,8 @@
  * The pages copied from are given back as it goes, so that memory holds the weights once. */
 #include "saving/store.h"
 
+#include "base/tasks.h"
+
 static bool is_native(const krti_h5_type *t)
 {
     const uint16_t one = 1;
@@ -172,23 +174,30 @@ done:
 
 /* --- all of them --- */
 
-static void run_jobs(reading *r, const krti_want *wants)
+typedef struct job_list {
+    const reading *r;
+    const krti_want *wants;
+} job_list;
+
+static void run_job(void *arg, size_t i, size_t thread)
+{
+    const job_list *list = arg;
+    const reading *r = list->r;
+    const copying *c = &r->jobs[i];
+    const krti_store_array *a = &r->s->arrays[list->wants[r->indices[i]].array];
+
+    (void)thread;
+    copy_elements(c);
+    krti_bytes_forget(r->s->files[a->file].bytes, c->from, c->n * krt_dtype_size(c->from_dtype));
+}
+
+static void run_jobs(const reading *r, const krti_want *wants)
 {
     const krt_ctx *k = r->s->k;
     const int threads = k->threads > 0 ? k->threads : krti_num_processors();
+    job_list list = {r, wants};
 
-    (void)threads;
-#ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic) num_threads(threads) if (r->block_bytes > (1 << 20))
-#endif
-    for (size_t i = 0; i < r->num_jobs; i++) {
-        const copying *c = &r->jobs[i];
-        const krti_store_array *a = &r->s->arrays[wants[r->indices[i]].array];
-
-        copy_elements(c);
-        krti_bytes_forget(r->s->files[a->file].bytes, c->from,
-                          c->n * krt_dtype_size(c->from_dtype));
-    }
+    krti_share_tasks(r->block_bytes > (1 << 20) ? threads : 1, r->num_jobs, run_job, &list);
 }
 
 static krt_status copy_rest(reading *r, const krti_want *wants)

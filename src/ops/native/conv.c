@@ -54,26 +54,35 @@ static bool supports_conv(const krti_node *n, int threads)
            (int64_t)axis_of(w, w->size, 0, 1) * axis_of(w, w->size, 1, 1) <= MAX_KERNEL;
 }
 
+typedef struct filling {
+    const krti_panels *f;
+    const float *x;
+    float *y;
+} filling;
+
+static void fill_panel(void *arg, size_t task, size_t thread)
+{
+    const filling *a = arg;
+    const size_t vector = (size_t)a->f->vector, width = (size_t)a->f->panel, n = a->f->n;
+    const size_t first = task * width, columns = krti_smaller_size(n - first, width);
+    const size_t wide = (columns + vector - 1) / vector * vector;
+    float *panel = a->y + first * a->f->k;
+
+    (void)thread;
+    for (size_t i = 0; i < a->f->k; i++, panel += wide) {
+        memcpy(panel, a->x + i * n + first, columns * sizeof *panel);
+        memset(panel + columns, 0, (wide - columns) * sizeof *panel);
+    }
+}
+
 /* (k, n) row major to panels: (panel, k, columns), the last one rounded up to whole vectors. */
 static void fill_panels(void *dst, const void *src, void *user)
 {
     const krti_panels *f = user;
-    const float *x = src;
-    float *y = dst;
+    filling a = {f, src, dst};
+    const size_t panels = (f->n + (size_t)f->panel - 1) / (size_t)f->panel;
 
-#pragma omp parallel for schedule(static) if (f->k * f->n > 65536)
-    for (size_t first = 0; first < f->n; first += (size_t)f->panel) {
-        const size_t left = f->n - first;
-        const size_t columns = left < (size_t)f->panel ? left : (size_t)f->panel;
-        const size_t vector = (size_t)f->vector;
-        const size_t wide = (columns + vector - 1) / vector * vector;
-        float *panel = y + first * f->k;
-
-        for (size_t i = 0; i < f->k; i++, panel += wide) {
-            memcpy(panel, x + i * f->n + first, columns * sizeof *panel);
-            memset(panel + columns, 0, (wide - columns) * sizeof *panel);
-        }
-    }
+    krti_share_tasks(f->k * f->n > 65536 ? krti_num_processors() : 1, panels, fill_panel, &a);
 }
 
 static size_t panels_bytes(const krti_panels *f)
@@ -174,27 +183,37 @@ static cutting cut(const conv_state *st, int threads)
     return t;
 }
 
+typedef struct conv_run {
+    const conv_state *st;
+    krti_conv_job c;
+    cutting t;
+} conv_run;
+
+static void conv_task(void *arg, size_t task, size_t thread)
+{
+    const conv_run *r = arg;
+    const cutting *t = &r->t;
+    const int i = (int)task, panel = i % t->panel_tasks, row = i / t->panel_tasks % t->row_tasks;
+
+    (void)thread;
+    r->st->isa->conv_rows(&r->c, i / t->panel_tasks / t->row_tasks, row * t->rows,
+                          krti_smaller((row + 1) * t->rows, r->c.out_h), panel * t->panels,
+                          krti_smaller((panel + 1) * t->panels, r->st->panels));
+}
+
 static void run_conv(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const conv_state *st = s->state;
     const int threads = krti_share(s, krti_node_flops(s->node));
-    const cutting t = cut(st, threads);
-    krti_conv_job c = st->c;
+    conv_run r = {st, st->c, cut(st, threads)};
 
     (void)scratch;
     (void)run_state;
-    c.x = krti_input_ptr(s, ptr, 0);
-    c.y = ptr[s->out[0]];
-    c.bias = krti_input_ptr(s, ptr, 2);
-    c.residual = krti_input_ptr(s, ptr, 3);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-    for (int i = 0; i < t.total; i++) {
-        const int panel = i % t.panel_tasks, row = i / t.panel_tasks % t.row_tasks;
-        const int image = i / t.panel_tasks / t.row_tasks;
-
-        st->isa->conv_rows(&c, image, row * t.rows, krti_smaller((row + 1) * t.rows, c.out_h),
-                           panel * t.panels, krti_smaller((panel + 1) * t.panels, st->panels));
-    }
+    r.c.x = krti_input_ptr(s, ptr, 0);
+    r.c.y = ptr[s->out[0]];
+    r.c.bias = krti_input_ptr(s, ptr, 2);
+    r.c.residual = krti_input_ptr(s, ptr, 3);
+    krti_share_tasks(threads, (size_t)r.t.total, conv_task, &r);
 }
 
 const krti_kernel krti_native_conv = {
@@ -261,27 +280,37 @@ static krt_status prepare_depthwise(krti_build *b, krti_step *s)
     return KRT_OK;
 }
 
+typedef struct depthwise_run {
+    const krti_isa *isa;
+    krti_depthwise_job d;
+    int rows, tasks; /* rows a task, tasks an image */
+} depthwise_run;
+
+static void depthwise_task(void *arg, size_t task, size_t thread)
+{
+    const depthwise_run *r = arg;
+    const int i = (int)task, row = i % r->tasks * r->rows;
+
+    (void)thread;
+    r->isa->depthwise_rows(&r->d, i / r->tasks, row, krti_smaller(row + r->rows, r->d.out_h));
+}
+
 static void run_depthwise(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const depthwise_state *st = s->state;
     const int threads = krti_share(s, krti_node_flops(s->node));
     const int parts = threads <= 1 ? 1 : krti_smaller(threads * 4, st->d.out_h);
-    const int rows = (st->d.out_h + parts - 1) / parts, tasks = (st->d.out_h + rows - 1) / rows;
-    krti_depthwise_job d = st->d;
+    const int rows = (st->d.out_h + parts - 1) / parts;
+    depthwise_run r = {st->isa, st->d, rows, (st->d.out_h + rows - 1) / rows};
 
     (void)scratch;
     (void)run_state;
-    d.x = krti_input_ptr(s, ptr, 0);
-    d.w = krti_input_ptr(s, ptr, 1);
-    d.bias = krti_input_ptr(s, ptr, 2);
-    d.residual = krti_input_ptr(s, ptr, 3);
-    d.y = ptr[s->out[0]];
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-    for (int i = 0; i < st->images * tasks; i++) {
-        const int row = i % tasks * rows;
-
-        st->isa->depthwise_rows(&d, i / tasks, row, krti_smaller(row + rows, d.out_h));
-    }
+    r.d.x = krti_input_ptr(s, ptr, 0);
+    r.d.w = krti_input_ptr(s, ptr, 1);
+    r.d.bias = krti_input_ptr(s, ptr, 2);
+    r.d.residual = krti_input_ptr(s, ptr, 3);
+    r.d.y = ptr[s->out[0]];
+    krti_share_tasks(threads, (size_t)st->images * (size_t)r.tasks, depthwise_task, &r);
 }
 
 const krti_kernel krti_native_depthwise = {

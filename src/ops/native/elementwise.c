@@ -14,23 +14,37 @@ static bool supports_unary(const krti_node *n, int threads)
     return krti_all_float(n) && krti_native_act(f, &act);
 }
 
+typedef struct unary_run {
+    const krti_isa *isa;
+    krti_act act;
+    const float *x;
+    float *y;
+    size_t size;
+} unary_run;
+
+static void unary_task(void *arg, size_t task, size_t thread)
+{
+    const unary_run *r = arg;
+    const size_t i = task * CHUNK;
+
+    (void)thread;
+    r->isa->activate(r->y + i, r->x + i, krti_smaller_size(CHUNK, r->size - i), r->act);
+}
+
 static void run_unary(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const krti_node *n = s->node;
     const krti_activation f = {n->op, n->attrs.scalar.a, n->attrs.scalar.b, n->attrs.scalar.c};
-    const size_t size = krti_size(n->out[0].shape);
-    const int threads = krti_share(s, 8.0 * (double)size);
-    const float *x = krti_input_ptr(s, ptr, 0);
-    float *y = ptr[s->out[0]];
-    const krti_isa *isa = krti_isa_get();
-    krti_act act;
+    unary_run r = {.isa = krti_isa_get(),
+                   .x = krti_input_ptr(s, ptr, 0),
+                   .y = ptr[s->out[0]],
+                   .size = krti_size(n->out[0].shape)};
 
     (void)scratch;
     (void)run_state;
-    (void)krti_native_act(f, &act);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size_t i = 0; i < size; i += CHUNK)
-        isa->activate(y + i, x + i, size - i < CHUNK ? size - i : CHUNK, act);
+    (void)krti_native_act(f, &r.act);
+    krti_share_tasks(krti_share(s, 8.0 * (double)r.size), (r.size + CHUNK - 1) / CHUNK, unary_task,
+                     &r);
 }
 
 #define UNARY(opname)                                                       \
@@ -136,30 +150,44 @@ static void row_offsets(const walk *w, size_t i, size_t *a, size_t *b)
     }
 }
 
+typedef struct binary_run {
+    const krti_isa *isa;
+    walk w;
+    krti_binary_fn fn;
+    const float *a, *b;
+    float *y;
+    size_t pieces; /* a row is cut into */
+} binary_run;
+
+static void binary_task(void *arg, size_t task, size_t thread)
+{
+    const binary_run *r = arg;
+    const size_t inner = r->w.dim[0], row = task / r->pieces;
+    const size_t from = task % r->pieces * CHUNK;
+    const size_t count = r->pieces > 1 ? krti_smaller_size(inner - from, CHUNK) : inner;
+    size_t at_a, at_b;
+
+    (void)thread;
+    row_offsets(&r->w, row, &at_a, &at_b);
+    r->isa->binary(r->y + row * inner + from, r->a + at_a + from * r->w.a[0], r->w.a[0],
+                   r->b + at_b + from * r->w.b[0], r->w.b[0], count, r->fn);
+}
+
 static void run_binary(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const krti_node *n = s->node;
-    const walk w = make_walk(n);
-    const krti_binary_fn fn = binary_of(n->op);
-    const krti_isa *isa = krti_isa_get();
-    const size_t inner = w.dim[0], size = krti_size(n->out[0].shape), rows = size / inner;
-    const size_t pieces = rows >= 16 ? 1 : (inner + CHUNK - 1) / CHUNK;
-    const int threads = krti_share(s, (double)size);
-    const float *a = krti_input_ptr(s, ptr, 0), *b = krti_input_ptr(s, ptr, 1);
-    float *y = ptr[s->out[0]];
+    binary_run r = {.isa = krti_isa_get(),
+                    .w = make_walk(n),
+                    .fn = binary_of(n->op),
+                    .a = krti_input_ptr(s, ptr, 0),
+                    .b = krti_input_ptr(s, ptr, 1),
+                    .y = ptr[s->out[0]]};
+    const size_t inner = r.w.dim[0], size = krti_size(n->out[0].shape), rows = size / inner;
 
     (void)scratch;
     (void)run_state;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size_t i = 0; i < rows * pieces; i++) {
-        const size_t from = pieces > 1 ? i % pieces * CHUNK : 0;
-        const size_t count = pieces > 1 && inner - from > CHUNK ? CHUNK : inner - from;
-        size_t at_a, at_b;
-
-        row_offsets(&w, i / pieces, &at_a, &at_b);
-        isa->binary(y + i / pieces * inner + from, a + at_a + from * w.a[0], w.a[0],
-                    b + at_b + from * w.b[0], w.b[0], count, fn);
-    }
+    r.pieces = rows >= 16 ? 1 : (inner + CHUNK - 1) / CHUNK;
+    krti_share_tasks(krti_share(s, (double)size), rows * r.pieces, binary_task, &r);
 }
 
 #define BINARY(opname)                                                      \
@@ -197,39 +225,57 @@ static void widen(wide_rows *w, const float *scale, const float *shift, size_t c
     }
 }
 
+typedef struct scale_run {
+    const krti_isa *isa;
+    krti_act act;
+    wide_rows wide;
+    const float *x, *scale, *shift, *residual;
+    float *y;
+    size_t rows, columns, block; /* rows a task */
+} scale_run;
+
+static void scale_task(void *arg, size_t task, size_t thread)
+{
+    const scale_run *r = arg;
+    const size_t from = task * r->block, m = krti_smaller_size(r->rows - from, r->block);
+    const size_t columns = r->columns, at = from * columns, repeats = r->wide.repeats;
+    const size_t whole = repeats > 1 ? m / repeats * repeats : 0, next = at + whole * columns;
+    const float *rest = r->residual != NULL ? r->residual + at : NULL;
+
+    (void)thread;
+    if (whole > 0)
+        r->isa->scale_shift(r->y + at, r->x + at, r->wide.scale, r->wide.shift, rest,
+                            whole / repeats, columns * repeats, r->act);
+    if (rest != NULL)
+        rest += whole * columns;
+    r->isa->scale_shift(r->y + next, r->x + next, r->scale, r->shift, rest, m - whole, columns,
+                        r->act);
+}
+
 static void run_scale_shift(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const krti_node *n = s->node;
-    const size_t columns = (size_t)n->in[1]->shape.dim[0];
-    const size_t rows = krti_size(n->out[0].shape) / columns;
-    const float *x = krti_input_ptr(s, ptr, 0), *scale = krti_input_ptr(s, ptr, 1);
-    const float *shift = krti_input_ptr(s, ptr, 2), *residual = krti_input_ptr(s, ptr, 3);
-    const int threads = krti_share(s, 2.0 * (double)rows * (double)columns);
-    float *y = ptr[s->out[0]];
-    const krti_isa *isa = krti_isa_get();
-    wide_rows wide = {.repeats = 1};
-    krti_act act;
+    const size_t columns = (size_t)n->in[1]->shape.dim[0], size = krti_size(n->out[0].shape);
+    scale_run r = {.isa = krti_isa_get(),
+                   .x = krti_input_ptr(s, ptr, 0),
+                   .scale = krti_input_ptr(s, ptr, 1),
+                   .shift = krti_input_ptr(s, ptr, 2),
+                   .residual = krti_input_ptr(s, ptr, 3),
+                   .y = ptr[s->out[0]],
+                   .rows = size / columns,
+                   .columns = columns,
+                   .block = 1};
 
     (void)scratch;
     (void)run_state;
-    (void)krti_native_act(n->activation, &act);
+    (void)krti_native_act(n->activation, &r.act);
+    r.wide.repeats = 1;
     if (columns * 2 <= WIDE)
-        widen(&wide, scale, shift, columns);
-    const size_t block = columns < CHUNK ? CHUNK / (columns * wide.repeats) * wide.repeats : 1;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size_t r = 0; r < rows; r += block) {
-        const size_t m = rows - r < block ? rows - r : block, at = r * columns;
-        const size_t whole = wide.repeats > 1 ? m / wide.repeats * wide.repeats : 0;
-        const float *rest = residual != NULL ? residual + at : NULL;
-
-        if (whole > 0)
-            isa->scale_shift(y + at, x + at, wide.scale, wide.shift, rest, whole / wide.repeats,
-                             columns * wide.repeats, act);
-        if (rest != NULL)
-            rest += whole * columns;
-        isa->scale_shift(y + at + whole * columns, x + at + whole * columns, scale, shift, rest,
-                         m - whole, columns, act);
-    }
+        widen(&r.wide, r.scale, r.shift, columns);
+    if (columns < CHUNK)
+        r.block = CHUNK / (columns * r.wide.repeats) * r.wide.repeats;
+    krti_share_tasks(krti_share(s, 2.0 * (double)size), (r.rows + r.block - 1) / r.block,
+                     scale_task, &r);
 }
 
 const krti_kernel krti_native_scale_shift = {

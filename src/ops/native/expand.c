@@ -134,7 +134,7 @@ static void slide(const expand_state *st, const krti_gemm_job *group, const floa
 typedef struct expand_run {
     const expand_state *st;
     const float *x, *w, *bias, *bias_between;
-    float *y;
+    float *y, *scratch;
 } expand_run;
 
 static void run_task(const expand_run *r, int image, int chunk, int group, float *scratch)
@@ -169,24 +169,30 @@ static void run_task(const expand_run *r, int image, int chunk, int group, float
     }
 }
 
+static void task(void *arg, size_t number, size_t thread)
+{
+    const expand_run *r = arg;
+    const expand_state *st = r->st;
+    const int i = (int)number;
+
+    run_task(r, i / st->groups / st->chunks, i / st->groups % st->chunks, i % st->groups,
+             r->scratch + thread * st->scratch_floats);
+}
+
 static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const expand_state *st = s->state;
     const int threads = krti_share(s, krti_node_flops(s->node));
-    const int tasks = st->images * st->chunks * st->groups;
-    const expand_run r = {st,
-                          krti_input_ptr(s, ptr, 0),
-                          krti_input_ptr(s, ptr, 1),
-                          krti_input_ptr(s, ptr, 2),
-                          krti_input_ptr(s, ptr, 5),
-                          ptr[s->out[0]]};
+    expand_run r = {st,
+                    krti_input_ptr(s, ptr, 0),
+                    krti_input_ptr(s, ptr, 1),
+                    krti_input_ptr(s, ptr, 2),
+                    krti_input_ptr(s, ptr, 5),
+                    ptr[s->out[0]],
+                    scratch};
 
     (void)run_state;
-    (void)threads; /* where there is no OpenMP */
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-    for (int i = 0; i < tasks; i++)
-        run_task(&r, i / st->groups / st->chunks, i / st->groups % st->chunks, i % st->groups,
-                 (float *)scratch + krti_thread_number() * st->scratch_floats);
+    krti_share_tasks(threads, (size_t)(st->images * st->chunks * st->groups), task, &r);
 }
 
 const krti_kernel krti_native_expand = {

@@ -67,6 +67,23 @@ static void run_block(const matmul_state *st, const krti_gemm_job *all, size_t r
         st->isa->gemm(&g);
 }
 
+typedef struct matmul_run {
+    const matmul_state *st;
+    krti_gemm_job g;
+    size_t rows, columns; /* a block's */
+    size_t across;        /* blocks side by side */
+} matmul_run;
+
+static void matmul_task(void *arg, size_t task, size_t thread)
+{
+    const matmul_run *r = arg;
+    const size_t row = task / r->across * r->rows, column = task % r->across * r->columns;
+
+    (void)thread;
+    run_block(r->st, &r->g, row, krti_smaller_size(r->rows, r->g.m - row), column,
+              krti_smaller_size(r->columns, r->g.n - column));
+}
+
 static void run_matmul(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const matmul_state *st = s->state;
@@ -80,21 +97,19 @@ static void run_matmul(const krti_step *s, void *const *ptr, void *scratch, void
     const size_t blocks = (st->g.m + rows - 1) / rows;
     const size_t row_tasks = krti_smaller_size(blocks, row_wanted);
     const size_t block_rows = (blocks + row_tasks - 1) / row_tasks * rows;
-    krti_gemm_job g = st->g;
+    const size_t across = (st->g.n + columns - 1) / columns;
+    const size_t down = (st->g.m + block_rows - 1) / block_rows;
+    matmul_run r = {st, st->g, block_rows, columns, across};
 
     (void)scratch;
     (void)run_state;
-    g.a = krti_input_ptr(s, ptr, 0);
+    r.g.a = krti_input_ptr(s, ptr, 0);
     if (st->few)
-        g.b = krti_input_ptr(s, ptr, 1);
-    g.bias = krti_input_ptr(s, ptr, 2);
-    g.residual = krti_input_ptr(s, ptr, 3);
-    g.y = ptr[s->out[0]];
-#pragma omp parallel for collapse(2) schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-    for (size_t r = 0; r < st->g.m; r += block_rows)
-        for (size_t c = 0; c < st->g.n; c += columns)
-            run_block(st, &g, r, krti_smaller_size(block_rows, st->g.m - r), c,
-                      krti_smaller_size(columns, st->g.n - c));
+        r.g.b = krti_input_ptr(s, ptr, 1);
+    r.g.bias = krti_input_ptr(s, ptr, 2);
+    r.g.residual = krti_input_ptr(s, ptr, 3);
+    r.g.y = ptr[s->out[0]];
+    krti_share_tasks(threads, down * across, matmul_task, &r);
 }
 
 const krti_kernel krti_native_matmul = {

@@ -1,10 +1,6 @@
 /* See native.h. */
 #include "ops/native/native.h"
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 static const struct {
     const krti_op *op;
     krti_fn fn;
@@ -68,15 +64,6 @@ int krti_share(const krti_step *s, double work)
     const double most = work / 20000.0;
 
     return most < 2 ? 1 : most < s->threads ? (int)most : s->threads;
-}
-
-size_t krti_thread_number(void)
-{
-#ifdef _OPENMP
-    return (size_t)omp_get_thread_num();
-#else
-    return 0;
-#endif
 }
 
 void krti_native_release(krt_ctx *k, krti_step *s)

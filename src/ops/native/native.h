@@ -2,6 +2,8 @@
 #ifndef KRTI_OPS_NATIVE_NATIVE_H
 #define KRTI_OPS_NATIVE_NATIVE_H
 
+#include "base/fs.h"
+#include "base/tasks.h"
 #include "ops/kernel.h"
 #include "ops/native/isa.h"
 
@@ -50,9 +52,6 @@ typedef struct krti_panels {
 } krti_panels;
 krt_status krti_native_pack_panels(krti_build *b, krti_step *s, int input, krti_panels panels,
                                    const void **out);
-
-/* The number of the calling thread in its parallel region. */
-size_t krti_thread_number(void);
 
 extern const krti_kernel krti_native_expand;
 extern const krti_kernel krti_native_winograd;

@@ -74,23 +74,34 @@ static void pool_row(const pool *p, const krti_isa *isa, const float *x, float *
     }
 }
 
+typedef struct pool_run {
+    pool p;
+    const krti_isa *isa;
+    const float *x;
+    float *y;
+} pool_run;
+
+static void pool_task(void *arg, size_t i, size_t thread)
+{
+    const pool_run *r = arg;
+    const pool *p = &r->p;
+    const size_t image = (size_t)p->in_h * (size_t)p->in_w * (size_t)p->channels;
+    const size_t out_row = (size_t)p->out_w * (size_t)p->channels, out_h = (size_t)p->out_h;
+
+    (void)thread;
+    pool_row(p, r->isa, r->x + i / out_h * image, r->y + i * out_row, (int)(i % out_h));
+}
+
 static void run_pool(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
-    const pool p = describe(s->node);
-    const int images = (int)s->node->in[0]->shape.dim[0];
-    const size_t image = (size_t)p.in_h * (size_t)p.in_w * (size_t)p.channels;
-    const size_t out_row = (size_t)p.out_w * (size_t)p.channels;
-    const int threads =
-        krti_share(s, (double)images * (double)p.out_h * (double)out_row * p.size_h * p.size_w);
-    const float *x = krti_input_ptr(s, ptr, 0);
-    const krti_isa *isa = krti_isa_get();
-    float *y = ptr[s->out[0]];
+    pool_run r = {describe(s->node), krti_isa_get(), krti_input_ptr(s, ptr, 0), ptr[s->out[0]]};
+    const size_t rows = (size_t)s->node->in[0]->shape.dim[0] * (size_t)r.p.out_h;
+    const double work =
+        (double)krti_size(s->node->out[0].shape) * (double)r.p.size_h * (double)r.p.size_w;
 
     (void)scratch;
     (void)run_state;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int i = 0; i < images * p.out_h; i++)
-        pool_row(&p, isa, x + (size_t)(i / p.out_h) * image, y + (size_t)i * out_row, i % p.out_h);
+    krti_share_tasks(krti_share(s, work), rows, pool_task, &r);
 }
 
 const krti_kernel krti_native_max_pool = {

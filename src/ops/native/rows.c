@@ -17,22 +17,45 @@ static bool supports_softmax(const krti_node *n, int threads)
     return krti_all_float(n) && n->attrs.axis.axis == n->out[0].shape.rank - 1;
 }
 
-static void run_softmax(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
+/* Softmax or layer normalization of some rows. */
+typedef struct rows_run {
+    const krti_isa *isa;
+    const float *x, *gamma, *beta;
+    float *y, epsilon;
+    size_t rows, columns, block; /* rows a task */
+} rows_run;
+
+static void set_rows(rows_run *r, const krti_step *s, void *const *ptr)
 {
     const krt_shape shape = s->node->out[0].shape;
-    const size_t columns = (size_t)shape.dim[shape.rank - 1], rows = krti_size(shape) / columns;
-    const size_t block = rows_a_task(columns);
-    const int threads = krti_share(s, 20.0 * (double)krti_size(shape));
-    const float *x = krti_input_ptr(s, ptr, 0);
-    const krti_isa *isa = krti_isa_get();
-    float *y = ptr[s->out[0]];
+
+    r->isa = krti_isa_get();
+    r->x = krti_input_ptr(s, ptr, 0);
+    r->y = ptr[s->out[0]];
+    r->columns = (size_t)shape.dim[shape.rank - 1];
+    r->rows = krti_size(shape) / r->columns;
+    r->block = rows_a_task(r->columns);
+}
+
+static void softmax_task(void *arg, size_t task, size_t thread)
+{
+    const rows_run *r = arg;
+    const size_t from = task * r->block, at = from * r->columns;
+
+    (void)thread;
+    r->isa->softmax_rows(r->y + at, r->x + at, krti_smaller_size(r->block, r->rows - from),
+                         r->columns);
+}
+
+static void run_softmax(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
+{
+    rows_run r = {0};
 
     (void)scratch;
     (void)run_state;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size_t r = 0; r < rows; r += block)
-        isa->softmax_rows(y + r * columns, x + r * columns, krti_smaller_size(block, rows - r),
-                          columns);
+    set_rows(&r, s, ptr);
+    krti_share_tasks(krti_share(s, 20.0 * (double)(r.rows * r.columns)),
+                     (r.rows + r.block - 1) / r.block, softmax_task, &r);
 }
 
 const krti_kernel krti_native_softmax = {
@@ -51,24 +74,27 @@ static bool supports_layer_norm(const krti_node *n, int threads)
     return krti_all_float(n);
 }
 
+static void layer_norm_task(void *arg, size_t task, size_t thread)
+{
+    const rows_run *r = arg;
+    const size_t from = task * r->block, at = from * r->columns;
+
+    (void)thread;
+    r->isa->layer_norm(r->y + at, r->x + at, r->gamma, r->beta,
+                       krti_smaller_size(r->block, r->rows - from), r->columns, r->epsilon);
+}
+
 static void run_layer_norm(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
-    const krt_shape shape = s->node->out[0].shape;
-    const size_t columns = (size_t)shape.dim[shape.rank - 1], rows = krti_size(shape) / columns;
-    const size_t block = rows_a_task(columns);
-    const float epsilon = (float)s->node->attrs.norm.epsilon;
-    const int threads = krti_share(s, 6.0 * (double)krti_size(shape));
-    const float *x = krti_input_ptr(s, ptr, 0), *gamma = krti_input_ptr(s, ptr, 1);
-    const float *beta = krti_input_ptr(s, ptr, 2);
-    const krti_isa *isa = krti_isa_get();
-    float *y = ptr[s->out[0]];
+    rows_run r = {.gamma = krti_input_ptr(s, ptr, 1),
+                  .beta = krti_input_ptr(s, ptr, 2),
+                  .epsilon = (float)s->node->attrs.norm.epsilon};
 
     (void)scratch;
     (void)run_state;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size_t r = 0; r < rows; r += block)
-        isa->layer_norm(y + r * columns, x + r * columns, gamma, beta,
-                        krti_smaller_size(block, rows - r), columns, epsilon);
+    set_rows(&r, s, ptr);
+    krti_share_tasks(krti_share(s, 6.0 * (double)(r.rows * r.columns)),
+                     (r.rows + r.block - 1) / r.block, layer_norm_task, &r);
 }
 
 const krti_kernel krti_native_layer_norm = {
@@ -115,23 +141,39 @@ static bool supports_reduce(const krti_node *n, int threads)
 
 typedef void (*rows_fn)(float *y, const float *x, size_t rows, size_t n);
 
-/* Threads share the outer index and, when that is small, blocks of the inner one. */
+typedef struct reduce_run {
+    const krti_isa *isa;
+    rows_fn rows;
+    bool is_mean;
+    reduction r;
+    const float *x;
+    float *y;
+} reduce_run;
+
+static void reduce_task(void *arg, size_t i, size_t thread)
+{
+    const reduce_run *a = arg;
+    const reduction *r = &a->r;
+    const krti_act over = {KRTI_FN_AFFINE, 1.0f / (float)r->reduced, 0, 0};
+
+    (void)thread;
+    a->rows(a->y + i * r->inner, a->x + i * r->reduced * r->inner, r->reduced, r->inner);
+    if (a->is_mean)
+        a->isa->activate(a->y + i * r->inner, a->y + i * r->inner, r->inner, over);
+}
+
+/* Threads share the outer index. */
 static void run_reduce(const krti_step *s, void *const *ptr, rows_fn rows, bool is_mean)
 {
-    const krti_isa *isa = krti_isa_get();
-    const float *x = krti_input_ptr(s, ptr, 0);
-    float *y = ptr[s->out[0]];
-    reduction r;
+    reduce_run a = {.isa = krti_isa_get(),
+                    .rows = rows,
+                    .is_mean = is_mean,
+                    .x = krti_input_ptr(s, ptr, 0),
+                    .y = ptr[s->out[0]]};
 
-    (void)as_reduction(s->node, &r);
-    const krti_act over = {KRTI_FN_AFFINE, 1.0f / (float)r.reduced, 0, 0};
-    const int threads = krti_share(s, (double)krti_size(s->node->in[0]->shape));
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size_t i = 0; i < r.outer; i++) {
-        rows(y + i * r.inner, x + i * r.reduced * r.inner, r.reduced, r.inner);
-        if (is_mean)
-            isa->activate(y + i * r.inner, y + i * r.inner, r.inner, over);
-    }
+    (void)as_reduction(s->node, &a.r);
+    krti_share_tasks(krti_share(s, (double)krti_size(s->node->in[0]->shape)), a.r.outer,
+                     reduce_task, &a);
 }
 
 static void run_mean(const krti_step *s, void *const *ptr, void *scratch, void *run_state)

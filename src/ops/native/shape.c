@@ -18,6 +18,21 @@ static bool supports_concat(const krti_node *n, int threads)
     return four_bytes(n);
 }
 
+/* Rows copied between places of other widths. */
+typedef struct concat_run {
+    const char *x;
+    char *y;
+    size_t bytes, row; /* of the input's row and the output's */
+} concat_run;
+
+static void concat_task(void *arg, size_t r, size_t thread)
+{
+    const concat_run *a = arg;
+
+    (void)thread;
+    memcpy(a->y + r * a->row, a->x + r * a->bytes, a->bytes);
+}
+
 static void run_concat(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const krti_node *n = s->node;
@@ -36,12 +51,9 @@ static void run_concat(const krti_step *s, void *const *ptr, void *scratch, void
     const int threads = krti_share(s, (double)krti_size(y));
     for (int i = 0; i < n->num_in; i++) {
         const size_t bytes = (size_t)n->in[i]->shape.dim[n->attrs.axis.axis] * inner;
-        const char *x = ptr[s->in[i]];
-        char *to = (char *)ptr[s->out[0]] + offset;
+        concat_run a = {ptr[s->in[i]], (char *)ptr[s->out[0]] + offset, bytes, row};
 
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && outer > 1)
-        for (size_t r = 0; r < outer; r++)
-            memcpy(to + r * row, x + r * bytes, bytes);
+        krti_share_tasks(threads, outer, concat_task, &a);
         offset += bytes;
     }
 }
@@ -80,31 +92,42 @@ static int64_t source_row(const krti_node *n, int64_t row)
     return source;
 }
 
+typedef struct pad_run {
+    const krti_node *n;
+    const float *from;
+    float *to, value;
+    size_t in_row, out_row, before;
+} pad_run;
+
+static void pad_task(void *arg, size_t r, size_t thread)
+{
+    const pad_run *a = arg;
+    const int64_t source = source_row(a->n, (int64_t)r);
+    float *row = a->to + r * a->out_row;
+
+    (void)thread;
+    if (source < 0 || a->in_row != a->out_row)
+        for (size_t i = 0; i < a->out_row; i++)
+            row[i] = a->value;
+    if (source >= 0)
+        memcpy(row + a->before, a->from + (size_t)source * a->in_row, a->in_row * sizeof *row);
+}
+
 static void run_pad(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const krti_node *n = s->node;
     const krt_shape x = n->in[0]->shape, y = n->out[0].shape;
-    const size_t in_row = (size_t)x.dim[x.rank - 1], out_row = (size_t)y.dim[y.rank - 1];
-    const size_t before = (size_t)n->attrs.pad.before[x.rank - 1];
-    const int64_t rows = (int64_t)(krti_size(y) / out_row);
-    const float value = (float)n->attrs.pad.value;
-    const int threads = krti_share(s, (double)krti_size(y));
-    const float *from = ptr[s->in[0]];
-    float *to = ptr[s->out[0]];
+    pad_run r = {.n = n,
+                 .from = ptr[s->in[0]],
+                 .to = ptr[s->out[0]],
+                 .value = (float)n->attrs.pad.value,
+                 .in_row = (size_t)x.dim[x.rank - 1],
+                 .out_row = (size_t)y.dim[y.rank - 1],
+                 .before = (size_t)n->attrs.pad.before[x.rank - 1]};
 
     (void)scratch;
     (void)run_state;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++) {
-        const int64_t source = source_row(n, r);
-        float *row = to + (size_t)r * out_row;
-
-        if (source < 0 || in_row != out_row)
-            for (size_t i = 0; i < out_row; i++)
-                row[i] = value;
-        if (source >= 0)
-            memcpy(row + before, from + (size_t)source * in_row, in_row * sizeof *row);
-    }
+    krti_share_tasks(krti_share(s, (double)krti_size(y)), krti_size(y) / r.out_row, pad_task, &r);
 }
 
 const krti_kernel krti_native_pad = {
@@ -177,32 +200,42 @@ static void transpose_plane(const transposition *t, uint32_t *y, const uint32_t 
                     y[r * columns + c] = x[r * by_row + c * by_column];
 }
 
+typedef struct transpose_run {
+    transposition t;
+    const uint32_t *x;
+    uint32_t *y;
+    size_t plane; /* elements a task */
+    int inner;    /* axes a task */
+} transpose_run;
+
+static void transpose_task(void *arg, size_t i, size_t thread)
+{
+    const transpose_run *r = arg;
+    const transposition *t = &r->t;
+    const uint32_t *from = r->x + offset_of(t, t->rank - r->inner, i);
+    uint32_t *y = r->y + i * r->plane;
+
+    (void)thread;
+    if (r->inner == 2)
+        transpose_plane(t, y, from);
+    else if (t->from[t->rank - 1] == 1)
+        memcpy(y, from, r->plane * sizeof *y);
+    else
+        for (size_t j = 0; j < r->plane; j++)
+            y[j] = from[j * t->from[t->rank - 1]];
+}
+
 static void run_transpose(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
-    const transposition t = describe(s->node);
+    transpose_run r = {.t = describe(s->node), .x = ptr[s->in[0]], .y = ptr[s->out[0]]};
     const size_t size = krti_size(s->node->out[0].shape);
-    const int threads = krti_share(s, 4.0 * (double)size);
-    const uint32_t *x = ptr[s->in[0]];
-    uint32_t *y = ptr[s->out[0]];
-    const int inner = t.rank >= 2 && t.from[t.rank - 1] != 1 ? 2 : 1;
-    size_t plane = t.dim[t.rank - 1];
+    const int last = r.t.rank - 1;
 
     (void)scratch;
     (void)run_state;
-    if (inner == 2)
-        plane *= t.dim[t.rank - 2];
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (size_t i = 0; i < size / plane; i++) {
-        const uint32_t *from = x + offset_of(&t, t.rank - inner, i);
-
-        if (inner == 2)
-            transpose_plane(&t, y + i * plane, from);
-        else if (t.from[t.rank - 1] == 1)
-            memcpy(y + i * plane, from, plane * sizeof *y);
-        else
-            for (size_t j = 0; j < plane; j++)
-                y[i * plane + j] = from[j * t.from[t.rank - 1]];
-    }
+    r.inner = last >= 1 && r.t.from[last] != 1 ? 2 : 1;
+    r.plane = r.inner == 2 ? r.t.dim[last] * r.t.dim[last - 1] : r.t.dim[last];
+    krti_share_tasks(krti_share(s, 4.0 * (double)size), size / r.plane, transpose_task, &r);
 }
 
 const krti_kernel krti_native_transpose = {.name = "native_transpose",

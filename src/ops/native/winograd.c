@@ -68,27 +68,39 @@ static size_t rounded(size_t n, int vector)
     return (n + (size_t)vector - 1) / (size_t)vector * (size_t)vector;
 }
 
+typedef struct filling {
+    const form *f;
+    const float *g;
+    float *y;
+} filling;
+
+static void fill_channel(void *arg, size_t i, size_t thread)
+{
+    const filling *a = arg;
+    const form *f = a->f;
+    const size_t wide = rounded(f->out_c, f->vector), panel = (size_t)f->panel;
+
+    (void)thread;
+    for (size_t o = 0; o < wide; o++) {
+        const size_t first = o / panel * panel;
+        const size_t columns = wide - first < panel ? wide - first : panel;
+        float u[POINTS] = {0};
+
+        if (o < f->out_c)
+            transform(u, a->g + i * f->out_c + o, f->in_c * f->out_c);
+        for (size_t p = 0; p < POINTS; p++)
+            a->y[p * wide * f->in_c + first * f->in_c + i * columns + (o - first)] = u[p];
+    }
+}
+
 /* (3, 3, in, out) to (point, panel, in, columns). */
 static void fill(void *dst, const void *src, void *user)
 {
     const form *f = user;
-    const size_t wide = rounded(f->out_c, f->vector), panel = (size_t)f->panel;
-    const float *g = src;
-    float *y = dst;
+    filling a = {f, src, dst};
 
-#pragma omp parallel for schedule(static) if (f->in_c * f->out_c > 16384)
-    for (size_t i = 0; i < f->in_c; i++) {
-        for (size_t o = 0; o < wide; o++) {
-            const size_t first = o / panel * panel;
-            const size_t columns = wide - first < panel ? wide - first : panel;
-            float u[POINTS] = {0};
-
-            if (o < f->out_c)
-                transform(u, g + i * f->out_c + o, f->in_c * f->out_c);
-            for (size_t p = 0; p < POINTS; p++)
-                y[p * wide * f->in_c + first * f->in_c + i * columns + (o - first)] = u[p];
-        }
-    }
+    krti_share_tasks(f->in_c * f->out_c > 16384 ? krti_num_processors() : 1, f->in_c, fill_channel,
+                     &a);
 }
 
 static krt_status pack(krti_build *b, krti_step *s, const winograd_state *st, const void **out)
@@ -151,28 +163,36 @@ static krt_status prepare(krti_build *b, krti_step *s)
     return status;
 }
 
+typedef struct winograd_run {
+    const winograd_state *st;
+    krti_conv_job c;
+    float *scratch;
+} winograd_run;
+
+static void task(void *arg, size_t number, size_t thread)
+{
+    const winograd_run *r = arg;
+    const winograd_state *st = r->st;
+    const int i = (int)number;
+    const int group = i % st->panel_groups, block = i / st->panel_groups % st->blocks;
+
+    st->isa->winograd(&r->c, i / st->panel_groups / st->blocks, block * st->block,
+                      krti_smaller((block + 1) * st->block, st->tiles), group * st->panel_group,
+                      krti_smaller((group + 1) * st->panel_group, st->panels),
+                      r->scratch + thread * st->scratch_floats);
+}
+
 static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const winograd_state *st = s->state;
-    const int threads = s->threads;
-    const int tasks = st->images * st->blocks * st->panel_groups;
-    krti_conv_job c = st->c;
+    winograd_run r = {st, st->c, scratch};
 
     (void)run_state;
-    (void)threads; /* where there is no OpenMP */
-    c.x = krti_input_ptr(s, ptr, 0);
-    c.y = ptr[s->out[0]];
-    c.bias = krti_input_ptr(s, ptr, 2);
-    c.residual = krti_input_ptr(s, ptr, 3);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-    for (int i = 0; i < tasks; i++) {
-        const int group = i % st->panel_groups, block = i / st->panel_groups % st->blocks;
-
-        st->isa->winograd(&c, i / st->panel_groups / st->blocks, block * st->block,
-                          krti_smaller((block + 1) * st->block, st->tiles), group * st->panel_group,
-                          krti_smaller((group + 1) * st->panel_group, st->panels),
-                          (float *)scratch + krti_thread_number() * st->scratch_floats);
-    }
+    r.c.x = krti_input_ptr(s, ptr, 0);
+    r.c.y = ptr[s->out[0]];
+    r.c.bias = krti_input_ptr(s, ptr, 2);
+    r.c.residual = krti_input_ptr(s, ptr, 3);
+    krti_share_tasks(s->threads, (size_t)(st->images * st->blocks * st->panel_groups), task, &r);
 }
 
 const krti_kernel krti_native_winograd = {
