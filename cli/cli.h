@@ -63,7 +63,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cmd_info, cmd_summary, cmd_config, cmd_weights, cmd_predict, cmd_describe,
-    cmd_help;
+    cmd_verify, cmd_help;
 
 /* Fills c and *options (malloc'ed, starts as the command's defaults; opt_free() it) from the words
  * after the command's name. On misuse prints the line that helps and returns CLI_MISUSED. */
@@ -121,9 +121,14 @@ void json_key(json *j, const char *key);
 void json_text(json *j, const char *text); /* NULL: null */
 void json_int(json *j, long long value);   /* KRT_NONE: null */
 void json_bool(json *j, bool value);
+void json_number(json *j, double value);   /* NaN and infinities: null */
 void json_shape(json *j, krt_shape shape); /* rank -1: null */
 void json_end(json *j);
 /* The values as nested lists. NaN and infinities, which JSON lacks, are null. */
 krt_status json_tensor(json *j, const krt_tensor *t);
+
+/* Prints the findings about a file, or `good` when there is no problem, and the summary. Returns
+ * the status: CLI_FAILED with the line on stderr when there is a problem. */
+int show_findings(const cli *c, const char *file, const char *good, const krt_findings *found);
 
 #endif

@@ -221,6 +221,29 @@ void json_int(json *j, long long value)
         fprintf(j->f, "%lld", value);
 }
 
+/* The shortest text that reads back as the same number, or null. */
+static void write_real(FILE *f, double value, bool is_float32)
+{
+    char text[40];
+
+    if (!isfinite(value)) {
+        fputs("null", f);
+        return;
+    }
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (is_float32 ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value)
+            break;
+    }
+    fputs(text, f);
+}
+
+void json_number(json *j, double value)
+{
+    separate(j);
+    write_real(j->f, value, false);
+}
+
 void json_bool(json *j, bool value)
 {
     separate(j);
@@ -249,23 +272,6 @@ void json_end(json *j)
 }
 
 /* --- arrays as JSON -------------------------------------------------------------------------- */
-
-/* The shortest text that reads back as the same number, or null. */
-static void write_real(FILE *f, double value, bool is_float32)
-{
-    char text[40];
-
-    if (!isfinite(value)) {
-        fputs("null", f);
-        return;
-    }
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (is_float32 ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value)
-            break;
-    }
-    fputs(text, f);
-}
 
 static void write_element(FILE *f, krt_dtype dtype, const void *data, int64_t i)
 {

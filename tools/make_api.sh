@@ -75,6 +75,7 @@ page base base.h $headers/base.h
 page tensor tensor.h $headers/tensor.h
 page models models.h $headers/models.h
 page saving saving.h $headers/saving.h
+page inspect inspect.h $headers/inspect.h
 page sys_layer_class sys/layer_class.h $headers/sys/layer_class.h
 page sys_op sys/op.h $headers/sys/op.h
 page train train.h $headers/train.h $headers/training/optimizers.h $headers/training/schedules.h

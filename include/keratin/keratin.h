@@ -1,11 +1,12 @@
 /**
  * @file keratin.h
- * Everything: contexts, tensors, layers, models, loading and predicting.
+ * Everything: contexts, tensors, layers, models, loading, predicting and inspecting.
  */
 #ifndef KERATIN_KERATIN_H
 #define KERATIN_KERATIN_H
 
 #include "base.h"
+#include "inspect.h"
 #include "layers.h"
 #include "models.h"
 #include "saving.h"

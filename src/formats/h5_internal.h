@@ -9,6 +9,7 @@
  * h5_dataset.c   layouts, describing and reading
  * h5_chunk.c     placing chunks; h5_index.c finds them; h5_filter.c undoes the filters
  * h5_attribute.c attributes
+ * h5_survey.c    listing what can still be found in a damaged file
  *
  * Every byte read goes through a span or a cursor. A span is a range that was checked against the
  * end of the file; a cursor walks a span, and once it was asked for more than there is it gives
@@ -32,6 +33,8 @@ struct krti_h5 {
     krti_bytes *bytes;
     const unsigned char *data; /* address 0: the superblock's place, after any user block */
     uint64_t size;             /* the end-of-file address; no address reaches it */
+    bool may_be_cut;           /* the file may be shorter than it says; size is then what is left */
+    uint64_t whole;            /* bytes the file says it has */
     uint64_t user_block;       /* bytes before data */
     uint64_t root;
     unsigned offset_size, length_size;

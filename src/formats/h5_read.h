@@ -59,6 +59,9 @@ bool krti_h5_detect(const krti_bytes *bytes);
 /* Opens; keeps a use of `bytes`. Fails: E_FORMAT, E_CORRUPT ("file is cut short: 98304 of
  * 102853048 bytes"), E_UNSUPPORTED, E_NOMEM. */
 krt_status krti_h5_open(krt_ctx *k, krti_h5 **out, krti_bytes *bytes);
+/* The same, and also opens what is left of a file that was cut short: what lay behind the cut fails
+ * as damaged. `*whole` is the size the file should have. */
+krt_status krti_h5_open_cut(krt_ctx *k, krti_h5 **out, krti_bytes *bytes, uint64_t *whole);
 void krti_h5_close(krti_h5 *f); /* NULL allowed */
 krti_h5_object krti_h5_root(const krti_h5 *f);
 
@@ -84,6 +87,19 @@ krt_status krti_h5_each(krti_h5 *f, krti_h5_object group, krti_h5_each_fn each, 
 typedef krt_status (*krti_h5_walk_fn)(void *user, const char *path, krti_h5_object object,
                                       krti_h5_kind kind);
 krt_status krti_h5_walk(krti_h5 *f, krti_h5_object from, krti_h5_walk_fn each, void *user);
+
+/* Calls `each` for everything below the root that can be found, however damaged or unsafe: a group
+ * before its children, a group that is linked again without them. `*num_lost` counts the groups
+ * whose children cannot all be listed. Fails: what `each` returns, and E_NOMEM. */
+typedef struct krti_h5_item {
+    const char *path;
+    krti_h5_object object;
+    krti_h5_kind kind; /* KRTI_H5_OTHER: a link that is not hard, or a header that cannot be read */
+    bool is_hard_link;
+    krt_status status; /* of reading its header; the sentence is the context's */
+} krti_h5_item;
+typedef krt_status (*krti_h5_survey_fn)(void *user, const krti_h5_item *item);
+krt_status krti_h5_survey(krti_h5 *f, krti_h5_survey_fn each, void *user, size_t *num_lost);
 
 /* Describes a dataset without reading it. Refuses external storage and virtual datasets
  * (E_UNSAFE, Keras's words: "Not allowed: H5 file with external Dataset", "... virtual Dataset")

@@ -182,10 +182,11 @@ static krt_status check_end(krti_h5 *f, uint64_t base, uint64_t end)
                             base, end);
     f->size = end - base;
     const uint64_t there = f->bytes->size - f->user_block;
-    if (f->size > there)
-        return krti_h5_fail(
-            f, KRT_E_CORRUPT, "file is cut short: %zu of %" PRIu64 " bytes", f->bytes->size,
-            f->size > UINT64_MAX - f->user_block ? f->size : f->size + f->user_block);
+    f->whole = f->size > UINT64_MAX - f->user_block ? f->size : f->size + f->user_block;
+    if (f->size > there && !f->may_be_cut)
+        return krti_h5_fail(f, KRT_E_CORRUPT, "file is cut short: %zu of %" PRIu64 " bytes",
+                            f->bytes->size, f->whole);
+    f->size = f->size < there ? f->size : there;
     return KRT_OK;
 }
 
@@ -277,7 +278,7 @@ static krt_status read_super(krti_h5 *f)
                         version);
 }
 
-krt_status krti_h5_open(krt_ctx *k, krti_h5 **out, krti_bytes *bytes)
+static krt_status open_file(krt_ctx *k, krti_h5 **out, krti_bytes *bytes, bool may_be_cut)
 {
     krt_status st = KRT_E_NOMEM;
     krti_h5 *f = krti_alloc(k, sizeof *f);
@@ -286,6 +287,7 @@ krt_status krti_h5_open(krt_ctx *k, krti_h5 **out, krti_bytes *bytes)
     if (f == NULL)
         return st;
     f->k = k;
+    f->may_be_cut = may_be_cut;
     f->bytes = krti_bytes_use(bytes);
     if (!find_signature(bytes, &f->user_block)) {
         st = krti_h5_fail(f, KRT_E_FORMAT,
@@ -298,6 +300,19 @@ krt_status krti_h5_open(krt_ctx *k, krti_h5 **out, krti_bytes *bytes)
     f = NULL;
 done:
     krti_h5_close(f);
+    return st;
+}
+
+krt_status krti_h5_open(krt_ctx *k, krti_h5 **out, krti_bytes *bytes)
+{
+    return open_file(k, out, bytes, false);
+}
+
+krt_status krti_h5_open_cut(krt_ctx *k, krti_h5 **out, krti_bytes *bytes, uint64_t *whole)
+{
+    const krt_status st = open_file(k, out, bytes, true);
+
+    *whole = st == KRT_OK ? (*out)->whole : 0;
     return st;
 }
 

@@ -83,24 +83,37 @@ krt_status krti_set_note_add(krti_arena *a, krti_conf *note, const char *shard, 
 
 /* ------------------------------------------------------------------------------- reading */
 
-bool krti_note_parse(krt_ctx *k, krti_note *out, const char *text, size_t length)
+static void take_note(krti_note *out, const krti_conf *c)
 {
+    const char *print = krti_conf_get_text(c, "print");
+    const int64_t num = krti_conf_get_int(c, "arrays", -1);
+
+    if (num < 0 || print == NULL || strlen(print) >= sizeof out->print)
+        return;
+    out->num_arrays = (size_t)num;
+    memcpy(out->print, print, strlen(print) + 1);
+}
+
+krt_status krti_note_read(krti_h5 *h5, krt_ctx *k, krti_note *out)
+{
+    enum { LONGEST = 4096 };
     krti_arena arena = KRTI_ARENA_INIT(k);
     const krti_conf *c = NULL;
-    bool is_ours = false;
+    char *text = NULL;
+    size_t length = 0;
+    bool found = false;
+    krt_status st =
+        krti_h5_attribute_text(h5, krti_h5_root(h5), KRTI_NOTE_NAME, &text, &length, &found);
 
     *out = (krti_note){0};
-    if (length <= 4096 && krti_json_parse(&arena, &c, text, length) == KRT_OK) {
-        const char *print = krti_conf_get_text(c, "print");
-        const int64_t num = krti_conf_get_int(c, "arrays", -1);
-
-        is_ours = num >= 0 && print != NULL && strlen(print) < sizeof out->print;
-        out->num_arrays = is_ours ? (size_t)num : 0;
-        if (is_ours)
-            memcpy(out->print, print, strlen(print) + 1);
-    }
+    if (st == KRT_E_FORMAT || st == KRT_E_UNSUPPORTED) /* no text: somebody else's attribute */
+        st = KRT_OK;
+    if (st == KRT_OK && found && length <= LONGEST &&
+        krti_json_parse(&arena, &c, text, length) == KRT_OK)
+        take_note(out, c);
+    krti_free(k, text);
     krti_arena_free(&arena);
-    return is_ours;
+    return st;
 }
 
 const char *krti_set_note_find(const krti_conf *map_file, const char *shard)

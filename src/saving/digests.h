@@ -12,6 +12,7 @@
 #include "base/conf.h"
 #include "base/digest.h"
 #include "base/str.h"
+#include "formats/h5_read.h"
 
 /* The attribute on a dataset; a text of fixed length. */
 #define KRTI_DIGEST_ATTRIBUTE "keratin_digest"
@@ -54,8 +55,8 @@ typedef struct krti_note {
     char print[KRTI_DIGEST_TEXT]; /* "": the note says none */
 } krti_note;
 
-/* Parses a note. False when it is none of ours: it is then ignored, as Keras does. */
-bool krti_note_parse(krt_ctx *k, krti_note *out, const char *text, size_t length);
+/* Reads the note at the root of a file. No note, or one that is not ours, is an empty one. */
+krt_status krti_note_read(krti_h5 *h5, krt_ctx *k, krti_note *out);
 /* The print that the map of a set gives for a shard; NULL when it gives none. */
 const char *krti_set_note_find(const krti_conf *map_file, const char *shard);
 

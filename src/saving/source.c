@@ -1,6 +1,9 @@
 /* Opening: from bytes to a kind, an architecture and the place of the weights. See source.h. */
 #include "saving/source.h"
 
+#include "saving/cut.h"
+#include "saving/digests.h"
+
 #include "formats/json.h"
 #include "formats/zip.h"
 
@@ -404,7 +407,7 @@ done:
 static krt_status open_hdf5(krti_source *f)
 {
     krti_h5 *h5 = NULL;
-    krt_status st = krti_h5_open(f->k, &h5, f->bytes);
+    krt_status st = krti_h5_open_counted(f->k, &h5, f->bytes);
 
     if (st == KRT_OK)
         st = open_hdf5_with(f, h5);
@@ -435,6 +438,7 @@ static krt_status open_json(krti_source *f)
     if (krti_conf_get(c, "weight_map") != NULL) {
         f->kind = KRT_FILE_WEIGHTS_JSON;
         f->shards = krti_conf_get(c, "weight_map");
+        f->map_file = c;
         f->generation = 3;
         f->has_weights = true;
         return KRT_OK;
@@ -573,7 +577,29 @@ done:
     return krti_fail_in_object(f->k, st, WEIGHTS_MEMBER);
 }
 
-static krt_status list_shards(krti_source *f)
+/* A shard of another save than the map is noticed where both say which save they are of. */
+static krt_status check_prints(const krti_source *f)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < f->store->num_files; i++) {
+        const krti_store_file *file = &f->store->files[i];
+        const char *expected = krti_set_note_find(f->map_file, file->name);
+        krti_note note;
+
+        if (expected == NULL)
+            continue;
+        st = krti_note_read(file->h5, f->k, &note);
+        if (st == KRT_OK && strcmp(expected, note.print) != 0)
+            st = krti_fail(f->k, KRT_E_CORRUPT, file->name,
+                           "the shard is of another save than %s. See what fits with: keratin "
+                           "verify %s",
+                           f->name, f->name);
+    }
+    return st;
+}
+
+static krt_status list_shards(krti_source *f, bool check)
 {
     krti_str dir = KRTI_STR_INIT(f->k);
     krt_status st = KRT_OK;
@@ -586,6 +612,8 @@ static krt_status list_shards(krti_source *f)
         st = krti_sharded_weights_list(f->store, f->shards, dir.ptr);
     for (size_t i = 0; st == KRT_OK && i < f->store->num_files; i++)
         f->size_bytes += (int64_t)f->store->files[i].bytes->size;
+    if (st == KRT_OK && check)
+        st = check_prints(f);
     krti_str_free(&dir);
     return st;
 }
@@ -625,7 +653,7 @@ static krt_status no_weights(const krti_source *f)
                      f->name, f->name);
 }
 
-krt_status krti_source_list(krti_source *f, bool check_crc)
+krt_status krti_source_list(krti_source *f, bool check)
 {
     krt_status st = KRT_OK;
 
@@ -635,9 +663,9 @@ krt_status krti_source_list(krti_source *f, bool check_crc)
         TRY(no_weights(f));
     TRY(krti_store_new(f->k, &f->store));
     if (f->kind == KRT_FILE_KERAS_ARCHIVE)
-        TRY(list_archive(f, check_crc));
+        TRY(list_archive(f, check));
     else if (f->kind == KRT_FILE_WEIGHTS_JSON)
-        TRY(list_shards(f));
+        TRY(list_shards(f, check));
     else
         TRY(list_hdf5(f));
 

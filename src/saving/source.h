@@ -19,6 +19,7 @@ typedef struct krti_source {
     struct krti_zip *zip;      /* of an archive, else NULL */
     const krti_conf *config;   /* {"class_name", "config", ...}, NULL: the file has none */
     const krti_conf *shards;   /* the weight_map of sharded weights */
+    const krti_conf *map_file; /* the JSON it stands in */
     const char *weights_group; /* of a legacy file: "" or "model_weights" */
     size_t config_bytes;
     int64_t size_bytes; /* of all its files that are known without listing the weights */
@@ -32,9 +33,10 @@ krt_status krti_source_open(krt_ctx *k, krti_source **out, const char *filepath)
 krt_status krti_source_wrap(krt_ctx *k, krti_source **out, const void *data, size_t size);
 void krti_source_close(krti_source *f); /* NULL allowed */
 
-/* Lists the weights, into f->store, once. `check_crc`: an archive member's checksum is computed,
- * which reads all of it. Fails: E_FORMAT when the file has none; what the formats fail with. */
-krt_status krti_source_list(krti_source *f, bool check_crc);
+/* Lists the weights, into f->store, once. `check`: an archive member's checksum is computed, which
+ * reads all of it, and shards are held against their map. Fails: E_FORMAT when the file has none;
+ * what the formats fail with. */
+krt_status krti_source_list(krti_source *f, bool check);
 
 /* The failure of a file that is recognised and not read yet: Keras 0 and 1, checkpoints, SavedModel.
  * KRT_OK for all others. */

@@ -1,6 +1,8 @@
 /* Building the list of a file's weights, and reading one array of it. See store.h. */
 #include "saving/store.h"
 
+#include "saving/cut.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 
@@ -63,7 +65,7 @@ krt_status krti_store_add_file(krti_store *s, krti_bytes *bytes, const char *nam
     if (name != NULL && (copy = krti_arena_strdup(&s->arena, name)) == NULL)
         return KRT_E_NOMEM;
     TRY(krti_grow(s->k, &s->files, &s->files_capacity, s->num_files + 1, sizeof *s->files));
-    TRY(krti_h5_open(s->k, &h5, bytes));
+    TRY(krti_h5_open_counted(s->k, &h5, bytes));
     *index = s->num_files;
     s->files[s->num_files++] = (krti_store_file){copy, krti_bytes_use(bytes), h5};
     s->budget += (uint64_t)bytes->size * BUDGET_TIMES;
