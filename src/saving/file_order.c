@@ -3,7 +3,7 @@
  * config's list of layers; else paths, with the numbers in them as numbers. */
 #include "saving/file_order.h"
 
-#include "saving/saving_lib.h"
+#include "saving/walk.h"
 
 #include <stdlib.h>
 
@@ -69,8 +69,7 @@ static krt_status rank_layer(ranking *r, const krti_conf *entry, const char *pat
     krti_str group = KRTI_STR_INIT(r->k), below = KRTI_STR_INIT(r->k);
     krt_status st = KRT_OK;
 
-    TRY(krti_saving_lib_group(&group, krti_conf_get_text(entry, "class_name"),
-                              is_functional(entry)));
+    TRY(krti_walk_group(&group, krti_conf_get_text(entry, "class_name"), is_functional(entry)));
     const uintptr_t count = (uintptr_t)krti_map_get(counts, krti_str_text(&group));
     TRY(krti_map_set(counts, krti_str_text(&group), (void *)(count + 1)));
     TRY(krti_str_addf(&below, "%slayers/%s", path, krti_str_text(&group)));

@@ -9,8 +9,4 @@
  * 2.15 numbered what was left. */
 krt_status krti_saving_lib_match(krti_match *m, bool counts_visited);
 
-/* The group of a class in a container: snake case of Python's class name, which for one class is
- * not the name in configs. `is_functional`: Keras 2's Model is what Keras 3 calls Functional. */
-krt_status krti_saving_lib_group(krti_str *s, const char *class_name, bool is_functional);
-
 #endif
