@@ -8,7 +8,8 @@
 
 typedef struct rewriter {
     krti_graph *g;
-    int *uses; /* by node id * KRTI_MAX_OUT + output index; nodes made later are not in it */
+    int *uses;  /* by node id * KRTI_MAX_OUT + output index; nodes made later are not in it */
+    bool *live; /* by node id: something wanted depends on it */
     size_t num_nodes;
 } rewriter;
 
@@ -24,6 +25,26 @@ static int *uses_of(rewriter *r, const krt_value *v)
     return &r->uses[v->node->id * KRTI_MAX_OUT + v->index];
 }
 
+static void want(rewriter *r, const krt_value *v)
+{
+    ++*uses_of(r, v);
+    r->live[v->node->id] = true;
+}
+
+/* What is known before the run: the graph now says which variables a run writes. */
+static void find_static(krti_graph *g)
+{
+    for (size_t i = 0; i < g->num_nodes; i++) {
+        krti_node *n = g->nodes[i];
+
+        n->is_static = n->op != &krti_op_input && n->num_out == 1;
+        if (n->op == &krti_op_variable)
+            n->is_static = !n->is_state && !g->variables_change;
+        for (int j = 0; j < n->num_in; j++)
+            n->is_static = n->is_static && (n->in[j] == NULL || n->in[j]->node->is_static);
+    }
+}
+
 static krt_status count_uses(rewriter *r)
 {
     krti_graph *g = r->g;
@@ -32,12 +53,17 @@ static krt_status count_uses(rewriter *r)
     r->uses = krti_array(g->k, (g->num_nodes + 1) * KRTI_MAX_OUT, sizeof *r->uses);
     if (r->uses == NULL)
         return KRT_E_NOMEM;
-    for (size_t i = 0; i < g->num_nodes; i++)
-        for (int j = 0; j < g->nodes[i]->num_in; j++)
-            if (g->nodes[i]->in[j] != NULL)
-                ++*uses_of(r, g->nodes[i]->in[j]);
+    r->live = krti_array(g->k, g->num_nodes + 1, sizeof *r->live);
+    if (r->live == NULL)
+        return KRT_E_NOMEM;
     for (size_t i = 0; i < g->num_outputs; i++)
-        ++*uses_of(r, g->outputs[i]);
+        want(r, g->outputs[i]);
+    for (size_t i = 0; i < g->num_updates; i++)
+        want(r, g->updates[i].value);
+    for (size_t i = g->num_nodes; i-- > 0;) /* inputs come before users */
+        for (int j = 0; r->live[i] && j < g->nodes[i]->num_in; j++)
+            if (g->nodes[i]->in[j] != NULL)
+                want(r, g->nodes[i]->in[j]);
     return KRT_OK;
 }
 
@@ -424,7 +450,7 @@ static const rule rules[] = {
     {&krti_op_batch_norm, fold_batch_norm},  {&krti_op_add, fuse_sum},
     {&krti_op_subtract, fuse_affine},        {&krti_op_multiply, fuse_affine},
     {&krti_op_divide, fuse_affine},          {&krti_op_affine, fuse_rescaling},
-    {&krti_op_max_pool, merge_pool_padding},
+    {&krti_op_max_pool, merge_pool_padding}, {&krti_op_stop_gradient, drop_identity},
 };
 
 static krt_status apply_rules(rewriter *r, krti_node *n)
@@ -444,15 +470,21 @@ static krt_status apply_rules(rewriter *r, krti_node *n)
 krt_status krti_rewrite(krti_graph *g)
 {
     rewriter r = {.g = g};
-    krt_status st = count_uses(&r);
+    krt_status st = KRT_OK;
 
+    find_static(g);
+    st = count_uses(&r);
     for (size_t i = 0; st == KRT_OK && i < r.num_nodes; i++)
-        st = apply_rules(&r, g->nodes[i]);
+        if (r.live[i])
+            st = apply_rules(&r, g->nodes[i]);
     for (size_t i = 0; i < g->num_nodes; i++)
         for (int j = 0; j < g->nodes[i]->num_in; j++)
             g->nodes[i]->in[j] = krti_resolve(g->nodes[i]->in[j]);
     for (size_t i = 0; i < g->num_outputs; i++)
         g->outputs[i] = krti_resolve(g->outputs[i]);
+    for (size_t i = 0; i < g->num_updates; i++)
+        g->updates[i].value = krti_resolve(g->updates[i].value);
     krti_free(g->k, r.uses);
+    krti_free(g->k, r.live);
     return st;
 }

@@ -21,6 +21,9 @@ void krti_graph_free(krti_graph *g)
     krti_free(g->k, g->nodes);
     krti_free(g->k, g->inputs);
     krti_free(g->k, g->outputs);
+    krti_free(g->k, g->variables);
+    krti_free(g->k, g->updates);
+    krti_free(g->k, g->losses);
     krti_free(g->k, g);
 }
 
@@ -55,6 +58,13 @@ krt_status krti_graph_add_output(krti_graph *g, krt_value *v)
     if (v == NULL)
         return g->status;
     return append(g, &g->outputs, &g->num_outputs, &g->outputs_capacity, v);
+}
+
+krt_status krti_add_loss(krti_graph *g, krt_value *loss)
+{
+    if (loss == NULL)
+        return g->status;
+    return append(g, &g->losses, &g->num_losses, &g->losses_capacity, loss);
 }
 
 static krti_node *node_new(krti_graph *g, const krti_op *op, int num_in)
@@ -135,6 +145,7 @@ krti_node *krti_graph_add(krti_graph *g, const krti_op *op, krt_value *const *in
             g->status = g->k->error.status;
         return NULL;
     }
+    n->is_static = n->is_static && n->num_out == 1; /* static.c evaluates one result */
     for (int i = 0; i < n->num_out && op->infer != NULL; i++)
         if (shape_check(g, n->out[i].shape) != KRT_OK)
             return NULL;
@@ -222,9 +233,15 @@ krt_value *krti_variable(krti_graph *g, const krt_tensor *tensor)
 {
     if (tensor == NULL)
         return NULL;
+    for (size_t i = g->num_variables; i-- > 0;)
+        if (g->variables[i]->node->attrs.tensor == tensor)
+            return g->status == KRT_OK ? g->variables[i] : NULL;
     krt_value *v = leaf(g, &krti_op_variable, tensor->dtype, tensor->shape);
-    if (v != NULL)
-        v->node->attrs.tensor = tensor;
+    if (v == NULL ||
+        append(g, &g->variables, &g->num_variables, &g->variables_capacity, v) != KRT_OK)
+        return NULL;
+    v->node->attrs.tensor = tensor;
+    v->node->is_static = !g->variables_change;
     return v;
 }
 

@@ -167,9 +167,15 @@ struct krti_node {
     krti_attrs attrs;
     krti_activation activation; /* fused behind; only on ops whose table entry allows it */
     bool is_static;    /* known before the run: a leaf but no input, or made of such alone */
+    bool is_state;     /* a variable that a run writes; never static */
     const char *scope; /* path of the layer that asked for it, for messages and profiles */
     void *constant;    /* krti_op_constant: the data, in the arena */
 };
+
+/* A variable and what it holds after a run. */
+typedef struct krti_update {
+    krt_value *variable, *value;
+} krti_update;
 
 struct krti_graph {
     krt_ctx *k;
@@ -180,8 +186,15 @@ struct krti_graph {
     size_t num_inputs, inputs_capacity;
     krt_value **outputs;
     size_t num_outputs, outputs_capacity;
-    const char *scope; /* current layer path; set by the tracer */
-    krt_status status; /* the first failure */
+    krt_value **variables; /* one a tensor */
+    size_t num_variables, variables_capacity;
+    krti_update *updates; /* in order of their first krti_assign() */
+    size_t num_updates, updates_capacity;
+    krt_value **losses; /* what layers add to the loss; see krti_add_loss() */
+    size_t num_losses, losses_capacity;
+    bool variables_change; /* between runs of one plan: none is static, nothing is packed */
+    const char *scope;     /* current layer path; set by the tracer */
+    krt_status status;     /* the first failure */
 };
 
 krt_status krti_graph_new(krt_ctx *k, krti_graph **out);
@@ -208,13 +221,25 @@ int krti_axis(krti_graph *g, int64_t axis, int rank);
 
 /* --- leaves (graph.c) ------------------------------------------------------------------------ */
 krt_value *krti_input(krti_graph *g, krt_dtype dtype, krt_shape shape);
-/* A model's weight: borrowed, identified by its tensor, so two uses are one value. */
+/* A model's weight: borrowed, identified by its tensor: one value a graph, however often asked. */
 krt_value *krti_variable(krti_graph *g, const krt_tensor *tensor);
 krt_value *krti_constant(krti_graph *g, krt_dtype dtype, krt_shape shape, const void *data);
 krt_value *krti_scalar(krti_graph *g, double value); /* float32, shape () */
 krt_value *krti_scalar_of(krti_graph *g, krt_dtype dtype, double value);
 /* A scalar of the same dtype as `like`. */
 krt_value *krti_scalar_like(krti_graph *g, const krt_value *like, double value);
+
+/* --- state (op_state.c) ---------------------------------------------------------------------- */
+/* After a run the variable holds `value`, of the same shape and dtype; until then everything reads
+ * what it held before. The last call for a variable counts. The plan writes into the tensor's own
+ * memory, in place where nothing reads the old value any more; the tensor must then be private to
+ * the process (krti_tensor_is_private()). Fails: E_INVALID. */
+krt_status krti_assign(krti_graph *g, krt_value *variable, krt_value *value);
+/* What the variable will hold: the value assigned so far, or itself. A layer called twice in a step
+ * goes on from there, as statements do in Keras. */
+krt_value *krti_current(krti_graph *g, krt_value *variable);
+/* A scalar to be added to the loss of a training or evaluation step. */
+krt_status krti_add_loss(krti_graph *g, krt_value *loss);
 
 /* --- elementwise (op_math.c) ----------------------------------------------------------------- */
 /* X(name): krti_<name>(g, x) and krti_op_<name>. */

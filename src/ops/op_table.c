@@ -40,6 +40,8 @@ const krti_op *const krti_ops[] = {
     &krti_op_log_softmax,
     &krti_op_resize,
     &krti_op_stop_gradient,
+    &krti_op_copy,
+    &krti_op_assign,
     &krti_op_softmax_crossentropy,
     &krti_op_sparse_softmax_crossentropy,
     &krti_op_batch_norm_train,

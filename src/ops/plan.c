@@ -26,53 +26,46 @@ static bool has_step(const krti_node *n)
     return !n->is_static && !(n->op->flags & (KRTI_OP_LEAF | KRTI_OP_VIEW));
 }
 
-/* ------------------------------------------------------------------------------- schedule */
+/* ------------------------------------------------------------------------------- updates */
 
-/* Depth first from the outputs with a stack of our own: a node follows its inputs. Nodes are
- * visited in order of creation where there is a choice, which keeps lifetimes short. */
-static krt_status visit(compiler *c, krti_node *root, unsigned char *state, krti_node **stack)
+/* One node an update: it copies the new value into the variable when all the rest is done, or finds
+ * it there already. A value that is only another variable's old one is set aside first. */
+static krt_status make_assignments(compiler *c)
 {
-    size_t top = 0;
+    krti_graph *g = c->g;
 
-    stack[top++] = root;
-    while (top > 0) {
-        krti_node *n = stack[top - 1];
-        krti_node *next = NULL;
+    for (size_t i = 0; i < g->num_updates; i++) {
+        krti_update *u = &g->updates[i];
 
-        state[n->id] = 1;
-        for (int i = 0; i < n->num_in && next == NULL; i++)
-            if (n->in[i] != NULL && !n->in[i]->node->is_static && state[n->in[i]->node->id] == 0)
-                next = n->in[i]->node;
-        if (next != NULL) {
-            stack[top++] = next;
-            continue;
-        }
-        top--;
-        if (state[n->id] == 1)
-            c->order[c->num_order++] = n;
-        state[n->id] = 2;
+        if (krti_behind_views(u->value)->node->is_state)
+            u->value = krti_graph_add1(g, &krti_op_copy, &u->value, 1, NULL);
+        if (u->value == NULL)
+            return g->status;
+    }
+    for (size_t i = 0; i < g->num_updates; i++) { /* the last nodes of all */
+        krt_value *in[] = {g->updates[i].value, g->updates[i].variable};
+
+        if (krti_graph_add(g, &krti_op_assign, in, 2, NULL) == NULL)
+            return g->status;
     }
     return KRT_OK;
 }
 
 static krt_status schedule(compiler *c)
 {
-    krt_ctx *k = c->build.k;
-    const size_t n = c->g->num_nodes + 1;
-    unsigned char *state = krti_array(k, n, 1);
-    krti_node **stack = krti_array(k, n, sizeof *stack);
-    krt_status st = KRT_OK;
+    krti_graph *g = c->g;
+    krt_status st = make_assignments(c);
 
-    c->order = krti_array(k, n, sizeof *c->order);
-    if (state == NULL || stack == NULL || c->order == NULL)
-        TRY(KRT_E_NOMEM);
-    for (size_t i = 0; i < c->g->num_outputs; i++)
-        if (!c->g->outputs[i]->node->is_static && state[c->g->outputs[i]->node->id] == 0)
-            TRY(visit(c, c->g->outputs[i]->node, state, stack));
-
-done:
-    krti_free(k, state);
-    krti_free(k, stack);
+    if (st != KRT_OK)
+        return st;
+    c->order = krti_array(c->build.k, g->num_nodes + 1, sizeof *c->order);
+    if (c->order == NULL)
+        return KRT_E_NOMEM;
+    st = krti_schedule(g, c->order, &c->num_order);
+    for (size_t i = g->num_nodes - g->num_updates; st == KRT_OK && i < g->num_nodes; i++) {
+        g->nodes[i]->is_static = false;
+        c->order[c->num_order++] = g->nodes[i];
+    }
     return st;
 }
 
@@ -170,12 +163,10 @@ static krt_status make_steps(compiler *c)
 
 /* ------------------------------------------------------------------------------- slots */
 
-/* What a view looks at in the end. */
-static const krt_value *root_of(const krt_value *v)
+/* An update names its variable without reading it. */
+static bool is_target(const krti_node *n, int i)
 {
-    while ((v->node->op->flags & KRTI_OP_VIEW) && !v->node->is_static)
-        v = v->node->in[0];
-    return v;
+    return n->op == &krti_op_assign && i == 1;
 }
 
 static krt_status find_last_uses(compiler *c)
@@ -187,10 +178,10 @@ static krt_status find_last_uses(compiler *c)
         return KRT_E_NOMEM;
     for (int i = 0; i < p->num_steps; i++)
         for (int j = 0; j < p->steps[i].num_in; j++)
-            if (p->steps[i].node->in[j] != NULL)
-                c->last_use[value_id(root_of(p->steps[i].node->in[j]))] = i;
+            if (p->steps[i].node->in[j] != NULL && !is_target(p->steps[i].node, j))
+                c->last_use[value_id(krti_behind_views(p->steps[i].node->in[j]))] = i;
     for (size_t i = 0; i < c->g->num_outputs; i++)
-        c->last_use[value_id(root_of(c->g->outputs[i]))] = p->num_steps;
+        c->last_use[value_id(krti_behind_views(c->g->outputs[i]))] = p->num_steps;
     return KRT_OK;
 }
 
@@ -235,11 +226,30 @@ static int alias_for(compiler *c, const krti_step *s, int step, size_t bytes)
         if (!(s->kernel->may_alias & (1u << i)) || s->in[i] < 0)
             continue;
         const krti_slot *slot = &c->p->slots[s->in[i]];
-        const krt_value *root = root_of(s->node->in[i]);
+        const krt_value *root = krti_behind_views(s->node->in[i]);
 
         if (slot->kind == KRTI_SLOT_ARENA && slot->size_bytes == bytes && slot->last == step &&
             c->last_use[value_id(root)] == step)
             return s->in[i];
+    }
+    return KRTI_NO_SLOT;
+}
+
+/* The variable that the result of this step is the new value of, when its memory is free by then:
+ * whoever reads the old value has done so, or is this step and may write over it. */
+static int state_for(const compiler *c, const krti_step *s, int step)
+{
+    for (size_t i = 0; i < c->g->num_updates; i++) {
+        const krti_update *u = &c->g->updates[i];
+        const int slot = c->p->slot_of[value_id(u->variable)];
+        const int last = c->last_use[value_id(u->variable)];
+        bool is_free = krti_behind_views(u->value) == &s->node->out[0] && last <= step &&
+                       s->node->op != &krti_op_assign;
+
+        for (int j = 0; is_free && j < s->num_in; j++)
+            is_free = s->in[j] != slot || (j < 32 && (s->kernel->may_alias & (1u << j)) != 0);
+        if (is_free)
+            return slot;
     }
     return KRTI_NO_SLOT;
 }
@@ -255,6 +265,13 @@ static krt_status output_slot(compiler *c, krti_step *s, int step, int i)
     int last = c->last_use[value_id(v)];
     if (last < step)
         last = step; /* an output of several that nobody reads */
+    s->out[i] = i == 0 ? state_for(c, s, step) : KRTI_NO_SLOT;
+    if (s->node->op == &krti_op_assign)
+        s->out[i] = c->p->slot_of[value_id(s->node->in[1])];
+    if (s->out[i] != KRTI_NO_SLOT) {
+        c->p->slot_of[value_id(v)] = s->out[i];
+        return KRT_OK;
+    }
     s->out[i] = i == 0 ? alias_for(c, s, step, bytes) : KRTI_NO_SLOT;
     if (s->out[i] == KRTI_NO_SLOT) {
         st = new_slot(c, KRTI_SLOT_ARENA, &s->out[i]);
@@ -301,6 +318,27 @@ static krt_status assign_inputs(compiler *c)
     return st;
 }
 
+static krt_status assign_states(compiler *c)
+{
+    krti_plan *p = c->p;
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < c->g->num_variables; i++) {
+        const krt_value *v = c->g->variables[i];
+        int slot = 0;
+
+        if (v->node->is_static)
+            continue;
+        st = new_slot(c, KRTI_SLOT_STATE, &slot);
+        if (st != KRT_OK)
+            break;
+        p->slots[slot].state = v->node->attrs.tensor;
+        p->slots[slot].is_written = v->node->is_state;
+        p->slot_of[value_id(v)] = slot;
+    }
+    return st;
+}
+
 static krt_status assign_slots(compiler *c)
 {
     krti_plan *p = c->p;
@@ -314,6 +352,7 @@ static krt_status assign_slots(compiler *c)
         p->slot_of[i] = KRTI_NO_SLOT;
     TRY(find_last_uses(c));
     TRY(assign_inputs(c));
+    TRY(assign_states(c));
     for (int i = 0; i < c->num_order; i++) {
         krti_node *n = c->order[i];
 

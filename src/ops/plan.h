@@ -4,11 +4,13 @@
  *                              activation fused, padding merged
  *   krti_fuse_expansions()     pairs of convolutions that one kernel computes
  *                   fuse_expand.c
+ *   krti_schedule() schedule.c the order of nodes
  *   krti_compile()  plan.c     kernels picked and prepared (static.c evaluates and packs weights),
  *                   memory.c   one arena from lifetimes
  *   krti_exec       run.c      a loop over steps
  *
- * A plan is immutable and shared; each run has an krti_exec of its own. */
+ * A plan is immutable and shared; each run has an krti_exec of its own. A plan with updates (a step
+ * of training) writes the variables' own memory, so one run of it goes at a time. */
 #ifndef KRTI_OPS_PLAN_H
 #define KRTI_OPS_PLAN_H
 
@@ -24,7 +26,8 @@ size_t krti_packs_bytes(const krti_packs *p);
 typedef enum krti_slot_kind {
     KRTI_SLOT_ARENA = 0,
     KRTI_SLOT_STATIC,
-    KRTI_SLOT_INPUT
+    KRTI_SLOT_INPUT,
+    KRTI_SLOT_STATE
 } krti_slot_kind;
 
 /* Where a value's bytes are. Views share the slot of what they view. */
@@ -32,6 +35,8 @@ typedef struct krti_slot {
     krti_slot_kind kind;
     size_t size_bytes, offset; /* arena */
     const void *data;          /* static */
+    const krt_tensor *state;   /* the variable that is read, or read and written */
+    bool is_written;           /* by this plan */
     int input;                 /* which */
     int first, last;           /* steps between which it is alive */
 } krti_slot;
@@ -48,8 +53,14 @@ typedef struct krti_plan {
     int threads;
 } krti_plan;
 
-/* Rewrites for inference, in place. `keep_variables`: do not fold what training would change. */
+/* Rewrites in place. What training changes (an update, or variables_change) is no constant: nothing
+ * made of it is folded or packed, so a training step's BatchNormalization stays one. */
 krt_status krti_rewrite(krti_graph *g);
+
+/* schedule.c: the nodes to run, inputs before users; `order` has room for every node. */
+krt_status krti_schedule(krti_graph *g, krti_node **order, int *num_order);
+/* What a view looks at in the end. */
+const krt_value *krti_behind_views(const krt_value *v);
 
 /* Makes one node of a pointwise convolution and the depthwise convolution that alone reads it,
  * where `has_kernel` says that one is computed fast. `order` is the schedule: nodes that compute

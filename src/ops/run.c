@@ -15,6 +15,25 @@ struct krti_exec {
     void **run_states; /* by step */
 };
 
+static krt_status check_state(krt_ctx *k, const krti_slot *s)
+{
+    if (s->state->data == NULL)
+        return krti_fail(k, KRT_E_STATE, NULL, "the model has no weights yet");
+    if (!krti_tensor_is_aligned(s->state) || (s->is_written && !krti_tensor_is_private(s->state)))
+        return krti_fail(k, KRT_E_STATE, NULL, "a variable's memory is not the process's own");
+    return KRT_OK;
+}
+
+/* Anew for every run: a variable may have been given other memory meanwhile. */
+static void bind_states(krti_exec *e)
+{
+    const krti_plan *p = e->plan;
+
+    for (int i = 0; i < p->num_slots; i++)
+        if (p->slots[i].kind == KRTI_SLOT_STATE)
+            e->ptr[i] = p->slots[i].state->data;
+}
+
 krt_status krti_exec_new(krt_ctx *k, krti_exec **out, const krti_plan *plan)
 {
     krti_exec *e = krti_alloc(k, sizeof *e);
@@ -37,7 +56,10 @@ krt_status krti_exec_new(krt_ctx *k, krti_exec **out, const krti_plan *plan)
             e->ptr[i] = e->arena + s->offset;
         else if (s->kind == KRTI_SLOT_STATIC)
             e->ptr[i] = (void *)(uintptr_t)s->data;
+        else if (s->kind == KRTI_SLOT_STATE)
+            TRY(check_state(k, s));
     }
+    bind_states(e);
     for (int i = 0; i < plan->num_steps; i++) {
         const krti_step *s = &plan->steps[i];
 
@@ -83,6 +105,7 @@ static void bind(krti_exec *e, const void *const *inputs)
     for (int i = 0; i < p->num_slots; i++)
         if (p->slots[i].kind == KRTI_SLOT_INPUT)
             e->ptr[i] = (void *)(uintptr_t)inputs[p->slots[i].input];
+    bind_states(e);
     krti_use_threads(p->threads);
 }
 

@@ -312,3 +312,8 @@ krt_status krti_tensor_align(krt_tensor *t)
     t->source = NULL;
     return KRT_OK;
 }
+
+bool krti_tensor_is_private(const krt_tensor *t)
+{
+    return t->ours && t->source == NULL;
+}

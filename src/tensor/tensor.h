@@ -26,6 +26,9 @@ bool krti_tensor_is_aligned(const krt_tensor *t);
 /* Gives the tensor an aligned copy of its data and lets the file go. */
 krt_status krti_tensor_align(krt_tensor *t);
 
+/* Whether the tensor may be written without a file or a borrowed array changing. */
+bool krti_tensor_is_private(const krt_tensor *t);
+
 /* Converts n elements; src and dst must not overlap unless the dtypes are equal. Saturates nothing:
  * as C casts, floats to integers truncate, anything to bool is != 0. */
 void krti_convert(void *dst, krt_dtype to, const void *src, krt_dtype from, size_t n);

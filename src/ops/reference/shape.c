@@ -234,6 +234,16 @@ void krti_ref_one_hot(const krti_node *n, const krti_view *in, krti_view *out)
 
 /* ------------------------------------------------------------------------------- backwards */
 
+void krti_ref_copy(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    krti_ref_reshape(n, in, out);
+}
+
+void krti_ref_assign(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    krti_ref_reshape(n, in, out); /* nothing to do when the value was computed in place */
+}
+
 void krti_ref_stop_gradient(const krti_node *n, const krti_view *in, krti_view *out)
 {
     krti_ref_reshape(n, in, out);
