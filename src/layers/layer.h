@@ -225,5 +225,7 @@ krt_status krti_legacy_config(krti_arena *a, int generation, const char *class_n
                               const krti_conf *config, const krti_conf **out);
 /* Today's name of a class: Convolution2D is Conv2D; others stay as they are. */
 const char *krti_legacy_class_name(const char *class_name);
+/* The same for an object, whose config may decide: Merge (legacy_keras1.c). */
+const char *krti_legacy_class(const krti_conf *object);
 
 #endif

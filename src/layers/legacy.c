@@ -5,8 +5,9 @@
  * value stays and is refused by name as an unknown argument), and values whose form changed.
  * Nested layers are respelled when they are made. Keras: legacy/saving/{serialization,
  * legacy_h5_format,saving_utils}.py and tf.keras's layers of old; docs/formats, "older configs". */
+#include "layers/legacy.h"
+
 #include "base/str.h"
-#include "layers/layer.h"
 
 #include <ctype.h>
 
@@ -15,6 +16,8 @@
 static const struct {
     const char *old_name, *name;
 } renamed_classes[] = {
+    {"AtrousConvolution1D", "Conv1D"},
+    {"AtrousConvolution2D", "Conv2D"},
     {"AvgPool1D", "AveragePooling1D"},
     {"AvgPool2D", "AveragePooling2D"},
     {"AvgPool3D", "AveragePooling3D"},
@@ -26,6 +29,8 @@ static const struct {
     {"Convolution2DTranspose", "Conv2DTranspose"},
     {"Convolution3D", "Conv3D"},
     {"Convolution3DTranspose", "Conv3DTranspose"},
+    {"Deconvolution2D", "Conv2DTranspose"},
+    {"Deconvolution3D", "Conv3DTranspose"},
     {"GlobalAvgPool1D", "GlobalAveragePooling1D"},
     {"GlobalAvgPool2D", "GlobalAveragePooling2D"},
     {"GlobalAvgPool3D", "GlobalAveragePooling3D"},
@@ -39,6 +44,7 @@ static const struct {
     {"SeparableConvolution1D", "SeparableConv1D"},
     {"SeparableConvolution2D", "SeparableConv2D"},
     {"SyncBatchNormalization", "BatchNormalization"},
+    {"TimeDistributedDense", "TimeDistributed"},
 };
 
 const char *krti_legacy_class_name(const char *class_name)
@@ -55,9 +61,7 @@ const char *krti_legacy_class_name(const char *class_name)
 
 /* ------------------------------------------------------------------------------- keys */
 
-/* Which classes a rule is about: a whole name, or with a star at the end its beginning; NULL: all.
- */
-static bool about(const char *pattern, const char *class_name)
+bool krti_legacy_about(const char *pattern, const char *class_name)
 {
     const size_t n = pattern != NULL ? strlen(pattern) : 0;
 
@@ -129,7 +133,7 @@ static void drop_keys(const char *class_name, krti_conf *config)
     for (size_t i = 0; i < KRTI_COUNT(dropped_keys); i++) {
         const krti_conf *value = krti_conf_get(config, dropped_keys[i].key);
 
-        if (value != NULL && about(dropped_keys[i].classes, class_name) &&
+        if (value != NULL && krti_legacy_about(dropped_keys[i].classes, class_name) &&
             is_empty(value, dropped_keys[i].when))
             krti_conf_remove(config, dropped_keys[i].key);
     }
@@ -148,7 +152,7 @@ static krt_status rename_keys(krti_arena *a, const char *class_name, krti_conf *
     for (size_t i = 0; st == KRT_OK && i < KRTI_COUNT(renamed_keys); i++) {
         const krti_conf *value = krti_conf_get(config, renamed_keys[i].old_key);
 
-        if (value == NULL || !about(renamed_keys[i].classes, class_name))
+        if (value == NULL || !krti_legacy_about(renamed_keys[i].classes, class_name))
             continue;
         if (krti_conf_get(config, renamed_keys[i].key) == NULL)
             st = set_shared(a, config, renamed_keys[i].key, value);
@@ -233,7 +237,7 @@ static krt_status change_values(krti_arena *a, const char *class_name, krti_conf
     for (size_t i = 0; st == KRT_OK && i < KRTI_COUNT(changed_values); i++) {
         const krti_conf *value = krti_conf_get(config, changed_values[i].key);
 
-        if (value != NULL && about(changed_values[i].classes, class_name))
+        if (value != NULL && krti_legacy_about(changed_values[i].classes, class_name))
             st = set_shared(a, config, changed_values[i].key,
                             change(a, changed_values[i].change, value));
     }
@@ -283,13 +287,14 @@ krt_status krti_legacy_config(krti_arena *a, int generation, const char *class_n
     krti_conf *copy = NULL;
     krt_status st = KRT_OK;
 
-    (void)generation; /* Keras 1's own keys will need it */
     *out = config;
     if (!krti_conf_is(config, KRTI_CONF_DICT))
         return KRT_OK;
     copy = shallow_copy(a, config);
     if (copy == NULL)
         return KRT_E_NOMEM;
+    if (generation < 3)
+        TRY(krti_legacy_keras1(a, class_name, copy));
     TRY(rename_keys(a, class_name, copy));
     drop_keys(class_name, copy);
     TRY(change_values(a, class_name, copy));

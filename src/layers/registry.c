@@ -220,7 +220,7 @@ static krt_status resolve(krt_ctx *k, const krti_conf *object, const krt_layer_c
     }
     if (is_operations_module(krti_conf_text(module)))
         krti_str_add(name, "keras.ops>");
-    krti_str_add(name, krti_legacy_class_name(class_name));
+    krti_str_add(name, krti_legacy_class(object));
     *cls = krti_class_find(k, krti_str_text(name));
     return name->status;
 }

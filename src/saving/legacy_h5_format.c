@@ -7,6 +7,8 @@
  * legacy/saving/legacy_h5_format.py. Page: docs/formats/legacy_h5.md, section 5. */
 #include "saving/legacy_h5_format.h"
 
+#include "saving/legacy_kernels.h"
+
 static const char TOP_LEVEL[] = "top_level_model_weights";
 
 /* What is taken to have been trainable when the file was written. */
@@ -29,7 +31,7 @@ typedef struct layer_pair {
 typedef struct legacy {
     krti_match *m;
     int generation;
-    bool flips_kernels;
+    bool is_theano;
     layer_pair *layers; /* of the model, those with weights */
     size_t num_layers, layers_capacity;
     const krti_store_object **objects; /* of the file, those with weights */
@@ -160,13 +162,32 @@ static krt_status list_weights(const legacy *f, variables *list, const krt_layer
 
 /* ------------------------------------------------------------------------------- the two sides */
 
-static krt_status add_layer(legacy *f, krt_layer *l)
+static krt_status add_one(legacy *f, krt_layer *l)
 {
     const krt_status st =
         krti_grow(f->m->k, &f->layers, &f->layers_capacity, f->num_layers + 1, sizeof *f->layers);
 
     if (st == KRT_OK)
         f->layers[f->num_layers++] = (layer_pair){.layer = l};
+    return st;
+}
+
+/* Keras 1 listed the layers of a nested Sequential in its place. */
+static bool is_flattened(const legacy *f, const krt_layer *l)
+{
+    const krt_model *inner = krti_model_of(l);
+
+    return f->generation < 2 && inner != NULL && krti_store_find(f->m->store, l->name) == NULL;
+}
+
+static krt_status add_layer(legacy *f, krt_layer *l)
+{
+    krt_status st = KRT_OK;
+
+    if (!is_flattened(f, l))
+        return krt_layer_num_weights(l) > 0 ? add_one(f, l) : KRT_OK;
+    for (size_t i = 0; st == KRT_OK && i < krti_model_of(l)->num_layers; i++)
+        st = add_layer(f, krti_model_of(l)->layers[i]);
     return st;
 }
 
@@ -177,8 +198,7 @@ static krt_status gather(legacy *f)
     krt_status st = KRT_OK;
 
     for (size_t i = 0; st == KRT_OK && i < m->num_layers; i++)
-        if (krt_layer_num_weights(m->layers[i]) > 0)
-            st = add_layer(f, m->layers[i]);
+        st = add_layer(f, m->layers[i]);
     f->objects = krti_array(f->m->k, s->num_objects, sizeof *f->objects);
     if (f->objects == NULL)
         return KRT_E_NOMEM;
@@ -230,13 +250,22 @@ static krt_status all_names_found(const legacy *f, bool *found)
 
 /* ------------------------------------------------------------------------------- one layer */
 
+/* Whether the array is the variable, turned if need be. */
+static bool shape_agrees(const legacy *f, const krt_variable *v, const krti_store_array *a,
+                         krti_turn *turn)
+{
+    *turn = krti_legacy_turn(v, a->shape, f->generation, f->is_theano);
+    return krt_shape_equal(v->tensor->shape, krti_turned_shape(turn, a->shape, v));
+}
+
 static bool shapes_agree(const legacy *f, const variables *list, const krti_store_object *o)
 {
+    krti_turn turn;
+
     if (list->n != o->num)
         return false;
     for (size_t i = 0; i < list->n; i++)
-        if (!krt_shape_equal(list->items[i]->tensor->shape,
-                             f->m->store->arrays[o->first + i].shape))
+        if (!shape_agrees(f, list->items[i], &f->m->store->arrays[o->first + i], &turn))
             return false;
     return true;
 }
@@ -277,22 +306,6 @@ static krt_status list_weights_of(const legacy *f, variables *list, const krt_la
     return list_weights(f, list, l);
 }
 
-static bool is_convolution(const krt_layer *l)
-{
-    static const char *const classes[] = {"Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose",
-                                          "ConvLSTM2D"};
-
-    for (size_t i = 0; i < KRTI_COUNT(classes); i++)
-        if (strcmp(l->class_name, classes[i]) == 0)
-            return true;
-    return false;
-}
-
-static bool must_flip(const legacy *f, const krt_variable *v)
-{
-    return f->flips_kernels && is_convolution(v->layer) && strstr(v->name, "kernel") != NULL;
-}
-
 static krt_status pair_weights(legacy *f, const variables *list, const krti_store_object *o,
                                const char *object)
 {
@@ -300,11 +313,11 @@ static krt_status pair_weights(legacy *f, const variables *list, const krti_stor
     krt_status st = KRT_OK;
 
     for (size_t i = 0; st == KRT_OK && i < list->n; i++) {
-        const size_t pairs = m->num_pairs;
+        krt_variable *v = list->items[i];
+        krti_turn turn;
+        const bool fits = shape_agrees(f, v, &m->store->arrays[o->first + i], &turn);
 
-        st = krti_match_pair(m, list->items[i], o->first + i, object);
-        if (m->num_pairs > pairs)
-            m->pairs[pairs].flip = must_flip(f, list->items[i]);
+        st = krti_match_pair_turned(m, v, o->first + i, &turn, fits, object);
     }
     return st;
 }
@@ -330,8 +343,9 @@ static krt_status misfit_shapes(legacy *f, size_t index, const variables *list,
     for (size_t i = 0; i < list->n; i++) {
         const krti_store_array *a = &f->m->store->arrays[o->first + i];
         const krt_variable *v = list->items[i];
+        krti_turn turn;
 
-        if (!krt_shape_equal(v->tensor->shape, a->shape))
+        if (!shape_agrees(f, v, a, &turn))
             return krti_match_misfit(
                 f->m, f->layers[index].layer->name,
                 "Shape mismatch in layer #%zu (named %s)for weight %s. Weight expects shape %s. "
@@ -518,9 +532,9 @@ static krt_status pair_layers(legacy *f)
     return st;
 }
 
-krt_status krti_legacy_h5_match(krti_match *m, int generation, bool flips_kernels)
+krt_status krti_legacy_h5_match(krti_match *m, int generation, bool is_theano)
 {
-    legacy f = {.m = m, .generation = generation, .flips_kernels = flips_kernels};
+    legacy f = {.m = m, .generation = generation, .is_theano = is_theano};
     krt_status st = gather(&f);
 
     if (st == KRT_OK)

@@ -6,8 +6,8 @@
 #include "saving/match.h"
 
 /* Pairs the layers that have weights. `generation`: of the Keras that wrote the file, which decides
- * in which order a nested model's weights lie. `flips_kernels`: written on Theano, whose
- * convolutions turn the kernel round. */
-krt_status krti_legacy_h5_match(krti_match *m, int generation, bool flips_kernels);
+ * in which order a nested model's weights lie, and how kernels do. `is_theano`: written on Theano,
+ * whose convolutions turn the kernel round. */
+krt_status krti_legacy_h5_match(krti_match *m, int generation, bool is_theano);
 
 #endif

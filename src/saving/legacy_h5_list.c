@@ -110,6 +110,49 @@ done:
     return st;
 }
 
+/* Keras 0: layer_0, layer_1, ... with param_0, param_1, ... in them, counted by attributes. */
+static krt_status list_params(const listing *w, krti_h5_object group, const char *name)
+{
+    krti_h5 *h5 = w->s->files[w->file].h5;
+    char param[32];
+    int64_t n = 0;
+    bool found = false;
+    krt_status st = KRT_OK;
+
+    TRY(see_once(w, group));
+    TRY(krti_store_add_object(w->s, name, KRTI_ROLE_WEIGHT));
+    TRY(krti_h5_attribute_int(h5, group, "nb_params", &n, &found));
+    for (int64_t i = 0; i < n; i++) {
+        snprintf(param, sizeof param, "param_%lld", (long long)i);
+        TRY(list_weight(w, group, name, param));
+    }
+
+done:
+    return krti_fail_in_object(w->s->k, st, name);
+}
+
+static krt_status list_numbered(const listing *w)
+{
+    krti_h5 *h5 = w->s->files[w->file].h5;
+    krti_h5_object group;
+    char name[32];
+    int64_t n = 0;
+    bool found = false;
+    krt_status st = krti_h5_attribute_int(h5, krti_h5_root(h5), "nb_layers", &n, &found);
+
+    for (int64_t i = 0; st == KRT_OK && i < n; i++) {
+        snprintf(name, sizeof name, "layer_%lld", (long long)i);
+        TRY(find_group(w, name, &group, &found));
+        if (!found)
+            TRY(krti_fail(w->s->k, KRT_E_CORRUPT, name,
+                          "nb_layers counts it, but the file does not hold it"));
+        TRY(list_params(w, group, name));
+    }
+
+done:
+    return st;
+}
+
 krt_status krti_legacy_h5_list(krti_store *s, size_t file, const char *group)
 {
     const listing w = {s, file, krti_map_new(s->k)};
@@ -122,6 +165,11 @@ krt_status krti_legacy_h5_list(krti_store *s, size_t file, const char *group)
     s->is_legacy = true;
     if (w.seen == NULL)
         return KRT_E_NOMEM;
+    if (group[0] == '\0' && !krti_h5_has_attribute(h5, object, "layer_names") &&
+        krti_h5_has_attribute(h5, object, "nb_layers")) {
+        TRY(list_numbered(&w));
+        goto done;
+    }
     if (group[0] != '\0')
         TRY(find_group(&w, group, &object, &found));
     TRY(krti_h5_attribute_names(h5, object, "layer_names", &names, &found));

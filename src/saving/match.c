@@ -65,9 +65,18 @@ static krt_status misfit_shape(krti_match *m, const krt_variable *v, const krti_
 
 krt_status krti_match_pair(krti_match *m, krt_variable *v, size_t array, const char *object)
 {
+    const krti_turn none = {0};
+
+    return krti_match_pair_turned(m, v, array, &none,
+                                  krt_shape_equal(v->tensor->shape, m->store->arrays[array].shape),
+                                  object);
+}
+
+krt_status krti_match_pair_turned(krti_match *m, krt_variable *v, size_t array,
+                                  const krti_turn *turn, bool fits, const char *object)
+{
     const krti_store_array *a = &m->store->arrays[array];
     const krt_shape expected = v->tensor->shape;
-    const bool fits = krt_shape_equal(expected, a->shape);
     krt_status st = KRT_OK;
 
     m->taken[array] = true;
@@ -76,7 +85,7 @@ krt_status krti_match_pair(krti_match *m, krt_variable *v, size_t array, const c
     if (!fits)
         return misfit_shape(m, v, a, object);
     TRY(krti_grow(m->k, &m->pairs, &m->pairs_capacity, m->num_pairs + 1, sizeof *m->pairs));
-    m->pairs[m->num_pairs++] = (krti_pair){.variable = v, .array = array};
+    m->pairs[m->num_pairs++] = (krti_pair){v, array, *turn};
 
 done:
     return st;
@@ -185,6 +194,47 @@ static krt_status flip_kernel(krt_tensor **t)
     return KRT_OK;
 }
 
+/* Puts the axes where they belong: the elements in the order of the result. */
+static krt_status permute(krt_tensor **t, const krti_turn *turn, krt_shape wanted)
+{
+    const krt_shape shape = (*t)->shape;
+    const size_t size = krt_dtype_size((*t)->dtype);
+    int64_t stride[KRT_MAX_RANK], index[KRT_MAX_RANK] = {0};
+    krt_tensor *turned = NULL;
+    const krt_status st = krt_tensor_from((*t)->owned.k, &turned, (*t)->dtype, wanted, (*t)->data);
+
+    if (st != KRT_OK)
+        return st;
+    for (int i = shape.rank - 1; i >= 0; i--)
+        stride[i] = i == shape.rank - 1 ? 1 : stride[i + 1] * shape.dim[i + 1];
+    for (size_t n = 0; n * size < turned->size_bytes; n++) {
+        int64_t at = 0;
+
+        for (int i = 0; i < turn->rank; i++)
+            at += index[i] * stride[turn->axes[i]];
+        memcpy((char *)turned->data + n * size, (const char *)(*t)->data + (size_t)at * size, size);
+        for (int i = turn->rank - 1; i >= 0 && ++index[i] == shape.dim[turn->axes[i]]; i--)
+            index[i] = 0;
+    }
+    krt_tensor_free(*t);
+    *t = turned;
+    return KRT_OK;
+}
+
+static krt_status turn_tensor(krt_tensor **t, const krti_pair *p)
+{
+    krt_status st = KRT_OK;
+
+    if (p->turn.rank > 0)
+        st = permute(t, &p->turn, p->variable->tensor->shape);
+    return st == KRT_OK && p->turn.flips ? flip_kernel(t) : st;
+}
+
+static bool is_turned(const krti_pair *p)
+{
+    return p->turn.flips || p->turn.rank > 0;
+}
+
 /* Gives the variable's own tensor the bytes of another: graphs hold on to the tensor itself. */
 static void move_bytes(krt_tensor *to, krt_tensor *from)
 {
@@ -208,13 +258,12 @@ static krt_status read_pairs(krti_match *m, krt_tensor **read)
     krt_status st = wants != NULL ? KRT_OK : KRT_E_NOMEM;
 
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
-        wants[i] =
-            (krti_want){m->pairs[i].array, m->pairs[i].variable->tensor->dtype, !m->pairs[i].flip};
+        wants[i] = (krti_want){m->pairs[i].array, m->pairs[i].variable->tensor->dtype,
+                               !is_turned(&m->pairs[i])};
     if (st == KRT_OK)
         st = krti_store_tensors(m->store, wants, m->num_pairs, read);
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
-        if (m->pairs[i].flip)
-            st = flip_kernel(&read[i]);
+        st = turn_tensor(&read[i], &m->pairs[i]);
     krti_free(m->k, wants);
     return st;
 }

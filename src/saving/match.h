@@ -11,10 +11,17 @@
 #include "saving/report.h"
 #include "saving/store.h"
 
+/* How an array of an older file must be turned to be the variable; all zero: not at all. */
+typedef struct krti_turn {
+    bool flips; /* turn the kernel round in all but its last two axes, behind the rest */
+    int rank;   /* of the array; 0: the axes stay where they are */
+    int axes[KRT_MAX_RANK]; /* axis i of the result is axis axes[i] of the array */
+} krti_turn;
+
 typedef struct krti_pair {
     krt_variable *variable;
     size_t array;
-    bool flip; /* turn the kernel round in all but its last two axes */
+    krti_turn turn;
 } krti_pair;
 
 typedef struct krti_match {
@@ -41,6 +48,9 @@ void krti_match_fini(krti_match *m); /* the report too, unless it was taken */
 
 /* Pairs, or records that the shapes differ. `object` is named in the sentence. */
 krt_status krti_match_pair(krti_match *m, krt_variable *v, size_t array, const char *object);
+/* The same for an array that has the variable's shape only when it is turned. */
+krt_status krti_match_pair_turned(krti_match *m, krt_variable *v, size_t array,
+                                  const krti_turn *turn, bool fits, const char *object);
 /* Records that the variable, or the array, has no partner for this reason. */
 krt_status krti_match_skip_variable(krti_match *m, krt_outcome outcome, krt_variable *v);
 krt_status krti_match_skip_array(krti_match *m, krt_outcome outcome, size_t array);

@@ -68,8 +68,6 @@ const char *krti_source_writer(const krti_source *f, char buffer[64])
 
 krt_status krti_source_can_load(const krti_source *f)
 {
-    char writer[64];
-
     if (f->kind == KRT_FILE_TF_CHECKPOINT)
         return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
                          "%s is a TensorFlow checkpoint, which is not read yet. Save it from Keras "
@@ -80,15 +78,6 @@ krt_status krti_source_can_load(const krti_source *f)
                          "%s is a TensorFlow SavedModel, which is not read yet. Save it from Keras "
                          "with model.save(\"model.keras\")",
                          f->name);
-    if (f->generation == 0)
-        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
-                         "%s was written by Keras 0, whose weights have no names; it is not read",
-                         f->name);
-    if (f->generation < 2)
-        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
-                         "%s was written by %s, whose layers and weights are not read yet. See "
-                         "what it holds with: keratin weights %s",
-                         f->name, krti_source_writer(f, writer), f->name);
     return KRT_OK;
 }
 
@@ -391,6 +380,7 @@ static krt_status open_hdf5_with(krti_source *f, krti_h5 *h5)
     if (krti_h5_has_attribute(h5, root, "nb_layers")) {
         f->kind = KRT_FILE_LEGACY_WEIGHTS_H5;
         f->generation = 0;
+        f->has_weights = true;
         return KRT_OK;
     }
     TRY(krti_h5_each(h5, root, look_for_vars, &search));

@@ -38,7 +38,7 @@ void krti_source_close(krti_source *f); /* NULL allowed */
  * what the formats fail with. */
 krt_status krti_source_list(krti_source *f, bool check);
 
-/* The failure of a file that is recognised and not read yet: Keras 0 and 1, checkpoints, SavedModel.
+/* The failure of a file that is recognised and not read yet: checkpoints, SavedModel.
  * KRT_OK for all others. */
 krt_status krti_source_can_load(const krti_source *f);
 

@@ -11,7 +11,6 @@ typedef enum outcome {
     WEIGHTS, /* weights only */
     ARCHITECTURE,
     NO_MODEL, /* an HDF5 file that is not Keras's */
-    KERAS_1,
     CHECKPOINT
 } outcome;
 
@@ -25,7 +24,6 @@ static const struct {
     [ARCHITECTURE] = {KRT_E_FORMAT, " holds an architecture only. "},
     [NO_MODEL] = {KRT_E_FORMAT,
                   " is an HDF5 file with neither Keras's attributes nor its groups; "},
-    [KERAS_1] = {KRT_E_UNSUPPORTED, " was written by Keras 1"},
     [CHECKPOINT] = {KRT_E_UNSUPPORTED, " is a TensorFlow checkpoint, which is not read yet. "},
 };
 
@@ -47,10 +45,10 @@ static const struct {
     {"/model_best_weight.h5", WEIGHTS, 0},
     {"/cartpole-dqn.h5", WEIGHTS, 0},
     {"/12net.h5", RUNS, 13},
-    {"/cnn_tf_model.h5", KERAS_1, 0},
-    {"/lstm_tf_model.h5", KERAS_1, 0},
-    {"/simple_lstm_tf_keras_1_model.h5", KERAS_1, 0},
-    {"/simple_lstm_tf_keras_1_weights.h5", KERAS_1, 0},
+    {"/cnn_tf_model.h5", RUNS, 8},
+    {"/lstm_tf_model.h5", READS, 0},
+    {"/simple_lstm_tf_keras_1_model.h5", READS, 0},
+    {"/simple_lstm_tf_keras_1_weights.h5", WEIGHTS, 0},
     {"_inputs_and_outputs.h5", NO_MODEL, 0},
     {"_model.h5", RUNS, 2},
     {"_weights.h5", WEIGHTS, 0},

@@ -250,19 +250,6 @@ TEST(an_architecture_without_weights_says_so)
                   krt_ctx_error(t->k)->message);
 }
 
-TEST(files_of_keras_1_and_0_are_recognised)
-{
-    krt_model *m = NULL;
-
-    ASSERT_STATUS(KRT_E_UNSUPPORTED,
-                  krt_load(t->k, &m, fixture("saving/dense.json"),
-                           KRT_LOAD(.weights = fixture("saving/bad_keras0_weights.h5"))));
-    ASSERT_STR_EQ(
-        "bad_keras0_weights.h5 was written by Keras 0, whose weights have no names; it is "
-        "not read",
-        krt_ctx_error(t->k)->message);
-}
-
 /* --- what a load did --- */
 
 TEST(a_report_names_what_filled_what)
@@ -352,8 +339,7 @@ int main(void)
                UNIT(a_bare_get_config_is_an_architecture_too),
                UNIT(config_only_leaves_the_weights_unread),
                UNIT(weights_without_an_architecture_say_what_they_are),
-               UNIT(an_architecture_without_weights_says_so),
-               UNIT(files_of_keras_1_and_0_are_recognised), UNIT(a_report_names_what_filled_what),
+               UNIT(an_architecture_without_weights_says_so), UNIT(a_report_names_what_filled_what),
                UNIT(a_load_that_fails_leaves_every_weight_as_it_was),
                UNIT(a_model_with_a_class_nobody_knows_loads_what_it_can),
                UNIT(an_unbuilt_model_takes_no_weights), UNIT(args_of_a_newer_header_are_refused));

@@ -1,0 +1,87 @@
+/* Files of Keras 0 and 1: their configs, the order and the axes of their weights. */
+#include "unit/saving/answers.h"
+
+#include "models/model.h"
+
+static void check_model(testing *t, const char *name)
+{
+    char file[128], npz[128];
+    krt_report *r = NULL;
+    krt_model *m = NULL;
+
+    snprintf(file, sizeof file, "legacy/%s.h5", name);
+    snprintf(npz, sizeof npz, "legacy/%s.npz", name);
+    ASSERT_OK(krt_load(t->k, &m, fixture(file), KRT_LOAD(.report = &r)));
+    ASSERT_INT_EQ(krt_layer_num_weights(&m->base), krt_report_count(r, KRT_LOADED));
+    assert_answers(t, m, fixture(npz), name);
+    krt_report_free(r);
+    krt_model_free(m);
+}
+
+TEST(convolutions_of_keras_1_have_their_axes_turned)
+{
+    static const char *const names[] = {"keras1_cnn_tf", "keras1_cnn_th", "keras1_deconv_tf",
+                                        "keras1_conv1d_plain", "keras1_conv1d_theano"};
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++)
+        check_model(t, names[i]);
+}
+
+TEST(a_merge_of_keras_1_is_the_layer_its_mode_says)
+{
+    check_model(t, "keras1_merge");
+}
+
+TEST(layers_of_a_nested_sequential_are_listed_in_its_place)
+{
+    check_model(t, "keras1_nested");
+}
+
+TEST(weights_of_keras_0_are_counted_not_named)
+{
+    krt_model *m = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, fixture("legacy/keras0_nested.json"),
+                       KRT_LOAD(.weights = fixture("legacy/keras0_nested_weights.h5"))));
+    assert_answers(t, m, fixture("legacy/keras0_nested.npz"), "keras0_nested");
+    krt_model_free(m);
+}
+
+TEST(weights_of_keras_0_for_another_model_are_refused)
+{
+    krt_model *m = NULL;
+
+    ASSERT_STATUS(KRT_E_MISMATCH,
+                  krt_load(t->k, &m, fixture("saving/dense.json"),
+                           KRT_LOAD(.weights = fixture("legacy/keras0_nested_weights.h5"))));
+    ASSERT_SAYS("Layer count mismatch when loading weights from file. Model expected 1 layers, "
+                "found 3 saved layers");
+}
+
+TEST(a_model_of_keras_1_is_written_with_the_words_of_keras_3)
+{
+    krt_model *m = NULL;
+    char *json = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, fixture("legacy/keras1_cnn_tf.h5"), NULL));
+    ASSERT_OK(krt_to_json(m, &json, -1));
+    assert_non_null(strstr(json, "\"module\": \"keras.layers\", \"class_name\": \"Conv2D\""));
+    assert_non_null(strstr(json, "\"filters\": 3, \"kernel_size\": [3, 2]"));
+    assert_non_null(
+        strstr(json, "\"class_name\": \"L1L2\", \"config\": {\"l1\": 0.0, \"l2\": 0.01}"));
+    assert_non_null(
+        strstr(json, "\"class_name\": \"MaxNorm\", \"config\": {\"max_value\": 3, \"axis\": 0}"));
+    assert_null(strstr(json, "nb_filter"));
+    krt_free(t->k, json);
+    krt_model_free(m);
+}
+
+int main(void)
+{
+    return RUN(UNIT(convolutions_of_keras_1_have_their_axes_turned),
+               UNIT(a_merge_of_keras_1_is_the_layer_its_mode_says),
+               UNIT(layers_of_a_nested_sequential_are_listed_in_its_place),
+               UNIT(weights_of_keras_0_are_counted_not_named),
+               UNIT(weights_of_keras_0_for_another_model_are_refused),
+               UNIT(a_model_of_keras_1_is_written_with_the_words_of_keras_3));
+}
