@@ -64,6 +64,14 @@ typedef struct krt_write_digests_args {
 KRT_API krt_status krt_write_digests(krt_ctx *k, const char *filepath, const char *out_filepath,
                                      const krt_write_digests_args *args);
 
+/* --- scan ------------------------------------------------------------------------------------ */
+
+/** Says what a file would do to whoever opens it with less care: Python bytecode, classes and
+ *  functions whose code lies elsewhere, links, data in other files, bombs, paths that lead out,
+ *  pickles and programs, numbers that ask for more memory than there is. Nothing is run and nothing
+ *  outside the file is opened. Owns: *out, krt_findings_free() it. Fails: as krt_verify(). */
+KRT_API krt_status krt_scan(krt_ctx *k, krt_findings **out, const char *filepath);
+
 #ifdef __cplusplus
 }
 #endif

@@ -38,6 +38,8 @@ void krti_bytes_forget(const krti_bytes *b, const void *from, size_t size);
 
 typedef enum krti_path_kind { KRTI_PATH_NONE, KRTI_PATH_FILE, KRTI_PATH_DIR } krti_path_kind;
 krti_path_kind krti_path_kind_of(const char *filepath);
+/* Whether the path itself is a symbolic link. */
+bool krti_path_is_link(const char *filepath);
 /* Size of a file in bytes, -1 when it cannot be told. */
 int64_t krti_path_size(const char *filepath);
 /* dir + "/" + name into s (cleared first). */

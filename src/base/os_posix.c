@@ -149,6 +149,13 @@ krti_path_kind krti_path_kind_of(const char *filepath)
     return S_ISDIR(info.st_mode) ? KRTI_PATH_DIR : KRTI_PATH_FILE;
 }
 
+bool krti_path_is_link(const char *filepath)
+{
+    struct stat info;
+
+    return lstat(filepath, &info) == 0 && S_ISLNK(info.st_mode);
+}
+
 int64_t krti_path_size(const char *filepath)
 {
     struct stat info;

@@ -89,13 +89,14 @@ typedef krt_status (*krti_h5_walk_fn)(void *user, const char *path, krti_h5_obje
 krt_status krti_h5_walk(krti_h5 *f, krti_h5_object from, krti_h5_walk_fn each, void *user);
 
 /* Calls `each` for everything below the root that can be found, however damaged or unsafe: a group
- * before its children, a group that is linked again without them. `*num_lost` counts the groups
+ * before its children. `*num_lost` counts the groups
  * whose children cannot all be listed. Fails: what `each` returns, and E_NOMEM. */
 typedef struct krti_h5_item {
     const char *path;
     krti_h5_object object;
     krti_h5_kind kind; /* KRTI_H5_OTHER: a link that is not hard, or a header that cannot be read */
     bool is_hard_link;
+    bool is_again;     /* a group that was met before: its children are not listed again */
     krt_status status; /* of reading its header; the sentence is the context's */
 } krti_h5_item;
 typedef krt_status (*krti_h5_survey_fn)(void *user, const krti_h5_item *item);

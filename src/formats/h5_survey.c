@@ -13,7 +13,7 @@ typedef struct survey {
     krti_h5_survey_fn each;
     void *user;
     krti_str path;
-    krti_map *groups; /* by address: listed once each */
+    krti_map *groups; /* by address */
     uint64_t budget;
     int depth;
     size_t num_lost;
@@ -22,15 +22,16 @@ typedef struct survey {
 
 static krt_status list_group(survey *s, krti_h5_object group);
 
-static krt_status enter(survey *s, krti_h5_object group)
+/* Marks the group; whether it was marked before. */
+static bool was_met(survey *s, krti_h5_object group)
 {
     char key[24];
 
     snprintf(key, sizeof key, "%llx", (unsigned long long)group.header);
-    if (krti_map_has(s->groups, key) || s->depth == MAX_DEPTH)
-        return KRT_OK;
+    if (krti_map_has(s->groups, key))
+        return true;
     s->failed = krti_map_set(s->groups, key, s);
-    return s->failed == KRT_OK ? list_group(s, group) : s->failed;
+    return false;
 }
 
 static krt_status visit(void *user, const char *name, krti_h5_object object, bool is_hard_link)
@@ -38,23 +39,27 @@ static krt_status visit(void *user, const char *name, krti_h5_object object, boo
     survey *const s = user;
     const size_t length = s->path.length;
     krti_h5_item item = {.object = object, .kind = KRTI_H5_OTHER, .is_hard_link = is_hard_link};
+    krt_status st = KRT_OK;
 
     if (krti_h5_spend(s->f, &s->budget, LEAST_LINK, "group") != KRT_OK)
         return KRT_E_CORRUPT;
-    s->failed = krti_str_addf(&s->path, length == 0 ? "%s" : "/%s", name);
-    if (s->failed != KRT_OK)
-        return s->failed;
+    TRY(krti_str_addf(&s->path, length == 0 ? "%s" : "/%s", name));
     item.path = s->path.ptr;
     if (is_hard_link)
         item.status = krti_h5_kind_of(s->f, object, &item.kind);
     if (item.status == KRT_E_NOMEM)
-        return s->failed = item.status;
-    s->failed = s->each(s->user, &item);
-    if (s->failed == KRT_OK && item.kind == KRTI_H5_GROUP)
-        enter(s, object);
+        TRY(item.status);
+    item.is_again = item.kind == KRTI_H5_GROUP && was_met(s, object);
+    TRY(s->failed);
+    TRY(s->each(s->user, &item));
+    if (item.kind == KRTI_H5_GROUP && !item.is_again && s->depth < MAX_DEPTH)
+        TRY(list_group(s, object));
     s->path.length = length;
     s->path.ptr[length] = '\0';
-    return s->failed;
+
+done:
+    s->failed = st;
+    return st;
 }
 
 static krt_status list_group(survey *s, krti_h5_object group)
@@ -79,7 +84,8 @@ krt_status krti_h5_survey(krti_h5 *f, krti_h5_survey_fn each, void *user, size_t
 
     if (s.groups == NULL)
         return KRT_E_NOMEM;
-    enter(&s, krti_h5_root(f));
+    if (!was_met(&s, krti_h5_root(f)) && s.failed == KRT_OK)
+        list_group(&s, krti_h5_root(f));
     *num_lost = s.num_lost;
     krti_map_free(s.groups);
     krti_str_free(&s.path);

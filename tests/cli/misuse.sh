@@ -2,7 +2,6 @@ try keratin
 try keratin inof data/digits/digits_cnn.keras
 try keratin xyzzy
 try keratin fit data/digits/digits_cnn.keras
-try keratin scan data/digits/digits_cnn.keras
 try keratin info
 try keratin info a b
 try keratin info --jsno a
