@@ -329,6 +329,15 @@ static krt_value *filled(krti_graph *g, int64_t n, float value)
     return krti_broadcast_to(g, krti_scalar(g, (double)value), (krt_shape){.rank = 1, .dim = {n}});
 }
 
+/* What makes v, where it is x * a + b and only read here. */
+static const krti_node *only_affine(rewriter *r, const krt_value *v)
+{
+    const krti_node *n = v->node;
+
+    return n->op == &krti_op_affine && (size_t)n->id < r->num_nodes && *uses_of(r, v) == 1 ? n
+                                                                                           : NULL;
+}
+
 /* n becomes x * scale + shift; a chain of such becomes one. NULL stands for 1 and 0. */
 static krt_status make_scale_shift(rewriter *r, krti_node *n, krt_value *x, krt_value *scale,
                                    krt_value *shift)
@@ -339,6 +348,13 @@ static krt_status make_scale_shift(rewriter *r, krti_node *n, krt_value *x, krt_
 
     scale = scale != NULL ? scale : filled(g, channels, 1);
     shift = shift != NULL ? shift : filled(g, channels, 0);
+    const krti_node *affine = only_affine(r, x);
+    if (affine != NULL) {
+        shift = krti_add(g, krti_affine(g, scale, affine->attrs.scalar.b, 0, 0), shift);
+        scale = krti_affine(g, scale, affine->attrs.scalar.a, 0, 0);
+        x = affine->in[0];
+        before = open_producer(r, x);
+    }
     if (before != NULL && before->op == &krti_op_scale_shift && input_of(before, 3) == NULL) {
         shift = krti_add(g, krti_multiply(g, before->in[2], scale), shift);
         scale = krti_multiply(g, before->in[1], scale);
@@ -360,16 +376,65 @@ static bool can_be_affine(const krti_node *n, const krt_value *x)
            krt_shape_size(x->shape) > 0 && x->shape.dim[x->shape.rank - 1] <= 65536;
 }
 
+/* n becomes x * a + b: behind what makes x, one with an affine before, or as it is. */
+static krt_status make_affine(rewriter *r, krti_node *n, krt_value *x, double a, double b)
+{
+    const krti_node *before = only_affine(r, x);
+
+    if (before != NULL) {
+        b += a * before->attrs.scalar.b;
+        a *= before->attrs.scalar.a;
+        x = before->in[0];
+    }
+    n->op = &krti_op_affine;
+    n->in[0] = x;
+    n->num_in = 1;
+    memset(&n->attrs, 0, sizeof n->attrs);
+    n->attrs.scalar.a = a;
+    n->attrs.scalar.b = b;
+    krti_node *open = open_producer(r, x);
+    if (open == NULL)
+        return KRT_OK;
+    if (open->op != &krti_op_scale_shift || input_of(open, 3) != NULL)
+        return fuse_activation(r, n);
+    const int64_t channels = x->shape.dim[x->shape.rank - 1];
+    return make_scale_shift(r, n, x, filled(r->g, channels, (float)a),
+                            filled(r->g, channels, (float)b));
+}
+
+/* x + c, x - c, c - x, x * c, x / c for one number c. */
+static krt_status fuse_number(rewriter *r, krti_node *n, krt_value *x, double c, bool swapped)
+{
+    if (n->op == &krti_op_multiply)
+        return make_affine(r, n, x, c, 0);
+    if (n->op == &krti_op_divide)
+        return make_affine(r, n, x, 1 / c, 0);
+    if (n->op == &krti_op_add)
+        return make_affine(r, n, x, 1, c);
+    return swapped ? make_affine(r, n, x, -1, c) : make_affine(r, n, x, 1, -c);
+}
+
+static bool is_number(const krt_value *v)
+{
+    return v->node->op == &krti_op_constant && v->dtype == KRT_FLOAT32 &&
+           krt_shape_size(v->shape) == 1;
+}
+
 /* x + c, x - c, c - x, x * c, x / c with c known along the last axis. */
 static krt_status fuse_affine(rewriter *r, krti_node *n)
 {
     krti_graph *g = r->g;
     const bool swapped = n->in[0]->node->is_static;
-    krt_value *x = n->in[swapped ? 1 : 0];
+    krt_value *x = n->in[swapped ? 1 : 0], *other = n->in[swapped ? 0 : 1];
 
     if (!can_be_affine(n, x) || (swapped && n->op == &krti_op_divide))
         return KRT_OK;
-    krt_value *c = as_channels(g, n->in[swapped ? 0 : 1], x);
+    if (is_number(other)) {
+        const double number = (double)*(const float *)other->node->constant;
+
+        return fuse_number(r, n, x, number, swapped);
+    }
+    krt_value *c = as_channels(g, other, x);
     if (c == NULL)
         return g->status;
     if (n->op == &krti_op_multiply)
@@ -383,20 +448,12 @@ static krt_status fuse_affine(rewriter *r, krti_node *n)
     return make_scale_shift(r, n, x, NULL, krti_negative(g, c));
 }
 
-/* Rescaling, when it continues or begins such a chain. */
+/* Rescaling, alone or in such a chain. */
 static krt_status fuse_rescaling(rewriter *r, krti_node *n)
 {
-    krti_graph *g = r->g;
-    krt_value *x = n->in[0];
-    krti_node *before = open_producer(r, x);
-
-    if (before != NULL && before->op != &krti_op_scale_shift)
-        return fuse_activation(r, n);
-    if (!can_be_affine(n, x))
-        return KRT_OK;
-    const int64_t channels = x->shape.dim[x->shape.rank - 1];
-    return make_scale_shift(r, n, x, filled(g, channels, (float)n->attrs.scalar.a),
-                            filled(g, channels, (float)n->attrs.scalar.b));
+    return can_be_affine(n, n->in[0]) || open_producer(r, n->in[0]) != NULL
+               ? make_affine(r, n, n->in[0], n->attrs.scalar.a, n->attrs.scalar.b)
+               : KRT_OK;
 }
 
 /* Bias and residual first; what remains may still be a shift. */

@@ -146,8 +146,9 @@ typedef union krti_attrs {
     struct {
         bool exclusive, reverse;
         int axis;
-    } scan;                   /* cumsum */
-    const krt_tensor *tensor; /* variable */
+    } scan;                         /* cumsum */
+    const krt_tensor *tensor;       /* variable */
+    const struct krti_fused *fused; /* fused: its program; see fused.h */
 } krti_attrs;
 
 enum { KRTI_MAX_OUT = 4 };

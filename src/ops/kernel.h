@@ -16,6 +16,8 @@ typedef struct krti_kernel {
     const char *name; /* "native_gemm", for profiles and tests */
     const krti_op *op;
     unsigned may_alias; /* bit i: the output may lie where input i lay, if that dies here */
+    /* For kernels with several outputs, in place of may_alias; NULL: that. */
+    bool (*may_write_over)(const krti_node *n, int out, int in);
     bool (*supports)(const krti_node *n, int threads);
     /* Packs static inputs, sets step->state, scratch_bytes and which inputs need no buffer. */
     krt_status (*prepare)(krti_build *b, krti_step *s);

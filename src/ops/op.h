@@ -70,7 +70,8 @@ extern const krti_op krti_op_max_pool_grad, krti_op_avg_pool_grad;
 extern const krti_op krti_op_adaptive_max_pool_grad, krti_op_adaptive_avg_pool_grad;
 extern const krti_op krti_op_slice_grad, krti_op_pad_grad, krti_op_gather_grad;
 extern const krti_op krti_op_sort_grad, krti_op_resize_grad;
-extern const krti_op krti_op_scale_shift, krti_op_expand_depthwise; /* made by the compiler only */
+/* Made by the compiler only. */
+extern const krti_op krti_op_scale_shift, krti_op_expand_depthwise, krti_op_fused;
 extern const krti_op krti_op_layer_norm, krti_op_softmax, krti_op_log_softmax, krti_op_resize;
 
 /* Every op of this build, for the tests and `describe`; NULL-terminated. */

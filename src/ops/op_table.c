@@ -62,5 +62,6 @@ const krti_op *const krti_ops[] = {
     &krti_op_resize_grad,
     &krti_op_scale_shift,
     &krti_op_expand_depthwise,
+    &krti_op_fused,
     NULL,
 };

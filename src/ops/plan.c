@@ -51,22 +51,13 @@ static krt_status make_assignments(compiler *c)
     return KRT_OK;
 }
 
-static krt_status schedule(compiler *c)
+static krt_status order_nodes(compiler *c)
 {
-    krti_graph *g = c->g;
-    krt_status st = make_assignments(c);
-
-    if (st != KRT_OK)
-        return st;
-    c->order = krti_array(c->build.k, g->num_nodes + 1, sizeof *c->order);
+    krti_free(c->build.k, c->order);
+    c->order = krti_array(c->build.k, c->g->num_nodes + 1, sizeof *c->order);
     if (c->order == NULL)
         return KRT_E_NOMEM;
-    st = krti_schedule(g, c->order, &c->num_order);
-    for (size_t i = g->num_nodes - g->num_updates; st == KRT_OK && i < g->num_nodes; i++) {
-        g->nodes[i]->is_static = false;
-        c->order[c->num_order++] = g->nodes[i];
-    }
-    return st;
+    return krti_schedule(c->g, c->order, &c->num_order);
 }
 
 /* ------------------------------------------------------------------------------- kernels */
@@ -93,6 +84,25 @@ static const krti_kernel *nth_kernel(const compiler *c, const krti_node *n, int 
 static bool has_kernel(void *user, const krti_node *n)
 {
     return nth_kernel(user, n, 0) != &krti_kernel_reference;
+}
+
+/* Groups are found on a schedule, which they change; the assignments come last of all. */
+static krt_status schedule(compiler *c)
+{
+    krti_graph *g = c->g;
+    krt_status st = KRT_OK;
+
+    TRY(order_nodes(c));
+    TRY(krti_fuse_groups(g, c->order, c->num_order, has_kernel, c));
+    TRY(make_assignments(c));
+    TRY(order_nodes(c));
+    for (size_t i = g->num_nodes - g->num_updates; i < g->num_nodes; i++) {
+        g->nodes[i]->is_static = false;
+        c->order[c->num_order++] = g->nodes[i];
+    }
+
+done:
+    return st;
 }
 
 static void reset_inputs(krti_step *s)
@@ -219,11 +229,18 @@ static krt_status static_slot(compiler *c, const krt_value *v, int *slot)
     return KRT_OK;
 }
 
-/* The slot of an input that dies here, where this kernel may write its result over it. */
-static int alias_for(compiler *c, const krti_step *s, int step, size_t bytes)
+static bool may_write_over(const krti_step *s, int out, int in)
 {
-    for (int i = 0; i < s->num_in && i < 32; i++) { /* the bits of may_alias */
-        if (!(s->kernel->may_alias & (1u << i)) || s->in[i] < 0)
+    if (s->kernel->may_write_over != NULL)
+        return s->kernel->may_write_over(s->node, out, in);
+    return out == 0 && in < 32 && (s->kernel->may_alias & (1u << in)) != 0;
+}
+
+/* The slot of an input that dies here, where this kernel may write its result over it. */
+static int alias_for(compiler *c, const krti_step *s, int step, int out, size_t bytes)
+{
+    for (int i = 0; i < s->num_in; i++) {
+        if (s->in[i] < 0 || !may_write_over(s, out, i))
             continue;
         const krti_slot *slot = &c->p->slots[s->in[i]];
         const krt_value *root = krti_behind_views(s->node->in[i]);
@@ -235,19 +252,19 @@ static int alias_for(compiler *c, const krti_step *s, int step, size_t bytes)
     return KRTI_NO_SLOT;
 }
 
-/* The variable that the result of this step is the new value of, when its memory is free by then:
- * whoever reads the old value has done so, or is this step and may write over it. */
-static int state_for(const compiler *c, const krti_step *s, int step)
+/* The variable that this result is the new value of, when its memory is free by then: whoever reads
+ * the old value has done so, or is this step and may write over it. */
+static int state_for(const compiler *c, const krti_step *s, int step, int out)
 {
     for (size_t i = 0; i < c->g->num_updates; i++) {
         const krti_update *u = &c->g->updates[i];
         const int slot = c->p->slot_of[value_id(u->variable)];
         const int last = c->last_use[value_id(u->variable)];
-        bool is_free = krti_behind_views(u->value) == &s->node->out[0] && last <= step &&
+        bool is_free = krti_behind_views(u->value) == &s->node->out[out] && last <= step &&
                        s->node->op != &krti_op_assign;
 
         for (int j = 0; is_free && j < s->num_in; j++)
-            is_free = s->in[j] != slot || (j < 32 && (s->kernel->may_alias & (1u << j)) != 0);
+            is_free = s->in[j] != slot || may_write_over(s, out, j);
         if (is_free)
             return slot;
     }
@@ -265,14 +282,14 @@ static krt_status output_slot(compiler *c, krti_step *s, int step, int i)
     int last = c->last_use[value_id(v)];
     if (last < step)
         last = step; /* an output of several that nobody reads */
-    s->out[i] = i == 0 ? state_for(c, s, step) : KRTI_NO_SLOT;
+    s->out[i] = state_for(c, s, step, i);
     if (s->node->op == &krti_op_assign)
         s->out[i] = c->p->slot_of[value_id(s->node->in[1])];
     if (s->out[i] != KRTI_NO_SLOT) {
         c->p->slot_of[value_id(v)] = s->out[i];
         return KRT_OK;
     }
-    s->out[i] = i == 0 ? alias_for(c, s, step, bytes) : KRTI_NO_SLOT;
+    s->out[i] = alias_for(c, s, step, i, bytes);
     if (s->out[i] == KRTI_NO_SLOT) {
         st = new_slot(c, KRTI_SLOT_ARENA, &s->out[i]);
         if (st != KRT_OK)

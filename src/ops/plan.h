@@ -5,6 +5,8 @@
  *   krti_fuse_expansions()     pairs of convolutions that one kernel computes
  *                   fuse_expand.c
  *   krti_schedule() schedule.c the order of nodes
+ *   krti_fuse_groups()         groups of elementwise operations become one step
+ *                   fuse_groups.c
  *   krti_compile()  plan.c     kernels picked and prepared (static.c evaluates and packs weights),
  *                   memory.c   one arena from lifetimes
  *   krti_exec       run.c      a loop over steps
@@ -68,6 +70,10 @@ const krt_value *krti_behind_views(const krt_value *v);
 typedef bool (*krti_has_kernel)(void *user, const krti_node *n);
 krt_status krti_fuse_expansions(krti_graph *g, krti_node **order, int *num_order,
                                 krti_has_kernel has_kernel, void *user);
+
+/* Makes one node of each group of elementwise operations; the schedule must be made again. */
+krt_status krti_fuse_groups(krti_graph *g, krti_node **order, int num_order,
+                            krti_has_kernel has_kernel, void *user);
 
 /* The value that stands for v after rewriting. */
 krt_value *krti_resolve(krt_value *v);

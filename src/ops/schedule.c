@@ -17,9 +17,8 @@ typedef struct scheduler {
     int num_order;
     unsigned char *state; /* by node id: 1 being visited, 2 placed */
     krti_node **stack;
-    int *
-        variable_of; /* by node id: the variable this node's first result is for, as a node id, or -1 */
-    int *first_edge; /* by node id: of a variable, its readers; -1: none */
+    int *variable_of; /* by value: the variable it is the new value of, as a node id, or -1 */
+    int *first_edge;  /* by node id: of a variable, its readers; -1: none */
     edge *edges;
 } scheduler;
 
@@ -36,10 +35,13 @@ static krti_node *next_before(const scheduler *s, const krti_node *n)
     for (int i = 0; i < n->num_in; i++)
         if (n->in[i] != NULL && !n->in[i]->node->is_static && s->state[n->in[i]->node->id] == 0)
             return n->in[i]->node;
-    const int variable = s->variable_of[n->id];
-    for (int e = variable >= 0 ? s->first_edge[variable] : -1; e >= 0; e = s->edges[e].next)
-        if (s->state[s->edges[e].reader->id] == 0)
-            return s->edges[e].reader;
+    for (int i = 0; i < n->num_out; i++) {
+        const int variable = s->variable_of[n->id * KRTI_MAX_OUT + i];
+
+        for (int e = variable >= 0 ? s->first_edge[variable] : -1; e >= 0; e = s->edges[e].next)
+            if (s->state[s->edges[e].reader->id] == 0)
+                return s->edges[e].reader;
+    }
     return NULL;
 }
 
@@ -99,9 +101,11 @@ static krt_status find_readers(scheduler *s)
             s->edges[num_edges] = (edge){s->order[i], s->first_edge[root->id]};
             s->first_edge[root->id] = num_edges++;
         }
-    for (size_t i = 0; i < g->num_updates; i++)
-        s->variable_of[krti_behind_views(g->updates[i].value)->node->id] =
-            g->updates[i].variable->node->id;
+    for (size_t i = 0; i < g->num_updates; i++) {
+        const krt_value *v = krti_behind_views(g->updates[i].value);
+
+        s->variable_of[v->node->id * KRTI_MAX_OUT + v->index] = g->updates[i].variable->node->id;
+    }
     return KRT_OK;
 }
 
@@ -113,12 +117,14 @@ krt_status krti_schedule(krti_graph *g, krti_node **order, int *num_order)
 
     s.state = krti_array(g->k, n, sizeof *s.state);
     s.stack = krti_array(g->k, n, sizeof *s.stack);
-    s.variable_of = krti_array(g->k, n, sizeof *s.variable_of);
+    s.variable_of = krti_array(g->k, n * KRTI_MAX_OUT, sizeof *s.variable_of);
     s.first_edge = krti_array(g->k, n, sizeof *s.first_edge);
     if (s.state == NULL || s.stack == NULL || s.variable_of == NULL || s.first_edge == NULL)
         TRY(KRT_E_NOMEM);
     for (size_t i = 0; i < n; i++)
-        s.variable_of[i] = s.first_edge[i] = -1;
+        s.first_edge[i] = -1;
+    for (size_t i = 0; i < n * KRTI_MAX_OUT; i++)
+        s.variable_of[i] = -1;
     visit_all(&s);
     if (g->num_updates > 0) {
         TRY(find_readers(&s));

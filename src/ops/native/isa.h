@@ -31,7 +31,10 @@ typedef enum krti_fn {
     KRTI_FN_ABS,
     KRTI_FN_NEGATIVE,
     KRTI_FN_RECIPROCAL,
-    KRTI_FN_SOFTSIGN
+    KRTI_FN_SOFTSIGN,
+    KRTI_FN_LOG,
+    KRTI_FN_SIGN,
+    KRTI_FN_FLOOR
 } krti_fn;
 
 typedef struct krti_act {
@@ -51,8 +54,33 @@ typedef enum krti_binary_fn {
     KRTI_BIN_MUL,
     KRTI_BIN_DIV,
     KRTI_BIN_MAX,
-    KRTI_BIN_MIN
+    KRTI_BIN_MIN,
+    KRTI_BIN_SQUARED_DIFFERENCE,
+    KRTI_BIN_GREATER, /* these give 1 or 0 */
+    KRTI_BIN_GREATER_EQUAL,
+    KRTI_BIN_EQUAL,
+    KRTI_BIN_NOT_EQUAL
 } krti_binary_fn;
+
+/* One operation of a group (fused.c) between registers, which are arrays of floats. */
+typedef enum krti_group_kind {
+    KRTI_GROUP_FUNCTION,
+    KRTI_GROUP_BINARY,
+    KRTI_GROUP_SELECT, /* in[0] != 0 ? in[1] : in[2] */
+    KRTI_GROUP_OTHER   /* has no vector form: not for the inner loops */
+} krti_group_kind;
+
+typedef struct krti_group_op {
+    krti_group_kind kind;
+    krti_act act;
+    krti_binary_fn binary;
+    short out, in[3];
+} krti_group_op;
+
+typedef struct krti_group_register {
+    float *at;
+    size_t step; /* 1 walks; 0: one number for all, in at least 16 copies */
+} krti_group_register;
 
 /* A block of a product: y[r][j] = sum_k a[r][k] * b[k][j], b packed by panels of `panel` columns
  * (krti_isa.panel), k-major inside. rows of a are `lda` floats apart, of y `ldy`. */
@@ -98,6 +126,9 @@ typedef struct krti_isa {
     /* step 0 reads one element for all, 1 walks */
     void (*binary)(float *y, const float *a, size_t step_a, const float *b, size_t step_b, size_t n,
                    krti_binary_fn fn);
+    /* runs a group's operations over n elements of its registers */
+    void (*group)(const krti_group_op *ops, int num_ops, const krti_group_register *registers,
+                  size_t n);
     /* y = act(x * scale + shift + residual) over rows of n channels; residual may be NULL */
     void (*scale_shift)(float *y, const float *x, const float *scale, const float *shift,
                         const float *residual, size_t rows, size_t n, krti_act act);

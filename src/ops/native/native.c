@@ -25,6 +25,9 @@ static const struct {
     {&krti_op_negative, KRTI_FN_NEGATIVE},
     {&krti_op_reciprocal, KRTI_FN_RECIPROCAL},
     {&krti_op_softsign, KRTI_FN_SOFTSIGN},
+    {&krti_op_log, KRTI_FN_LOG},
+    {&krti_op_sign, KRTI_FN_SIGN},
+    {&krti_op_floor, KRTI_FN_FLOOR},
 };
 
 bool krti_native_act(krti_activation f, krti_act *out)

@@ -53,7 +53,7 @@ typedef struct krti_panels {
 krt_status krti_native_pack_panels(krti_build *b, krti_step *s, int input, krti_panels panels,
                                    const void **out);
 
-extern const krti_kernel krti_native_expand;
+extern const krti_kernel krti_native_expand, krti_native_fused;
 extern const krti_kernel krti_native_winograd;
 extern const krti_kernel krti_native_conv, krti_native_depthwise, krti_native_matmul;
 extern const krti_kernel krti_native_scale_shift, krti_native_softmax, krti_native_layer_norm;

@@ -54,6 +54,9 @@ typedef __m512 vf;
 #define v_round(a)              _mm512_roundscale_ps(a, 8)
 #define v_abs(a)                _mm512_abs_ps(a)
 #define v_select_gt(a, b, t, f) _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), f, t)
+#define v_select_ge(a, b, t, f) _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GE_OQ), f, t)
+#define v_select_eq(a, b, t, f) _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), f, t)
+#define v_floor(a)              _mm512_roundscale_ps(a, 9)
 static inline vf v_load_n(const float *p, size_t n)
 {
     return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
@@ -66,6 +69,12 @@ static inline void v_store_n(float *p, vf v, size_t n)
 static inline vf v_scale2(vf x, vf n)
 {
     return _mm512_scalef_ps(x, n);
+}
+/* x = m * 2^e with m in [1, 2), for normal positive x */
+static inline vf v_split(vf x, vf *e)
+{
+    *e = _mm512_getexp_ps(x);
+    return _mm512_getmant_ps(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src);
 }
 static inline float v_sum(vf v)
 {
@@ -98,6 +107,9 @@ typedef __m256 vf;
 #define v_round(a)              _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define v_abs(a)                _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
 #define v_select_gt(a, b, t, f) _mm256_blendv_ps(f, t, _mm256_cmp_ps(a, b, _CMP_GT_OQ))
+#define v_select_ge(a, b, t, f) _mm256_blendv_ps(f, t, _mm256_cmp_ps(a, b, _CMP_GE_OQ))
+#define v_select_eq(a, b, t, f) _mm256_blendv_ps(f, t, _mm256_cmp_ps(a, b, _CMP_EQ_OQ))
+#define v_floor(a)              _mm256_round_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
 static inline __m256i v_mask(size_t n)
 {
     static const int32_t bits[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
@@ -117,6 +129,14 @@ static inline vf v_scale2(vf x, vf n)
     const __m256i e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
 
     return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(e, 23)));
+}
+static inline vf v_split(vf x, vf *e)
+{
+    const __m256i bits = _mm256_castps_si256(x);
+
+    *e = _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(127)));
+    return _mm256_castsi256_ps(_mm256_or_si256(_mm256_and_si256(bits, _mm256_set1_epi32(0x7FFFFF)),
+                                               _mm256_set1_epi32(0x3F800000)));
 }
 static inline float v_sum(vf v)
 {
@@ -148,6 +168,9 @@ typedef float vf;
 #define v_round(a)              nearbyintf(a)
 #define v_abs(a)                fabsf(a)
 #define v_select_gt(a, b, t, f) ((a) > (b) ? (t) : (f))
+#define v_select_ge(a, b, t, f) ((a) >= (b) ? (t) : (f))
+#define v_select_eq(a, b, t, f) ((a) == (b) ? (t) : (f))
+#define v_floor(a)              floorf(a)
 static inline vf v_load_n(const float *p, size_t n)
 {
     return n > 0 ? *p : 0;
@@ -160,6 +183,14 @@ static inline void v_store_n(float *p, vf v, size_t n)
 static inline vf v_scale2(vf x, vf n)
 {
     return ldexpf(x, (int)n);
+}
+static inline vf v_split(vf x, vf *e)
+{
+    int exponent = 0;
+    const vf m = frexpf(x, &exponent);
+
+    *e = (vf)(exponent - 1);
+    return 2 * m;
 }
 static inline float v_sum(vf v)
 {
