@@ -414,7 +414,8 @@ static const char *const without[] = {"input",
                                       "sort_grad",
                                       "resize_grad",
                                       "scale_shift",
-                                      "expand_depthwise"};
+                                      "expand_depthwise",
+                                      "fused"};
 
 /* ------------------------------------------------------------------------------- running */
 
