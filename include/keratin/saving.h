@@ -100,8 +100,8 @@ typedef enum krt_file_kind {
     KRT_FILE_LEGACY_H5,         /**< whole model of Keras 1 to 3 in HDF5 */
     KRT_FILE_LEGACY_WEIGHTS_H5, /**< weights-only HDF5 of Keras 1 and 2 */
     KRT_FILE_CONFIG_JSON,       /**< architecture JSON */
-    KRT_FILE_TF_CHECKPOINT,     /**< recognised only */
-    KRT_FILE_SAVED_MODEL        /**< recognised only */
+    KRT_FILE_TF_CHECKPOINT,     /**< PREFIX.index and PREFIX.data-*, by any of its paths */
+    KRT_FILE_SAVED_MODEL        /**< variables, and the config where tf.keras left one */
 } krt_file_kind;
 
 typedef struct krt_file_info {

@@ -36,7 +36,7 @@ krt_status krti_object_graph_add_node(krti_object_graph *g, uint32_t *node)
 
     TRY(krti_grow(g->k, &g->nodes, &g->node_capacity, (size_t)g->num_nodes + 1, sizeof *g->nodes));
     *node = g->num_nodes++;
-    g->nodes[*node] = (krti_graph_node){none, none, none, none, none, none};
+    g->nodes[*node] = (krti_graph_node){none, none, none, none, none, none, none, false};
 
 done:
     return st;
@@ -60,6 +60,8 @@ static krt_status add_edge(krti_object_graph *g, uint32_t from, const krti_graph
     TRY(krti_grow(g->k, &g->edges, &g->edge_capacity, (size_t)g->num_edges + 1, sizeof *g->edges));
     g->edges[g->num_edges] = *edge;
     g->edges[g->num_edges].next = KRTI_NO_NODE;
+    if (strcmp(edge->name, "_iterations") == 0 || strcmp(edge->name, "iter") == 0)
+        n->has_iterations = true;
     chain(&n->edges, &n->last_edge, n->edges != KRTI_NO_NODE ? &g->edges[n->last_edge].next : NULL,
           g->num_edges++);
 
@@ -76,6 +78,8 @@ static krt_status add_attribute(krti_object_graph *g, uint32_t node, const krti_
                   sizeof *g->attributes));
     g->attributes[g->num_attributes] = *a;
     g->attributes[g->num_attributes].next = KRTI_NO_NODE;
+    if (n->variable == KRTI_NO_NODE && strcmp(a->name, KRTI_VARIABLE_VALUE) == 0)
+        n->variable = g->num_attributes;
     chain(&n->attributes, &n->last_attribute,
           n->attributes != KRTI_NO_NODE ? &g->attributes[n->last_attribute].next : NULL,
           g->num_attributes++);
@@ -92,6 +96,7 @@ static krt_status add_slot(krti_object_graph *g, uint32_t node, const krti_graph
     TRY(krti_grow(g->k, &g->slots, &g->slot_capacity, (size_t)g->num_slots + 1, sizeof *g->slots));
     g->slots[g->num_slots] = *slot;
     g->slots[g->num_slots].next = KRTI_NO_NODE;
+    n->has_iterations = true;
     chain(&n->slots, &n->last_slot, n->slots != KRTI_NO_NODE ? &g->slots[n->last_slot].next : NULL,
           g->num_slots++);
 
@@ -150,10 +155,9 @@ uint32_t krti_object_graph_child(const krti_object_graph *g, uint32_t node, cons
 
 const krti_graph_attribute *krti_object_graph_variable(const krti_object_graph *g, uint32_t node)
 {
-    for (uint32_t a = g->nodes[node].attributes; a != KRTI_NO_NODE; a = g->attributes[a].next)
-        if (strcmp(g->attributes[a].name, KRTI_VARIABLE_VALUE) == 0)
-            return &g->attributes[a];
-    return NULL;
+    const uint32_t a = g->nodes[node].variable;
+
+    return a != KRTI_NO_NODE ? &g->attributes[a] : NULL;
 }
 
 krt_status krti_object_graph_escape(krti_str *s, const char *name)

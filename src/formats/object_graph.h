@@ -34,6 +34,8 @@ typedef struct krti_graph_node {
     uint32_t edges, last_edge; /* the first and the last of each chain */
     uint32_t attributes, last_attribute;
     uint32_t slots, last_slot;
+    uint32_t variable;   /* its attribute that is a variable's value */
+    bool has_iterations; /* has slots, or a child as only optimizers have it */
 } krti_graph_node;
 
 typedef struct krti_object_graph {

@@ -242,6 +242,7 @@ static krt_status detect_directory(krt_ctx *k, krti_form *form, const char *dir)
         {"saved_model.pbtxt", KRTI_FORM_SAVED_MODEL},
         {"model.weights.json", KRTI_FORM_SHARDED_DIRECTORY},
         {"checkpoint", KRTI_FORM_TF_CHECKPOINT},
+        {"variables.index", KRTI_FORM_TF_CHECKPOINT},
     };
 
     for (size_t i = 0; i < KRTI_COUNT(signs); i++)

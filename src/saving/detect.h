@@ -11,8 +11,8 @@ typedef enum krti_form {
     KRTI_FORM_JSON,
     KRTI_FORM_KERAS_DIRECTORY,
     KRTI_FORM_SHARDED_DIRECTORY, /* holds model.weights.json */
-    KRTI_FORM_TF_CHECKPOINT,     /* recognised only */
-    KRTI_FORM_SAVED_MODEL        /* recognised only */
+    KRTI_FORM_TF_CHECKPOINT,
+    KRTI_FORM_SAVED_MODEL
 } krti_form;
 
 /* The form of a file's bytes. `filepath` is for the sentence and for the parts of a TensorFlow

@@ -52,10 +52,8 @@ static const char *format_of(const krti_source *s)
                                         "Keras 3 weights in HDF5 (.h5, the legacy layout)"},
         [KRT_FILE_CONFIG_JSON] = {"Keras 1 architecture (JSON)", "Keras 1 architecture (JSON)",
                                   "Keras 2 architecture (JSON)", "Keras 3 architecture (JSON)"},
-        [KRT_FILE_TF_CHECKPOINT] = {NULL, NULL, "TensorFlow checkpoint (recognised, not read yet)",
-                                    NULL},
-        [KRT_FILE_SAVED_MODEL] = {NULL, NULL, "TensorFlow SavedModel (recognised, not read yet)",
-                                  NULL},
+        [KRT_FILE_TF_CHECKPOINT] = {NULL, NULL, "TensorFlow checkpoint", NULL},
+        [KRT_FILE_SAVED_MODEL] = {NULL, NULL, "TensorFlow SavedModel", NULL},
     };
 
     return names[s->kind][s->generation];

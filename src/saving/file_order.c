@@ -152,7 +152,7 @@ static krt_status fill_places(const ranking *r, const krti_store *s, place *plac
         const krti_store_object *o = &s->objects[a->object];
 
         places[i] = (place){.role = o->role, .index = i, .path = o->path, .key = a->key};
-        if (s->is_legacy) /* the lists are in order already */
+        if (s->is_legacy || s->is_ordered) /* the lists are in order already */
             places[i] = (place){.role = o->role, .rank = i, .path = "", .key = "", .index = i};
         else
             st = rank_of(r, o->path, &places[i].rank);
@@ -166,7 +166,7 @@ krt_status krti_file_order(const krti_store *s, const krti_conf *config, size_t 
     place *places = krti_array(s->k, s->num_arrays, sizeof *places);
     krt_status st = r.ranks != NULL && places != NULL ? KRT_OK : KRT_E_NOMEM;
 
-    if (st == KRT_OK && !s->is_legacy)
+    if (st == KRT_OK && !s->is_legacy && !s->is_ordered)
         st = rank_layers(&r, config, "", 0);
     if (st == KRT_OK)
         st = fill_places(&r, s, places);

@@ -5,7 +5,9 @@
 #include "saving/load.h"
 
 #include "saving/legacy_h5_format.h"
+#include "saving/named_arrays.h"
 #include "saving/saving_lib.h"
+#include "saving/tf_checkpoint.h"
 
 #include "formats/json.h"
 
@@ -16,7 +18,11 @@ static krt_status match_once(krti_match *m, const krti_source *f, bool counts_vi
     const bool is_theano = f->backend != NULL && strcmp(f->backend, "theano") == 0;
     krt_status st = KRT_OK;
 
-    if (m->store->is_legacy)
+    if (m->store->has_paths)
+        st = krti_named_match(m);
+    else if (m->store->checkpoint != NULL)
+        st = krti_tf_checkpoint_match(m);
+    else if (m->store->is_legacy)
         st = krti_legacy_h5_match(m, f->generation, is_theano);
     else
         st = krti_saving_lib_match(m, counts_visited);
@@ -50,10 +56,8 @@ krt_status krti_load_match(krti_match *m, krt_model *model, const krti_source *f
 static krt_status fill(krt_model *model, krti_source *f, krt_report **report)
 {
     krti_match m = {.k = f->k};
-    krt_status st = krti_source_can_load(f);
+    krt_status st = KRT_OK;
 
-    if (st != KRT_OK)
-        return st;
     TRY(krti_source_list(f, true));
     st = krti_load_match(&m, model, f);
     if (report != NULL && (st == KRT_OK || st == KRT_E_MISMATCH)) {
@@ -90,10 +94,8 @@ static krt_status no_config(krti_source *f)
 {
     char writer[64], size[32];
     size_t layers = 0;
-    krt_status st = krti_source_can_load(f);
+    const krt_status st = krti_source_list(f, false);
 
-    if (st == KRT_OK)
-        st = krti_source_list(f, false);
     if (st != KRT_OK)
         return st;
     for (size_t i = 0; i < f->store->num_objects; i++)
@@ -109,10 +111,8 @@ static krt_status no_config(krti_source *f)
 
 krt_status krti_load_build(krt_ctx *k, krt_model **out, const krti_source *f)
 {
-    krt_status st = krti_source_can_load(f);
+    krt_status st = krti_models_register(k);
 
-    if (st == KRT_OK)
-        st = krti_models_register(k);
     if (st != KRT_OK)
         return st;
     k->file_generation = f->generation;

@@ -6,6 +6,7 @@
 
 #include "formats/json.h"
 #include "formats/zip.h"
+#include "saving/tf_checkpoint.h"
 
 static const char WEIGHTS_MEMBER[] = "model.weights.h5";
 
@@ -61,24 +62,11 @@ const char *krti_source_writer(const krti_source *f, char buffer[64])
     if (f->keras_version != NULL)
         snprintf(buffer, 64, "%sKeras %.40s", krti_ends_with(f->keras_version, "-tf") ? "tf." : "",
                  f->keras_version);
+    else if (f->prefix != NULL)
+        snprintf(buffer, 64, "TensorFlow");
     else
         snprintf(buffer, 64, "Keras %d", f->generation);
     return buffer;
-}
-
-krt_status krti_source_can_load(const krti_source *f)
-{
-    if (f->kind == KRT_FILE_TF_CHECKPOINT)
-        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
-                         "%s is a TensorFlow checkpoint, which is not read yet. Save it from Keras "
-                         "with model.save_weights(\"model.weights.h5\")",
-                         f->name);
-    if (f->kind == KRT_FILE_SAVED_MODEL)
-        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
-                         "%s is a TensorFlow SavedModel, which is not read yet. Save it from Keras "
-                         "with model.save(\"model.keras\")",
-                         f->name);
-    return KRT_OK;
 }
 
 /* ------------------------------------------------------------------------------- architecture */
@@ -445,6 +433,69 @@ static krt_status open_json(krti_source *f)
     return st;
 }
 
+/* ------------------------------------------------------------------------------- TensorFlow */
+
+static krt_status take_prefix(krti_source *f)
+{
+    krti_str prefix = KRTI_STR_INIT(f->k);
+    krt_status st = KRT_OK;
+
+    if (f->filepath == NULL)
+        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
+                         "a TensorFlow checkpoint lies in several files; open it by path");
+    TRY(krti_tf_checkpoint_prefix(&prefix, f->filepath));
+    f->prefix = krti_arena_strndup(&f->arena, prefix.ptr, prefix.length);
+    if (f->prefix == NULL)
+        TRY(KRT_E_NOMEM);
+    f->has_weights = true;
+
+done:
+    krti_str_free(&prefix);
+    return st;
+}
+
+static krt_status open_checkpoint(krti_source *f)
+{
+    f->kind = KRT_FILE_TF_CHECKPOINT;
+    f->generation = 2;
+    return take_prefix(f);
+}
+
+static krt_status open_saved_model(krti_source *f)
+{
+    krti_str dir = KRTI_STR_INIT(f->k);
+    const krti_conf *c = NULL;
+    krt_status st = KRT_OK;
+
+    f->kind = KRT_FILE_SAVED_MODEL;
+    f->generation = 2;
+    TRY(take_prefix(f));
+    if (krti_path_kind_of(f->filepath) == KRTI_PATH_DIR)
+        TRY(krti_str_add(&dir, f->filepath));
+    else
+        TRY(krti_path_dir(&dir, f->filepath));
+    TRY(krti_saved_model_config(&f->arena, dir.ptr, &c, &f->config_bytes));
+    if (c == NULL)
+        goto done;
+    f->keras_version = krti_conf_get_text(c, "keras_version");
+    f->backend = krti_conf_get_text(c, "backend");
+    f->is_compiled = krti_conf_num(krti_conf_get(c, "training_config")) > 0;
+    TRY(take_config(f, c));
+
+done:
+    krti_str_free(&dir);
+    return st;
+}
+
+static krt_status list_checkpoint(krti_source *f)
+{
+    const krt_status st = krti_tf_checkpoint_list(f->store, f->prefix);
+
+    if (f->store->checkpoint != NULL)
+        f->size_bytes = f->store->checkpoint->size_bytes;
+    return st;
+}
+
 /* ------------------------------------------------------------------------------- opening */
 
 static krt_status open_form(krti_source *f, krti_form form)
@@ -459,13 +510,9 @@ static krt_status open_form(krti_source *f, krti_form form)
     case KRTI_FORM_KERAS_DIRECTORY:
         return open_directory(f);
     case KRTI_FORM_TF_CHECKPOINT:
-        f->kind = KRT_FILE_TF_CHECKPOINT;
-        f->generation = 2;
-        return KRT_OK;
+        return open_checkpoint(f);
     default:
-        f->kind = KRT_FILE_SAVED_MODEL;
-        f->generation = 2;
-        return KRT_OK;
+        return open_saved_model(f);
     }
 }
 
@@ -656,6 +703,8 @@ krt_status krti_source_list(krti_source *f, bool check)
         TRY(list_archive(f, check));
     else if (f->kind == KRT_FILE_WEIGHTS_JSON)
         TRY(list_shards(f, check));
+    else if (f->prefix != NULL)
+        TRY(list_checkpoint(f));
     else
         TRY(list_hdf5(f));
 

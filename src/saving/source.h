@@ -21,6 +21,7 @@ typedef struct krti_source {
     const krti_conf *shards;   /* the weight_map of sharded weights */
     const krti_conf *map_file; /* the JSON it stands in */
     const char *weights_group; /* of a legacy file: "" or "model_weights" */
+    const char *prefix;        /* of a TensorFlow checkpoint, or of a SavedModel's variables */
     size_t config_bytes;
     int64_t size_bytes; /* of all its files that are known without listing the weights */
     const char *keras_version, *backend, *date_saved; /* NULL: the file does not say */
@@ -37,10 +38,6 @@ void krti_source_close(krti_source *f); /* NULL allowed */
  * reads all of it, and shards are held against their map. Fails: E_FORMAT when the file has none;
  * what the formats fail with. */
 krt_status krti_source_list(krti_source *f, bool check);
-
-/* The failure of a file that is recognised and not read yet: checkpoints, SavedModel.
- * KRT_OK for all others. */
-krt_status krti_source_can_load(const krti_source *f);
 
 /* "Keras 2.2.4", "tf.keras 2.2.4-tf", "Keras 3"; into a buffer of 64 bytes, returned. */
 const char *krti_source_writer(const krti_source *f, char buffer[64]);

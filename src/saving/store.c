@@ -32,6 +32,10 @@ void krti_store_free(krti_store *s)
 {
     if (s == NULL)
         return;
+    krti_tf_checkpoint_free(s->checkpoint);
+    for (size_t i = 0; i < s->num_kept; i++)
+        krt_tensor_free(s->kept[i]);
+    krti_free(s->k, s->kept);
     for (size_t i = 0; i < s->num_files; i++) {
         krti_h5_close(s->files[i].h5);
         krti_bytes_drop(s->files[i].bytes);
@@ -56,21 +60,34 @@ krt_status krti_store_spend(krti_store *s, size_t bytes)
     return KRT_OK;
 }
 
-krt_status krti_store_add_file(krti_store *s, krti_bytes *bytes, const char *name, size_t *index)
+krt_status krti_store_add_bytes(krti_store *s, krti_bytes *bytes, const char *name, size_t *index)
 {
-    krti_h5 *h5 = NULL;
     krt_status st = KRT_OK;
     const char *copy = NULL;
 
     if (name != NULL && (copy = krti_arena_strdup(&s->arena, name)) == NULL)
         return KRT_E_NOMEM;
     TRY(krti_grow(s->k, &s->files, &s->files_capacity, s->num_files + 1, sizeof *s->files));
-    TRY(krti_h5_open_counted(s->k, &h5, bytes));
     *index = s->num_files;
-    s->files[s->num_files++] = (krti_store_file){copy, krti_bytes_use(bytes), h5};
+    s->files[s->num_files++] = (krti_store_file){copy, krti_bytes_use(bytes), NULL};
     s->budget += (uint64_t)bytes->size * BUDGET_TIMES;
 
 done:
+    return st;
+}
+
+krt_status krti_store_add_file(krti_store *s, krti_bytes *bytes, const char *name, size_t *index)
+{
+    krti_h5 *h5 = NULL;
+    krt_status st = KRT_OK;
+
+    TRY(krti_h5_open_counted(s->k, &h5, bytes));
+    TRY(krti_store_add_bytes(s, bytes, name, index));
+    s->files[*index].h5 = h5;
+    h5 = NULL;
+
+done:
+    krti_h5_close(h5);
     return st;
 }
 
@@ -82,7 +99,10 @@ static krt_status note_groups(krti_store *s, const char *path)
     for (const char *p = path; st == KRT_OK && (p = strchr(p, '/')) != NULL; p++) {
         krti_str_clear(&prefix);
         st = krti_str_add_n(&prefix, path, (size_t)(p - path));
-        if (st == KRT_OK && !krti_map_has(s->groups, prefix.ptr))
+        if (st != KRT_OK || krti_map_has(s->groups, prefix.ptr))
+            continue;
+        st = krti_store_spend(s, prefix.length);
+        if (st == KRT_OK)
             st = krti_map_set(s->groups, prefix.ptr, s);
     }
     krti_str_free(&prefix);
@@ -188,24 +208,48 @@ static krt_status describe(krti_store *s, krti_store_array *a)
     return st;
 }
 
-krt_status krti_store_add_array(krti_store *s, size_t file, const char *entry, const char *key,
-                                krti_h5_object header)
+/* Appends to the last object; what the file says of the array is there already. */
+static krt_status add_array(krti_store *s, const krti_store_array *given, const char *entry,
+                            const char *key)
 {
-    krti_store_array a = {.file = file, .header = header, .object = s->num_objects - 1};
+    krti_store_array a = *given;
     krt_status st = KRT_OK;
 
     TRY(krti_store_spend(s, sizeof a + strlen(entry) + strlen(key)));
+    a.object = s->num_objects - 1;
     a.entry = krti_arena_strdup(&s->arena, entry);
     a.key = krti_arena_strdup(&s->arena, key);
     if (a.entry == NULL || a.key == NULL)
         TRY(KRT_E_NOMEM);
     TRY(krti_grow(s->k, &s->arrays, &s->arrays_capacity, s->num_arrays + 1, sizeof *s->arrays));
-    TRY(describe(s, &a));
     s->arrays[s->num_arrays++] = a;
     s->objects[s->num_objects - 1].num++;
 
 done:
+    return st;
+}
+
+krt_status krti_store_add_array(krti_store *s, size_t file, const char *entry, const char *key,
+                                krti_h5_object header)
+{
+    krti_store_array a = {.file = file, .header = header};
+    krt_status st = describe(s, &a);
+
+    if (st == KRT_OK)
+        st = add_array(s, &a, entry, key);
     return krti_fail_in_object(s->k, st, entry);
+}
+
+krt_status krti_store_add_raw(krti_store *s, const krti_store_array *array, const krti_raw *raw)
+{
+    krti_store_array a = *array;
+    krti_raw *copy = krti_arena_alloc(&s->arena, sizeof *copy);
+
+    if (copy == NULL)
+        return KRT_E_NOMEM;
+    *copy = *raw;
+    a.raw = copy;
+    return add_array(s, &a, array->entry, array->key);
 }
 
 int krti_natural_compare(const char *a, const char *b)

@@ -124,7 +124,7 @@ static void add_job(reading *r, const copying *c, size_t index)
     r->block_bytes += (size + 63) / 64 * 64;
 }
 
-static krt_status open_array(krti_store *s, const krti_store_array *a, krti_h5_dataset *d)
+static krt_status open_dataset(krti_store *s, const krti_store_array *a, krti_h5_dataset *d)
 {
     size_t size = 0;
     krt_status st = krti_h5_dataset_open(s->files[a->file].h5, a->header, d);
@@ -138,37 +138,65 @@ static krt_status open_array(krti_store *s, const krti_store_array *a, krti_h5_d
     return check_bomb(s->k, a, d);
 }
 
+/* An array's elements as they are in the file. */
+typedef struct held {
+    const void *data;
+    krti_bytes *bytes; /* that may be kept for them, borrowed; NULL: they have to be copied */
+    krti_bytes *owned; /* made for them; drop it */
+    bool native;
+} held;
+
+static krt_status hold_dataset(krti_store *s, const krti_store_array *a, held *h)
+{
+    krti_h5_dataset d;
+    krt_status st = open_dataset(s, a, &d);
+
+    if (st == KRT_OK)
+        st = krti_h5_dataset_read(s->files[a->file].h5, a->header, &d, &h->data, &h->owned);
+    h->bytes = h->owned != NULL ? h->owned : s->files[a->file].bytes;
+    h->native = is_native(&d.type);
+    return st;
+}
+
+static krt_status hold_raw(krti_store *s, const krti_store_array *a, held *h)
+{
+    if (a->dtype == KRT_DTYPE_NONE)
+        return krti_fail(s->k, KRT_E_UNSUPPORTED, a->entry,
+                         a->shape.rank < 0 ? "the array has more than %d axes"
+                                           : "the array holds none of Keras's numbers",
+                         KRT_MAX_RANK);
+    h->native = !a->raw->is_swapped || krt_dtype_size(a->dtype) == 1;
+    const krt_status st = krti_raw_read(s, a, &h->data, &h->owned);
+    h->bytes = h->owned != NULL ? h->owned : a->raw->bytes;
+    return st;
+}
+
 /* Makes the tensor, or leaves it to be copied. */
 static krt_status begin_array(reading *r, const krti_want *want, size_t index)
 {
     krti_store *s = r->s;
     const krti_store_array *a = &s->arrays[want->array];
-    const krti_store_file *f = &s->files[a->file];
-    krti_h5_dataset d;
-    const void *data = NULL;
-    krti_bytes *owned = NULL;
+    held h = {0};
     krt_status st = KRT_OK;
 
-    TRY(open_array(s, a, &d));
-    TRY(krti_h5_dataset_read(f->h5, a->header, &d, &data, &owned));
-    copying c = {.from = data,
+    TRY(a->raw != NULL ? hold_raw(s, a, &h) : hold_dataset(s, a, &h));
+    copying c = {.from = h.data,
                  .from_dtype = a->dtype,
                  .to_dtype = want->dtype != KRT_DTYPE_NONE ? want->dtype : a->dtype,
-                 .n = (size_t)(d.size_bytes / krt_dtype_size(a->dtype)),
-                 .native = is_native(&d.type)};
+                 .n = (size_t)a->size_bytes / krt_dtype_size(a->dtype),
+                 .native = h.native};
     const bool is_plain = c.native && c.from_dtype == c.to_dtype && c.from_dtype != KRT_BOOL;
-    const bool is_aligned = (uintptr_t)data % krt_dtype_size(a->dtype) == 0;
+    const bool is_aligned = (uintptr_t)h.data % krt_dtype_size(a->dtype) == 0;
 
-    if (is_plain && (is_aligned || want->anywhere) && c.n > 0)
-        st = krti_tensor_map(s->k, &r->out[index], a->dtype, a->shape,
-                             owned != NULL ? owned : f->bytes, data);
-    else if (owned != NULL)
+    if (is_plain && (is_aligned || want->anywhere) && c.n > 0 && h.bytes != NULL)
+        st = krti_tensor_map(s->k, &r->out[index], a->dtype, a->shape, h.bytes, h.data);
+    else if (h.owned != NULL)
         st = convert_now(s, &c, a->shape, &r->out[index]);
     else
         add_job(r, &c, index);
 
 done:
-    krti_bytes_drop(owned);
+    krti_bytes_drop(h.owned);
     return krti_fail_in_object(s->k, st, a->entry);
 }
 
@@ -188,7 +216,9 @@ static void run_job(void *arg, size_t i, size_t thread)
 
     (void)thread;
     copy_elements(c);
-    krti_bytes_forget(r->s->files[a->file].bytes, c->from, c->n * krt_dtype_size(c->from_dtype));
+    if (a->raw == NULL || a->raw->bytes != NULL)
+        krti_bytes_forget(a->raw != NULL ? a->raw->bytes : r->s->files[a->file].bytes, c->from,
+                          c->n * krt_dtype_size(c->from_dtype));
 }
 
 static void run_jobs(const reading *r, const krti_want *wants)

@@ -407,16 +407,13 @@ static krt_status summarize(verifying *v)
 
 static krt_status verify_opened(verifying *v, const krt_verify_args *a)
 {
-    const krt_status readable = krti_source_can_load(v->f);
     krt_status st = KRT_OK;
 
-    if (readable != KRT_OK)
-        TRY(krti_findings_remark(v->out, "unsupported", NULL, NULL, "%s", v->k->error.message));
     if (v->f->zip != NULL)
         TRY(check_members(v));
     if (krt_findings_num_problems(v->out) == 0)
         TRY(list(v));
-    if (readable == KRT_OK && (v->f->store != NULL || !v->f->has_weights))
+    if (v->f->store != NULL || !v->f->has_weights)
         TRY(check_config(v, a->config));
     if (a->against != NULL)
         TRY(krti_manifest_check(v->out, v->f, a->against, &v->num_aside));

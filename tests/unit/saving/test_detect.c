@@ -63,15 +63,11 @@ static const stranger strangers[] = {
      KRT_E_UNSUPPORTED,
      "model.yaml is an architecture in YAML, which Keras gave up in 2.6; write it anew with "
      "model.to_json()"},
-    {"checkpoint", BYTES("model_checkpoint_path: \"cp.ckpt\"\n"), KRT_E_UNSUPPORTED,
-     "checkpoint is a TensorFlow checkpoint, which is not read yet. Save it from Keras with "
-     "model.save_weights(\"model.weights.h5\")"},
-    {"cp.data-00000-of-00001", BYTES("\1\2\3\4"), KRT_E_UNSUPPORTED,
-     "cp.data-00000-of-00001 is a TensorFlow checkpoint, which is not read yet. Save it from Keras "
-     "with model.save_weights(\"model.weights.h5\")"},
-    {"saved_model.pb", BYTES("\x08\x01\x12\x02\x0A\0"), KRT_E_UNSUPPORTED,
-     "saved_model.pb is a TensorFlow SavedModel, which is not read yet. Save it from Keras with "
-     "model.save(\"model.keras\")"},
+    {"checkpoint", BYTES("model_checkpoint_path: \"cp.ckpt\"\n"), KRT_E_NOT_FOUND,
+     "Couldn't match files for checkpoint cp.ckpt, which the file `checkpoint` names as the "
+     "newest"},
+    {"cp.data-00000-of-00001", BYTES("\1\2\3\4"), KRT_E_NOT_FOUND,
+     "cp.data-00000-of-00001 is a part of the checkpoint cp, whose .index is not beside it"},
     {"package.json", BYTES("{\"name\": \"left-pad\"}"), KRT_E_FORMAT,
      "package.json is JSON, but neither an architecture (class_name, config) nor a map of sharded "
      "weights (weight_map)"},
@@ -127,21 +123,31 @@ TEST(a_missing_file_and_an_empty_directory_are_said_to_be_so)
     ASSERT_SAYS(" is a directory without a config.json, a saved_model.pb or a checkpoint, ");
 }
 
+TEST(a_saved_model_without_variables_is_told)
+{
+    krt_model *m = NULL;
+
+    ASSERT_STATUS(
+        KRT_E_NOT_FOUND,
+        krt_load(t->k, &m, put_file(t, "saved_model.pb", "\x08\x01\x12\x02\x0A\0", 6), NULL));
+    ASSERT_SAYS(" has no weights: there is no variables/variables.index in it");
+}
+
 TEST(a_checkpoint_is_known_by_its_prefix_and_its_index)
 {
     unsigned char index[64] = {0};
     const unsigned char magic[8] = {0x57, 0xFB, 0x80, 0x8B, 0x24, 0x75, 0x47, 0xDB};
+    static const char *const names[] = {"cp", "cp.index", "cp.meta", "cp.data-00000-of-00001"};
     krt_model *m = NULL;
 
     memcpy(index + 56, magic, 8);
     put_file(t, "cp.index", index, sizeof index);
-    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_load(t->k, &m, in_folder(t, "cp"), NULL));
-    ASSERT_SAYS("cp is a TensorFlow checkpoint");
-    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_load(t->k, &m, in_folder(t, "cp.index"), NULL));
-    ASSERT_SAYS("cp.index is a TensorFlow checkpoint");
     put_file(t, "cp.meta", "\x0A\x02zz", 4);
-    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_load(t->k, &m, in_folder(t, "cp.meta"), NULL));
-    ASSERT_SAYS("cp.meta is a TensorFlow checkpoint");
+    put_file(t, "cp.data-00000-of-00001", "\1\2\3\4", 4);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ASSERT_STATUS(KRT_E_CORRUPT, krt_load(t->k, &m, in_folder(t, names[i]), NULL));
+        ASSERT_SAYS("block checksum mismatch");
+    }
 }
 
 /* --- archives --- */
@@ -246,6 +252,7 @@ int main(void)
                UNIT(a_stranger_in_memory_is_called_the_buffer),
                UNIT(a_tar_archive_is_told_by_its_inside),
                UNIT(a_missing_file_and_an_empty_directory_are_said_to_be_so),
+               UNIT(a_saved_model_without_variables_is_told),
                UNIT(a_checkpoint_is_known_by_its_prefix_and_its_index),
                UNIT(archives_of_others_are_told_by_their_members),
                UNIT(an_archive_without_weights_says_so), UNIT(a_config_that_is_none_is_named),

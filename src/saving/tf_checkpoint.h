@@ -1,0 +1,40 @@
+/* TensorFlow checkpoints, and the variables of SavedModels: a tensor bundle and the graph of the objects
+ * its tensors belong to. What tf.keras wrote for save_weights(prefix), and what
+ * tf.train.Checkpoint(model=...) writes for Keras of any generation. Keras:
+ * tf_keras/src/saving/legacy/save.py; TensorFlow: python/checkpoint. Page:
+ * docs/formats/tf_checkpoint.md. */
+#ifndef KRTI_SAVING_TF_CHECKPOINT_H
+#define KRTI_SAVING_TF_CHECKPOINT_H
+
+#include "formats/object_graph.h"
+#include "formats/tensor_bundle.h"
+#include "saving/match.h"
+
+/* Kept with the list of arrays. */
+typedef struct krti_tf_checkpoint {
+    krt_ctx *k;
+    krti_bundle *bundle;
+    krti_object_graph graph;
+    bool has_graph;     /* no: tensors are known by names only */
+    size_t *arrays;     /* by node: index of its array in the store + 1, 0 when it is no variable */
+    int64_t size_bytes; /* of the index and of the data files */
+} krti_tf_checkpoint;
+
+/* --- paths (tf_checkpoint_path.c) ------------------------------------------------------------- */
+/* The prefix that a path means, into s: the prefix itself, one of its files, a `checkpoint` state file
+ * or a directory with one (its newest checkpoint), a SavedModel. Fails: E_NOT_FOUND, E_FORMAT. */
+krt_status krti_tf_checkpoint_prefix(krti_str *s, const char *filepath);
+
+/* --- reading (tf_checkpoint_list.c, tf_checkpoint_match.c) ------------------------------------- */
+/* Binds the graph to the model as TensorFlow does, by the names of edges, and what that leaves by the
+ * variables' own names. */
+krt_status krti_tf_checkpoint_match(krti_match *m);
+
+/* --- SavedModel (saved_model.c) ----------------------------------------------------------------- */
+/* What keras_metadata.pb, or saved_model.pb before TensorFlow 2.5, says of the root object: Keras's
+ * class_name and config, keras_version, training_config. *out stays NULL when there is none, as in
+ * models that Keras 3 exports. */
+krt_status krti_saved_model_config(krti_arena *a, const char *dir, const krti_conf **out,
+                                   size_t *text_size);
+
+#endif
