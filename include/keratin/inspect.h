@@ -72,6 +72,29 @@ KRT_API krt_status krt_write_digests(krt_ctx *k, const char *filepath, const cha
  *  outside the file is opened. Owns: *out, krt_findings_free() it. Fails: as krt_verify(). */
 KRT_API krt_status krt_scan(krt_ctx *k, krt_findings **out, const char *filepath);
 
+/* --- diff and explain ------------------------------------------------------------------------ */
+
+typedef struct krt_diff_args {
+    size_t struct_size;
+    double atol; /**< 0: a value may differ by atol + rtol * |the second file's value| */
+    double rtol; /**< 0 */
+} krt_diff_args;
+#define KRT_DIFF(...) KRT_ARGS(krt_diff_args, .rtol = 0, __VA_ARGS__)
+
+/** Compares the architectures and the weights of two files, of any two formats. One finding for the
+ *  first place where the architectures differ ("config": its path), one for each array that one
+ *  file lacks ("missing", "added") or that differs ("shape", "dtype", "values").
+ *  Owns: *out, krt_findings_free() it. Fails: what krt_file_open() fails with, E_CORRUPT. */
+KRT_API krt_status krt_diff(krt_ctx *k, krt_findings **out, const char *a_filepath,
+                            const char *b_filepath, const krt_diff_args *args);
+
+/** Says whether a file's weights fit a model's architecture, and if not: what a load would say
+ *  ("load"), where the two part by shape and order ("divergence"), the likely cause ("cause") and
+ *  the command that helps ("command"). Owns: *out, krt_findings_free() it.
+ *  Fails: what krt_file_open() fails with, E_FORMAT (`model_filepath` has no architecture). */
+KRT_API krt_status krt_explain(krt_ctx *k, krt_findings **out, const char *weights_filepath,
+                               const char *model_filepath);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,44 @@
+/* keratin diff A B: what differs between two files of any two formats. */
+#include "cli.h"
+
+typedef struct options {
+    double atol, rtol;
+} options;
+
+static int run(cli *c, const void *opts)
+{
+    const options *o = opts;
+    krt_findings *found = NULL;
+    int status;
+
+    if (o->atol < 0 || o->rtol < 0)
+        return misuse(c, "--atol and --rtol are not negative");
+    if (krt_diff(c->k, &found, c->arguments[0], c->arguments[1],
+                 KRT_DIFF(.atol = o->atol, .rtol = o->rtol)) != KRT_OK)
+        return fail(c, NULL);
+    status = show_findings(c, c->arguments[1], "equal", found);
+    krt_findings_free(found);
+    return status;
+}
+
+static const options defaults = {0, 0};
+
+static const opt table[] = {
+    {"atol", OPT_NUMBER, offsetof(options, atol), "A", "values may differ by A (0)", 0},
+    {"rtol", OPT_NUMBER, offsetof(options, rtol), "R", "and by R times B's value (0)", 0},
+};
+
+const cli_command cmd_diff = {
+    .name = "diff",
+    .arguments = "A B",
+    .summary = "Compares the architecture and the weights of two files of any two formats",
+    .details = "Names the first place where the architectures differ, and every array that is\n"
+               "missing, added, of another shape, or of other values. Status 1 when they differ.",
+    .least = 2,
+    .most = 2,
+    .options = table,
+    .num_options = COUNT(table),
+    .defaults = &defaults,
+    .options_size = sizeof(options),
+    .run = run,
+};
