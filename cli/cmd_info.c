@@ -15,6 +15,8 @@ static const struct {
     {KRT_FILE_CONFIG_JSON, "json"},
     {KRT_FILE_TF_CHECKPOINT, "tf-checkpoint"},
     {KRT_FILE_SAVED_MODEL, "saved-model"},
+    {KRT_FILE_SAFETENSORS, "safetensors"},
+    {KRT_FILE_NPZ, "npz"},
 };
 
 /* What is neither weights nor optimizer nor config: headers, directories, padding. */

@@ -101,7 +101,9 @@ typedef enum krt_file_kind {
     KRT_FILE_LEGACY_WEIGHTS_H5, /**< weights-only HDF5 of Keras 1 and 2 */
     KRT_FILE_CONFIG_JSON,       /**< architecture JSON */
     KRT_FILE_TF_CHECKPOINT,     /**< PREFIX.index and PREFIX.data-*, by any of its paths */
-    KRT_FILE_SAVED_MODEL        /**< variables, and the config where tf.keras left one */
+    KRT_FILE_SAVED_MODEL,       /**< variables, and the config where tf.keras left one */
+    KRT_FILE_SAFETENSORS,       /**< arrays by name */
+    KRT_FILE_NPZ                /**< arrays by name */
 } krt_file_kind;
 
 typedef struct krt_file_info {

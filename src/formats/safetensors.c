@@ -10,10 +10,11 @@ enum { LENGTH_SIZE = 8, LARGEST_HEADER = 100000000 /* the original's limit */ };
 
 static const char METADATA[] = "__metadata__";
 
+/* A header that does not fit is still one: the file is cut short. */
 bool krti_safetensors_detect(const krti_bytes *b)
 {
-    return b->size > LENGTH_SIZE + 1 && krti_le64(b->data) <= b->size - LENGTH_SIZE &&
-           krti_le64(b->data) >= 2 && b->data[LENGTH_SIZE] == '{' &&
+    return b->size > LENGTH_SIZE + 1 && krti_le64(b->data) >= 2 &&
+           krti_le64(b->data) <= LARGEST_HEADER && b->data[LENGTH_SIZE] == '{' &&
            (b->data[LENGTH_SIZE + 1] == '"' || b->data[LENGTH_SIZE + 1] == '}');
 }
 

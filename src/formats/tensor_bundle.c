@@ -589,10 +589,15 @@ static int by_key(const void *left, const void *right)
     return krti_sstable_compare((*a)->key, strlen((*a)->key), (*b)->key, strlen((*b)->key));
 }
 
-/* BundleHeaderProto: one shard, little-endian, version 1. */
-static const char HEADER[] = "\x08\x01\x1a\x02\x08\x01";
+/* BundleHeaderProto: little-endian, version 1. */
+static void put_header(krti_str *s, uint32_t num_shards)
+{
+    krti_pb_put_number(s, 1, num_shards);
+    krti_pb_put_bytes(s, 3, "\x08\x01", 2);
+}
 
-krt_status krti_bundle_put_index(krti_str *s, const krti_bundle_tensor *tensors, size_t n)
+krt_status krti_bundle_put_index(krti_str *s, const krti_bundle_tensor *tensors, size_t n,
+                                 uint32_t num_shards)
 {
     krt_ctx *k = s->k;
     const krti_bundle_tensor **sorted = krti_array(k, n, sizeof *sorted);
@@ -604,6 +609,9 @@ krt_status krti_bundle_put_index(krti_str *s, const krti_bundle_tensor *tensors,
         sorted[i] = &tensors[i];
     if (st == KRT_OK && n > 1)
         qsort(sorted, n, sizeof *sorted, by_key);
+    put_header(&messages, num_shards);
+    if (st == KRT_OK)
+        entries[0] = (krti_sstable_entry){.key = "", .value_size = messages.length};
     for (size_t i = 0; st == KRT_OK && i < n; i++) {
         const size_t start = messages.length;
 
@@ -616,8 +624,7 @@ krt_status krti_bundle_put_index(krti_str *s, const krti_bundle_tensor *tensors,
     if (st == KRT_OK) { /* the text has stopped moving */
         const unsigned char *p = (const unsigned char *)krti_str_text(&messages);
 
-        entries[0] = (krti_sstable_entry){"", 0, (const unsigned char *)HEADER, sizeof HEADER - 1};
-        for (size_t i = 1; i <= n; p += entries[i++].value_size)
+        for (size_t i = 0; i <= n; p += entries[i++].value_size)
             entries[i].value = p;
         st = krti_sstable_put(s, entries, n + 1);
     }

@@ -84,13 +84,14 @@ typedef struct krti_bundle_tensor {
     uint32_t dtype;
     int rank;
     const int64_t *dim;
-    uint64_t offset, size; /* in the one data file */
+    uint64_t offset, size; /* in the data file */
     uint32_t crc32c;       /* unmasked */
 } krti_bundle_tensor;
 
-/* Puts the .index of a bundle with one shard into an empty text. The tensors come in any order; no key
- * twice. */
-krt_status krti_bundle_put_index(krti_str *s, const krti_bundle_tensor *tensors, size_t n);
+/* Puts the .index of a bundle into an empty text. The tensors, which all lie in shard 0, come in any
+ * order; no key twice. */
+krt_status krti_bundle_put_index(krti_str *s, const krti_bundle_tensor *tensors, size_t n,
+                                 uint32_t num_shards);
 /* Appends the payload of a scalar string, and gives the checksum of its entry. */
 krt_status krti_bundle_put_string(krti_str *s, const void *text, size_t size, uint32_t *crc32c);
 

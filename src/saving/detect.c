@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "formats/content.h"
 #include "formats/h5_read.h"
+#include "formats/safetensors.h"
 #include "formats/zip.h"
 
 enum { LOOK = 4096 };
@@ -72,20 +73,12 @@ static bool is_torch_pickle(const krti_bytes *b)
     return starts(b, 0, magic, sizeof magic);
 }
 
-/* Eight bytes of length, then a JSON object. */
-static bool is_safetensors(const krti_bytes *b)
-{
-    return b->size > 10 && krti_le64(b->data) <= b->size - 8 && starts(b, 8, "{\"", 2);
-}
-
 static krt_status refuse_other_tools(krt_ctx *k, const krti_bytes *b, const char *name)
 {
     const char *what = NULL;
 
     if (is_torch_pickle(b))
         what = "a PyTorch file (a pickle, which is never executed here)";
-    else if (is_safetensors(b))
-        what = "a safetensors file";
     else
         what = krti_content_name(b);
     if (strcmp(what, "of no known kind") == 0 && b->size >= 4)
@@ -210,6 +203,8 @@ krt_status krti_detect(krt_ctx *k, krti_form *form, const krti_bytes *bytes, con
         *form = KRTI_FORM_HDF5;
     else if (is_checkpoint_part(k, bytes, filepath))
         *form = KRTI_FORM_TF_CHECKPOINT;
+    else if (krti_safetensors_detect(bytes))
+        *form = KRTI_FORM_SAFETENSORS;
     else if (is_saved_model(bytes, filepath))
         *form = KRTI_FORM_SAVED_MODEL;
     else if (krti_content_is_text(bytes))

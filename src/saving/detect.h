@@ -12,7 +12,8 @@ typedef enum krti_form {
     KRTI_FORM_KERAS_DIRECTORY,
     KRTI_FORM_SHARDED_DIRECTORY, /* holds model.weights.json */
     KRTI_FORM_TF_CHECKPOINT,
-    KRTI_FORM_SAVED_MODEL
+    KRTI_FORM_SAVED_MODEL,
+    KRTI_FORM_SAFETENSORS
 } krti_form;
 
 /* The form of a file's bytes. `filepath` is for the sentence and for the parts of a TensorFlow

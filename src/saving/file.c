@@ -54,6 +54,8 @@ static const char *format_of(const krti_source *s)
                                   "Keras 2 architecture (JSON)", "Keras 3 architecture (JSON)"},
         [KRT_FILE_TF_CHECKPOINT] = {NULL, NULL, "TensorFlow checkpoint", NULL},
         [KRT_FILE_SAVED_MODEL] = {NULL, NULL, "TensorFlow SavedModel", NULL},
+        [KRT_FILE_SAFETENSORS] = {NULL, NULL, NULL, "arrays by name (.safetensors)"},
+        [KRT_FILE_NPZ] = {NULL, NULL, NULL, "arrays by name (.npz)"},
     };
 
     return names[s->kind][s->generation];

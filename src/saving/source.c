@@ -64,6 +64,8 @@ const char *krti_source_writer(const krti_source *f, char buffer[64])
                  f->keras_version);
     else if (f->prefix != NULL)
         snprintf(buffer, 64, "TensorFlow");
+    else if (f->kind == KRT_FILE_SAFETENSORS || f->kind == KRT_FILE_NPZ)
+        snprintf(buffer, 64, "arrays by name");
     else
         snprintf(buffer, 64, "Keras %d", f->generation);
     return buffer;
@@ -170,11 +172,6 @@ static krt_status refuse_archive(krti_source *f)
                              "%s is a PyTorch file (a pickle, which is never executed here), "
                              "expected a Keras model or weights file",
                              f->name);
-        if (krti_ends_with(name, ".npy"))
-            return krti_fail(f->k, KRT_E_FORMAT, NULL,
-                             "%s is an .npz archive of arrays, expected a Keras model or weights "
-                             "file",
-                             f->name);
         if (krti_ends_with(name, ".h5") || krti_ends_with(name, ".hdf5") ||
             krti_ends_with(name, ".keras") || krti_ends_with(name, "saved_model.pb") ||
             krti_ends_with(name, "/config.json"))
@@ -189,6 +186,22 @@ static krt_status refuse_archive(krti_source *f)
                      f->name, krti_zip_num(f->zip));
 }
 
+static bool is_npz(const krti_zip *z)
+{
+    for (size_t i = 0; i < krti_zip_num(z); i++)
+        if (!krti_ends_with(krti_zip_at(z, i)->name, ".npy"))
+            return false;
+    return krti_zip_num(z) > 0;
+}
+
+/* A file of named arrays, and nothing else. */
+static void open_arrays(krti_source *f, krt_file_kind kind)
+{
+    f->kind = kind;
+    f->generation = 3;
+    f->has_weights = true;
+}
+
 static krt_status open_archive(krti_source *f)
 {
     krti_bytes *config = NULL, *metadata = NULL;
@@ -196,6 +209,10 @@ static krt_status open_archive(krti_source *f)
 
     f->kind = KRT_FILE_KERAS_ARCHIVE;
     TRY(krti_zip_open(f->k, &f->zip, f->bytes));
+    if (is_npz(f->zip)) {
+        open_arrays(f, KRT_FILE_NPZ);
+        goto done;
+    }
     if (krti_zip_find(f->zip, "config.json") == NULL)
         TRY(refuse_archive(f));
     TRY(read_member(f, "config.json", &config));
@@ -511,6 +528,9 @@ static krt_status open_form(krti_source *f, krti_form form)
         return open_directory(f);
     case KRTI_FORM_TF_CHECKPOINT:
         return open_checkpoint(f);
+    case KRTI_FORM_SAFETENSORS:
+        open_arrays(f, KRT_FILE_SAFETENSORS);
+        return KRT_OK;
     default:
         return open_saved_model(f);
     }
@@ -705,6 +725,10 @@ krt_status krti_source_list(krti_source *f, bool check)
         TRY(list_shards(f, check));
     else if (f->prefix != NULL)
         TRY(list_checkpoint(f));
+    else if (f->kind == KRT_FILE_SAFETENSORS)
+        TRY(krti_safetensors_list(f->store, f->bytes));
+    else if (f->kind == KRT_FILE_NPZ)
+        TRY(krti_npz_list(f->store, f->bytes));
     else
         TRY(list_hdf5(f));
 

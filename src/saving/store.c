@@ -33,7 +33,7 @@ void krti_store_free(krti_store *s)
     if (s == NULL)
         return;
     krti_tf_checkpoint_free(s->checkpoint);
-    for (size_t i = 0; i < s->num_kept; i++)
+    for (size_t i = 0; !s->k->is_closing && i < s->num_kept; i++)
         krt_tensor_free(s->kept[i]);
     krti_free(s->k, s->kept);
     for (size_t i = 0; i < s->num_files; i++) {

@@ -9,6 +9,7 @@
 #include "formats/object_graph.h"
 #include "formats/tensor_bundle.h"
 #include "saving/match.h"
+#include "training/optimizer.h"
 
 /* Kept with the list of arrays. */
 typedef struct krti_tf_checkpoint {
@@ -29,6 +30,14 @@ krt_status krti_tf_checkpoint_prefix(krti_str *s, const char *filepath);
 /* Binds the graph to the model as TensorFlow does, by the names of edges, and what that leaves by the
  * variables' own names. */
 krt_status krti_tf_checkpoint_match(krti_match *m);
+/* The nodes that variables of the model are bound to, KRTI_NO_NODE for none, and the model's own. */
+krt_status krti_tf_checkpoint_nodes(krti_store *s, krt_model *m, krt_variable *const *variables,
+                                    size_t n, uint32_t *nodes, uint32_t *root);
+/* Fills an optimizer, which is built, with the state the checkpoint has for it: slots by their names and
+ * the variables they go with, so that another order does no harm. *num: variables that were found.
+ * Shapes that differ are a warning, as in Keras (tf_checkpoint_optimizer.c). */
+krt_status krti_tf_checkpoint_fill_optimizer(krti_store *s, krt_model *m, krti_optimizer *o,
+                                             size_t *num);
 
 /* --- SavedModel (saved_model.c) ----------------------------------------------------------------- */
 /* What keras_metadata.pb, or saved_model.pb before TensorFlow 2.5, says of the root object: Keras's

@@ -12,7 +12,9 @@
 enum { MAX_DEPTH = 64 };
 
 typedef struct binding {
-    krti_match *m;
+    krt_ctx *k;
+    krti_store *store;
+    krt_model *model;
     const krti_tf_checkpoint *c;
     bool *has_values; /* by node: a weight can be reached */
     krti_map *layers; /* bound already */
@@ -45,7 +47,7 @@ static krt_status reverse_edges(krt_ctx *k, const krti_object_graph *g, reversed
 
 static bool is_weight(const binding *b, uint32_t node)
 {
-    const krti_store *s = b->m->store;
+    const krti_store *s = b->store;
     const size_t array = b->c->arrays[node];
 
     return array > 0 && s->objects[s->arrays[array - 1].object].role == KRTI_ROLE_WEIGHT;
@@ -54,7 +56,7 @@ static bool is_weight(const binding *b, uint32_t node)
 /* From the weights against the edges. */
 static krt_status find_values(binding *b)
 {
-    krt_ctx *k = b->m->k;
+    krt_ctx *k = b->k;
     const krti_object_graph *g = &b->c->graph;
     reversed r = {0};
     uint32_t *queue = krti_array(k, g->num_nodes, sizeof *queue);
@@ -89,7 +91,7 @@ static krt_status map_children(const binding *b, uint32_t node, krti_map **out)
     const krti_object_graph *g = &b->c->graph;
     krt_status st = KRT_OK;
 
-    *out = krti_map_new(b->m->k);
+    *out = krti_map_new(b->k);
     if (*out == NULL)
         return KRT_E_NOMEM;
     for (uint32_t i = g->nodes[node].edges; st == KRT_OK && i != KRTI_NO_NODE; i = g->edges[i].next)
@@ -252,8 +254,8 @@ static krt_status bind_at(binding *b, uint32_t node)
 {
     b->root = node;
     krti_map_free(b->layers);
-    b->layers = krti_map_new(b->m->k);
-    return b->layers != NULL ? bind_layer(b, &b->m->model->base, node, 0) : KRT_E_NOMEM;
+    b->layers = krti_map_new(b->k);
+    return b->layers != NULL ? bind_layer(b, &b->model->base, node, 0) : KRT_E_NOMEM;
 }
 
 /* The root is the model, or one of its children is: tf.train.Checkpoint(model=model). */
@@ -296,14 +298,14 @@ static krt_status bind_by_name(binding *b)
 {
     const krti_object_graph *g = &b->c->graph;
     naming n = {.b = b};
-    krt_status st = krti_names_init(&n.names, b->m->k);
+    krt_status st = krti_names_init(&n.names, b->k);
 
     for (uint32_t i = 0; st == KRT_OK && i < g->num_nodes; i++)
         if (is_weight(b, i) && krti_object_graph_variable(g, i) != NULL)
             st = krti_names_add(&n.names, krti_object_graph_variable(g, i)->full_name,
                                 b->c->arrays[i] - 1);
     if (st == KRT_OK)
-        st = krti_layer_each_variable(&b->m->model->base, name_variable, &n);
+        st = krti_layer_each_variable(&b->model->base, name_variable, &n);
     krti_names_free(&n.names);
     return st;
 }
@@ -311,9 +313,8 @@ static krt_status bind_by_name(binding *b)
 /* ------------------------------------------------------------------------------- all */
 
 /* What lies beside the model that was bound is none of its business. */
-static krt_status leave_others(binding *b)
+static krt_status leave_others(const binding *b, krti_match *m)
 {
-    krti_match *m = b->m;
     const krti_object_graph *g = &b->c->graph;
     bool *reached = krti_array(m->k, g->num_nodes, sizeof *reached);
     uint32_t *queue = krti_array(m->k, g->num_nodes, sizeof *queue);
@@ -347,22 +348,57 @@ static size_t array_of(void *user, const krt_variable *v)
     return (size_t)(uintptr_t)krti_map_get(b->arrays, key) - 1;
 }
 
-krt_status krti_tf_checkpoint_match(krti_match *m)
+static krt_status bind(binding *b, krti_store *s, krt_model *m)
 {
-    binding b = {.m = m, .c = m->store->checkpoint, .arrays = krti_map_new(m->k)};
-    krt_status st = b.arrays != NULL ? KRT_OK : KRT_E_NOMEM;
+    krt_status st = KRT_OK;
 
-    if (st == KRT_OK)
-        TRY(find_values(&b));
-    if (st == KRT_OK)
-        TRY(bind_root(&b));
-    TRY(bind_by_name(&b));
-    TRY(krti_names_pair(m, array_of, &b));
-    TRY(leave_others(&b));
+    *b = (binding){
+        .k = s->k, .store = s, .model = m, .c = s->checkpoint, .arrays = krti_map_new(s->k)};
+    if (b->arrays == NULL)
+        return KRT_E_NOMEM;
+    TRY(find_values(b));
+    TRY(bind_root(b));
+    TRY(bind_by_name(b));
 
 done:
-    krti_free(m->k, b.has_values);
-    krti_map_free(b.layers);
-    krti_map_free(b.arrays);
+    return st;
+}
+
+static void unbind(binding *b)
+{
+    krti_free(b->k, b->has_values);
+    krti_map_free(b->layers);
+    krti_map_free(b->arrays);
+}
+
+krt_status krti_tf_checkpoint_match(krti_match *m)
+{
+    binding b;
+    krt_status st = bind(&b, m->store, m->model);
+
+    if (st == KRT_OK)
+        st = krti_names_pair(m, array_of, &b);
+    if (st == KRT_OK)
+        st = leave_others(&b, m);
+    unbind(&b);
+    return st;
+}
+
+krt_status krti_tf_checkpoint_nodes(krti_store *s, krt_model *m, krt_variable *const *variables,
+                                    size_t n, uint32_t *nodes, uint32_t *root)
+{
+    binding b;
+    krt_status st = bind(&b, s, m);
+
+    for (size_t i = 0; st == KRT_OK && i < n; i++) {
+        const size_t array = array_of(&b, variables[i]);
+
+        nodes[i] = KRTI_NO_NODE;
+        for (uint32_t j = 0; array != SIZE_MAX && j < b.c->graph.num_nodes; j++)
+            if (b.c->arrays[j] == array + 1 && nodes[i] == KRTI_NO_NODE)
+                nodes[i] = j;
+    }
+    *root = b.root;
+    unbind(&b);
     return st;
 }

@@ -329,7 +329,7 @@ static void rewrite(testing *t, const char *name)
         tensors[i] =
             (krti_bundle_tensor){e->key, e->dtype, e->rank, e->dim, e->offset, e->size, e->crc32c};
     }
-    ASSERT_OK(krti_bundle_put_index(&s, tensors, b->n));
+    ASSERT_OK(krti_bundle_put_index(&s, tensors, b->n, b->num_shards));
     ASSERT_INT_EQ(index->size, s.length);
     assert_memory_equal(index->data, s.ptr, s.length);
     const krti_bundle_entry *e = krti_bundle_find(b, KRTI_OBJECT_GRAPH_KEY);

@@ -46,8 +46,6 @@ static const stranger strangers[] = {
     {"history.pkl", BYTES("\x80\x04\x95\x10\0\0\0\0\0\0\0}\x94."), KRT_E_FORMAT,
      "history.pkl is a Python pickle, which is never executed here, expected a Keras model or "
      "weights file"},
-    {"model.safetensors", BYTES("\x02\0\0\0\0\0\0\0{\"}  "), KRT_E_FORMAT,
-     "model.safetensors is a safetensors file, expected a Keras model or weights file"},
     {"model.onnx", BYTES("\x08\x08\x12\x07pytorch"), KRT_E_FORMAT,
      "model.onnx is an ONNX model, expected a Keras model or weights file"},
     {"model.tflite", BYTES("\x1C\0\0\0TFL3\x14\0 \0"), KRT_E_FORMAT,
@@ -164,7 +162,6 @@ static void load_archive(testing *t, krt_status status, const char *says, const 
 TEST(archives_of_others_are_told_by_their_members)
 {
     const member torch[] = {{"archive/data.pkl", "\x80\2.", 3}, {"archive/version", "3", 1}};
-    const member npz[] = {{"x.npy", "\x93NUMPY", 6}};
     const member zipped[] = {{"readme.txt", "", 0}, {"model.h5", "\x89HDF", 4}};
     const member other[] = {{"readme.txt", "", 0}};
 
@@ -172,9 +169,6 @@ TEST(archives_of_others_are_told_by_their_members)
                  "a.keras is a PyTorch file (a pickle, which is never executed here), expected a "
                  "Keras model or weights file",
                  torch, 2);
-    load_archive(t, KRT_E_FORMAT,
-                 "a.keras is an .npz archive of arrays, expected a Keras model or weights file",
-                 npz, 1);
     load_archive(t, KRT_E_FORMAT, "a.keras is a zip archive that holds model.h5; unpack it first",
                  zipped, 2);
     load_archive(t, KRT_E_FORMAT,
