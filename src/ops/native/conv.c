@@ -7,14 +7,14 @@
 enum { MAX_KERNEL = 225, MAX_PANELS_A_TASK = 4 };
 
 /* A window's entry for height or width; a 1-D convolution has a height of 1. */
-static int axis_of(const krti_window *w, const int64_t *list, int i, int fallback)
+int krti_native_axis(const krti_window *w, const int64_t *list, int i, int fallback)
 {
     const int at = i - (2 - w->rank);
 
     return at < 0 ? fallback : (int)list[at];
 }
 
-static int dim_of(krt_shape s, int i)
+int krti_native_dim(krt_shape s, int i)
 {
     const int spatial = s.rank - 2, at = i - (2 - spatial);
 
@@ -31,9 +31,8 @@ bool krti_native_window(const krti_node *n)
     const krti_window *w = &n->attrs.window;
     krti_act act;
 
-    return krti_all_float(n) && w->rank <= 2 && n->in[1]->node->is_static &&
-           n->in[0]->shape.rank == w->rank + 2 && fits_int(n) &&
-           krti_native_act(n->activation, &act);
+    return krti_all_float(n) && w->rank <= 2 && n->in[0]->shape.rank == w->rank + 2 &&
+           fits_int(n) && krti_native_act(n->activation, &act);
 }
 
 /* ------------------------------------------------------------------------------- full convolution */
@@ -42,6 +41,8 @@ typedef struct conv_state {
     krti_conv_job c; /* without pointers of the run */
     const krti_isa *isa;
     int images, panels;
+    krti_panels form;
+    krti_packing weights;
     float zeros[]; /* one for each input channel */
 } conv_state;
 
@@ -51,63 +52,8 @@ static bool supports_conv(const krti_node *n, int threads)
 
     (void)threads;
     return krti_native_window(n) && w->groups <= 1 &&
-           (int64_t)axis_of(w, w->size, 0, 1) * axis_of(w, w->size, 1, 1) <= MAX_KERNEL;
-}
-
-typedef struct filling {
-    const krti_panels *f;
-    const float *x;
-    float *y;
-} filling;
-
-static void fill_panel(void *arg, size_t task, size_t thread)
-{
-    const filling *a = arg;
-    const size_t vector = (size_t)a->f->vector, width = (size_t)a->f->panel, n = a->f->n;
-    const size_t first = task * width, columns = krti_smaller_size(n - first, width);
-    const size_t wide = (columns + vector - 1) / vector * vector;
-    float *panel = a->y + first * a->f->k;
-
-    (void)thread;
-    for (size_t i = 0; i < a->f->k; i++, panel += wide) {
-        memcpy(panel, a->x + i * n + first, columns * sizeof *panel);
-        memset(panel + columns, 0, (wide - columns) * sizeof *panel);
-    }
-}
-
-/* (k, n) row major to panels: (panel, k, columns), the last one rounded up to whole vectors. */
-static void fill_panels(void *dst, const void *src, void *user)
-{
-    const krti_panels *f = user;
-    filling a = {f, src, dst};
-    const size_t panels = (f->n + (size_t)f->panel - 1) / (size_t)f->panel;
-
-    krti_share_tasks(f->k * f->n > 65536 ? krti_num_processors() : 1, panels, fill_panel, &a);
-}
-
-static size_t panels_bytes(const krti_panels *f)
-{
-    const size_t vector = (size_t)f->vector;
-
-    return f->k * ((f->n + vector - 1) / vector * vector) * sizeof(float);
-}
-
-krt_status krti_native_pack_panels(krti_build *b, krti_step *s, int input, krti_panels panels,
-                                   const void **out)
-{
-    char key[64];
-
-    s->in[input] = KRTI_NO_SLOT;
-    snprintf(key, sizeof key, "panels:%zu:%zu:%d:%d", panels.k, panels.n, panels.panel,
-             panels.vector);
-    const krti_pack_form form = {key, panels_bytes(&panels), fill_panels, &panels};
-    return krti_build_pack(b, s->node->in[input], &form, out);
-}
-
-krt_status krti_native_pack(krti_build *b, krti_step *s, size_t k, size_t n, const krti_isa *isa,
-                            const void **out)
-{
-    return krti_native_pack_panels(b, s, 1, (krti_panels){k, n, isa->panel, isa->vector}, out);
+           (int64_t)krti_native_axis(w, w->size, 0, 1) * krti_native_axis(w, w->size, 1, 1) <=
+               MAX_KERNEL;
 }
 
 void krti_native_describe(krti_conv_job *c, const krti_node *n)
@@ -115,20 +61,28 @@ void krti_native_describe(krti_conv_job *c, const krti_node *n)
     const krti_window *w = &n->attrs.window;
     const krt_shape x = n->in[0]->shape, y = n->out[0].shape;
 
-    c->in_h = dim_of(x, 0);
-    c->in_w = dim_of(x, 1);
+    c->in_h = krti_native_dim(x, 0);
+    c->in_w = krti_native_dim(x, 1);
     c->in_c = (int)x.dim[x.rank - 1];
-    c->out_h = dim_of(y, 0);
-    c->out_w = dim_of(y, 1);
+    c->out_h = krti_native_dim(y, 0);
+    c->out_w = krti_native_dim(y, 1);
     c->out_c = (int)y.dim[y.rank - 1];
-    c->kernel_h = axis_of(w, w->size, 0, 1);
-    c->kernel_w = axis_of(w, w->size, 1, 1);
-    c->stride_h = axis_of(w, w->stride, 0, 1);
-    c->stride_w = axis_of(w, w->stride, 1, 1);
-    c->dilation_h = axis_of(w, w->dilation, 0, 1);
-    c->dilation_w = axis_of(w, w->dilation, 1, 1);
-    c->pad_h = axis_of(w, w->before, 0, 0);
-    c->pad_w = axis_of(w, w->before, 1, 0);
+    c->kernel_h = krti_native_axis(w, w->size, 0, 1);
+    c->kernel_w = krti_native_axis(w, w->size, 1, 1);
+    c->stride_h = krti_native_axis(w, w->stride, 0, 1);
+    c->stride_w = krti_native_axis(w, w->stride, 1, 1);
+    c->dilation_h = krti_native_axis(w, w->dilation, 0, 1);
+    c->dilation_w = krti_native_axis(w, w->dilation, 1, 1);
+    c->pad_h = krti_native_axis(w, w->before, 0, 0);
+    c->pad_w = krti_native_axis(w, w->before, 1, 0);
+    if (n->op == &krti_op_conv_grad_input) {
+        c->stride_h = c->stride_w = 1;
+        c->pad_h = (c->kernel_h - 1) * c->dilation_h - c->pad_h;
+        c->pad_w = (c->kernel_w - 1) * c->dilation_w - c->pad_w;
+    }
+    c->y_pixel = (size_t)c->out_c;
+    c->y_row = (size_t)c->out_w * c->y_pixel;
+    c->y_image = (size_t)c->out_h * c->y_row;
     (void)krti_native_act(n->activation, &c->act);
 }
 
@@ -137,7 +91,6 @@ static krt_status prepare_conv(krti_build *b, krti_step *s)
     const krt_shape x = s->node->in[0]->shape;
     const size_t channels = (size_t)x.dim[x.rank - 1];
     conv_state *st = krti_alloc(b->k, sizeof *st + channels * sizeof st->zeros[0]);
-    const void *packed = NULL;
 
     if (st == NULL)
         return KRT_E_NOMEM;
@@ -148,9 +101,8 @@ static krt_status prepare_conv(krti_build *b, krti_step *s)
     st->panels = (st->c.out_c + st->isa->panel - 1) / st->isa->panel;
     st->c.zeros = st->zeros;
     const size_t k = (size_t)st->c.kernel_h * (size_t)st->c.kernel_w * (size_t)st->c.in_c;
-    const krt_status status = krti_native_pack(b, s, k, (size_t)st->c.out_c, st->isa, &packed);
-    st->c.w = packed;
-    return status;
+    st->form = krti_native_panels(k, (size_t)st->c.out_c, st->isa);
+    return krti_native_pack_panels(b, s, 1, &st->form, &st->weights);
 }
 
 /* Work is cut into tasks of some rows by some panels. Threads take tasks as they come, since on a
@@ -207,8 +159,8 @@ static void run_conv(const krti_step *s, void *const *ptr, void *scratch, void *
     const int threads = krti_share(s, krti_node_flops(s->node));
     conv_run r = {st, st->c, cut(st, threads)};
 
-    (void)scratch;
     (void)run_state;
+    r.c.w = krti_native_packed(&st->weights, s, ptr, scratch);
     r.c.x = krti_input_ptr(s, ptr, 0);
     r.c.y = ptr[s->out[0]];
     r.c.bias = krti_input_ptr(s, ptr, 2);

@@ -20,6 +20,8 @@ typedef struct expand_state {
     int strip;                 /* output rows at once */
     int chunks, rows;          /* output rows of a task */
     size_t scratch_floats;     /* of one thread */
+    krti_panels panels;
+    krti_packing weights;
 } expand_state;
 
 static int reach(const krti_depthwise_job *d)
@@ -77,7 +79,6 @@ static krt_status prepare(krti_build *b, krti_step *s)
 {
     const krti_node *n = s->node;
     expand_state *st = krti_alloc(b->k, sizeof *st);
-    const void *packed = NULL;
 
     if (st == NULL)
         return KRT_E_NOMEM;
@@ -93,11 +94,11 @@ static krt_status prepare(krti_build *b, krti_step *s)
     st->g.lda = st->g.k;
     if (krti_act_is_quick(st->between))
         st->g.act = st->between;
+    st->panels = krti_native_panels(st->g.k, (size_t)st->d.channels, st->isa);
+    st->panels.panel = krti_smaller(st->group, st->isa->panel);
+    const krt_status status = krti_native_pack_panels(b, s, 4, &st->panels, &st->weights);
+    st->g.b = st->weights.packed; /* the compiler makes the pair only where it is known */
     s->scratch_bytes = (size_t)b->threads * st->scratch_floats * sizeof(float);
-    const krti_panels panels = {st->g.k, (size_t)st->d.channels,
-                                krti_smaller(st->group, st->isa->panel), st->isa->vector};
-    const krt_status status = krti_native_pack_panels(b, s, 4, panels, &packed);
-    st->g.b = packed;
     return status;
 }
 

@@ -103,8 +103,23 @@ typedef struct krti_conv_job {
     krti_act act;
     int in_h, in_w, in_c, out_h, out_w, out_c;
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
-    const float *zeros; /* in_c of them: what padding reads */
+    size_t y_image, y_row, y_pixel; /* floats from one to the next */
+    const float *zeros;             /* in_c of them: what padding reads */
 } krti_conv_job;
+
+/* Sums of outer products over the pixels of an image; see outer.inc. */
+typedef struct krti_outer_job {
+    const float *x, *b;
+    size_t x_row, x_pixel, ldb; /* floats from one to the next */
+    int height, width;
+    const int *offsets;       /* a row's place in x; KRTI_OUTER_SPARE more than rows may be read */
+    size_t num_rows, columns; /* columns: of one panel */
+    float *y;
+    size_t ldy;
+    bool is_first; /* y is written, not added to */
+} krti_outer_job;
+
+enum { KRTI_OUTER_SPARE = 16 };
 
 /* A depthwise convolution, one filter a channel; w is (kh, kw, channels). It may be of some of the
  * channels only: then the pointers are at the first of them. */
@@ -133,6 +148,7 @@ typedef struct krti_isa {
     void (*scale_shift)(float *y, const float *x, const float *scale, const float *shift,
                         const float *residual, size_t rows, size_t n, krti_act act);
     void (*gemm)(const krti_gemm_job *g); /* all of it, one thread */
+    void (*outer)(const krti_outer_job *g);
     void (*gemv)(const krti_gemm_job *g); /* few rows; b (k, n) row major, not packed */
     void (*conv_rows)(const krti_conv_job *c, int image, int first_row, int last_row,
                       int first_panel, int last_panel);

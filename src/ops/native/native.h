@@ -34,6 +34,10 @@ size_t krti_size(krt_shape shape);
 /* How many threads `work` floating-point operations are worth, at most the step's. */
 int krti_share(const krti_step *s, double work);
 
+/* conv.c: of height (0) or width (1); a convolution of one axis has a height of 1. */
+int krti_native_axis(const krti_window *w, const int64_t *list, int i, int fallback);
+int krti_native_dim(krt_shape s, int i);
+
 /* native.c: for kernels whose state is one block. */
 void krti_native_release(krt_ctx *k, krti_step *s);
 
@@ -42,19 +46,43 @@ void krti_native_describe(krti_conv_job *c, const krti_node *n);
 bool krti_native_window(const krti_node *n); /* whether it is one */
 krti_depthwise_job krti_native_describe_depthwise(const krti_node *n);
 
-/* conv.c: packs in[1], (k, n) row major, into the panels of isa.h, and takes its slot away. */
-krt_status krti_native_pack(krti_build *b, krti_step *s, size_t k, size_t n, const krti_isa *isa,
-                            const void **out);
-/* The same for another input, and panels of another width. */
+/* --- weights (pack.c) ------------------------------------------------------------------------ */
+/* An input in a form of the kernel's own. What is known before the run is packed once and its slot
+ * taken away; else each run packs it into the first bytes of its scratch. */
+typedef struct krti_packing {
+    int input;
+    size_t size_bytes;
+    void (*fill)(void *dst, const void *src, void *user);
+    void *user; /* must outlive the step */
+    const void *packed;
+    size_t scratch_bytes; /* what other scratch stands behind */
+} krti_packing;
+/* Adds to s->scratch_bytes; to be called before any other scratch is. */
+krt_status krti_native_pack(krti_build *b, krti_step *s, krti_packing *p, const char *key);
+const float *krti_native_packed(const krti_packing *p, const krti_step *s, void *const *ptr,
+                                void *scratch);
+
+/* A matrix cut into panels of `panel` columns, row-major inside, the last one rounded up to whole
+ * vectors. Its rows are `inner` for each tap; element (i, j) of tap t lies at
+ * taps[t] + i * row_step + j * column_step of the source. */
 typedef struct krti_panels {
-    size_t k, n;
+    size_t inner, n, row_step, column_step;
+    size_t num_taps;
+    const size_t *taps;
     int panel, vector;
 } krti_panels;
-krt_status krti_native_pack_panels(krti_build *b, krti_step *s, int input, krti_panels panels,
-                                   const void **out);
+/* Of a plain (k, n) matrix, as wide as the instruction set's. */
+krti_panels krti_native_panels(size_t k, size_t n, const krti_isa *isa);
+size_t krti_native_panels_size(const krti_panels *f); /* floats */
+void krti_native_fill_panels(void *dst, const void *src, void *user);
+/* One tap at 0; `panels` must outlive the step. */
+krt_status krti_native_pack_panels(krti_build *b, krti_step *s, int input, krti_panels *panels,
+                                   krti_packing *out);
 
 extern const krti_kernel krti_native_expand, krti_native_fused;
-extern const krti_kernel krti_native_winograd;
+extern const krti_kernel krti_native_winograd, krti_native_winograd_grad;
+extern const krti_kernel krti_native_conv_grad_input, krti_native_conv_grad_kernel;
+extern const krti_kernel krti_native_matmul_outer;
 extern const krti_kernel krti_native_conv, krti_native_depthwise, krti_native_matmul;
 extern const krti_kernel krti_native_scale_shift, krti_native_softmax, krti_native_layer_norm;
 extern const krti_kernel krti_native_mean, krti_native_sum, krti_native_max;

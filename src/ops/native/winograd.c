@@ -5,6 +5,12 @@
 
 enum { POINTS = 16, MIN_CHANNELS = 32, MIN_TILES = 36, CACHE_FLOATS = 200 * 1024 };
 
+typedef struct form {
+    size_t in_c, out_c;
+    int panel, vector;
+    bool is_rotated; /* the source is (3, 3, out, in), its taps in reverse: a gradient's */
+} form;
+
 typedef struct winograd_state {
     krti_conv_job c; /* without pointers of the run */
     const krti_isa *isa;
@@ -12,7 +18,9 @@ typedef struct winograd_state {
     int block, blocks;         /* tiles at once, blocks of an image */
     int panel_group, panel_groups;
     size_t scratch_floats; /* of one task */
-    float zeros[];         /* one for each input channel */
+    form form;
+    krti_packing weights;
+    float zeros[]; /* one for each input channel */
 } winograd_state;
 
 static bool is_three_by_three(const krti_window *w)
@@ -35,32 +43,32 @@ static bool supports(const krti_node *n, int threads)
 
 /* ------------------------------------------------------------------------------- weights */
 
-typedef struct form {
-    size_t in_c, out_c;
-    int panel, vector;
-} form;
+enum { LANES = 16 };
 
-/* u = G g G^T for one 3 x 3 filter; taps of g are `step` floats apart. */
-static void transform(float u[POINTS], const float *g, size_t step)
+/* u = G g G^T for up to 16 filters at once; g: their taps. */
+static void transform(float u[POINTS][LANES], float g[9][LANES])
 {
-    float t[12];
+    float t[12][LANES];
 
-    for (size_t j = 0; j < 3; j++) {
-        const float a = g[j * step], b = g[(3 + j) * step], c = g[(6 + j) * step];
+    for (size_t j = 0; j < 3; j++)
+        for (size_t l = 0; l < LANES; l++) {
+            const float ends = 0.5f * (g[j][l] + g[6 + j][l]), middle = 0.5f * g[3 + j][l];
 
-        t[j] = a;
-        t[3 + j] = 0.5f * (a + b + c);
-        t[6 + j] = 0.5f * (a - b + c);
-        t[9 + j] = c;
-    }
-    for (size_t i = 0; i < 4; i++) {
-        const float a = t[3 * i], b = t[3 * i + 1], c = t[3 * i + 2];
+            t[j][l] = g[j][l];
+            t[3 + j][l] = ends + middle;
+            t[6 + j][l] = ends - middle;
+            t[9 + j][l] = g[6 + j][l];
+        }
+    for (size_t i = 0; i < 4; i++)
+        for (size_t l = 0; l < LANES; l++) {
+            const float *const r = t[3 * i];
+            const float ends = 0.5f * (r[l] + r[2 * LANES + l]), middle = 0.5f * r[LANES + l];
 
-        u[4 * i] = a;
-        u[4 * i + 1] = 0.5f * (a + b + c);
-        u[4 * i + 2] = 0.5f * (a - b + c);
-        u[4 * i + 3] = c;
-    }
+            u[4 * i][l] = r[l];
+            u[4 * i + 1][l] = ends + middle;
+            u[4 * i + 2][l] = ends - middle;
+            u[4 * i + 3][l] = r[2 * LANES + l];
+        }
 }
 
 static size_t rounded(size_t n, int vector)
@@ -74,22 +82,41 @@ typedef struct filling {
     float *y;
 } filling;
 
+/* The nine taps of filters [o, o + n) for input channel i; beyond, zeros. */
+static void read_taps(const filling *a, size_t i, size_t o, size_t n, float taps[9][LANES])
+{
+    const form *f = a->f;
+    const size_t step = f->in_c * f->out_c;
+    const float *g = a->g + (f->is_rotated ? o * f->in_c + i : i * f->out_c + o);
+    const size_t across = f->is_rotated ? f->in_c : 1;
+
+    memset(taps, 0, 9 * sizeof taps[0]);
+    for (size_t t = 0; t < 9; t++)
+        for (size_t l = 0; l < n; l++)
+            taps[f->is_rotated ? 8 - t : t][l] = g[t * step + l * across];
+}
+
 static void fill_channel(void *arg, size_t i, size_t thread)
 {
     const filling *a = arg;
     const form *f = a->f;
     const size_t wide = rounded(f->out_c, f->vector), panel = (size_t)f->panel;
+    float taps[9][LANES], u[POINTS][LANES];
 
     (void)thread;
-    for (size_t o = 0; o < wide; o++) {
-        const size_t first = o / panel * panel;
-        const size_t columns = wide - first < panel ? wide - first : panel;
-        float u[POINTS] = {0};
+    for (size_t first = 0; first < wide; first += panel) {
+        const size_t columns = krti_smaller_size(wide - first, panel);
 
-        if (o < f->out_c)
-            transform(u, a->g + i * f->out_c + o, f->in_c * f->out_c);
-        for (size_t p = 0; p < POINTS; p++)
-            a->y[p * wide * f->in_c + first * f->in_c + i * columns + (o - first)] = u[p];
+        for (size_t o = 0; o < columns; o += LANES) {
+            const size_t n = krti_smaller_size(columns - o, LANES), at = first + o;
+            const size_t real = at < f->out_c ? krti_smaller_size(f->out_c - at, n) : 0;
+
+            read_taps(a, i, at, real, taps);
+            transform(u, taps);
+            for (size_t p = 0; p < POINTS; p++)
+                memcpy(a->y + p * wide * f->in_c + first * f->in_c + i * columns + o, u[p],
+                       n * sizeof(float));
+        }
     }
 }
 
@@ -99,20 +126,25 @@ static void fill(void *dst, const void *src, void *user)
     const form *f = user;
     filling a = {f, src, dst};
 
-    krti_share_tasks(f->in_c * f->out_c > 16384 ? krti_num_processors() : 1, f->in_c, fill_channel,
+    krti_share_tasks(f->in_c * f->out_c > 4096 ? krti_num_processors() : 1, f->in_c, fill_channel,
                      &a);
 }
 
-static krt_status pack(krti_build *b, krti_step *s, const winograd_state *st, const void **out)
+static krt_status pack(krti_build *b, krti_step *s, winograd_state *st)
 {
-    form f = {(size_t)st->c.in_c, (size_t)st->c.out_c, st->isa->panel, st->isa->vector};
+    form *f = &st->form;
     char key[64];
 
-    s->in[1] = KRTI_NO_SLOT;
-    snprintf(key, sizeof key, "winograd:%zu:%zu:%d:%d", f.in_c, f.out_c, f.panel, f.vector);
-    const krti_pack_form packed = {
-        key, POINTS * rounded(f.out_c, f.vector) * f.in_c * sizeof(float), fill, &f};
-    return krti_build_pack(b, s->node->in[1], &packed, out);
+    *f = (form){(size_t)st->c.in_c, (size_t)st->c.out_c, st->isa->panel, st->isa->vector,
+                s->node->op == &krti_op_conv_grad_input};
+    snprintf(key, sizeof key, "winograd:%zu:%zu:%d:%d:%d", f->in_c, f->out_c, f->panel, f->vector,
+             f->is_rotated);
+    st->weights = (krti_packing){.input = 1,
+                                 .size_bytes = POINTS * rounded(f->out_c, f->vector) * f->in_c *
+                                               sizeof(float),
+                                 .fill = fill,
+                                 .user = f};
+    return krti_native_pack(b, s, &st->weights, key);
 }
 
 /* ------------------------------------------------------------------------------- steps */
@@ -145,7 +177,6 @@ static krt_status prepare(krti_build *b, krti_step *s)
     const size_t channels = (size_t)x.dim[x.rank - 1];
     winograd_state *st = krti_alloc(b->k, sizeof *st + channels * sizeof st->zeros[0]);
     const krt_shape y = s->node->out[0].shape;
-    const void *packed = NULL;
 
     if (st == NULL)
         return KRT_E_NOMEM;
@@ -157,9 +188,8 @@ static krt_status prepare(krti_build *b, krti_step *s)
     st->panels = (st->c.out_c + st->isa->panel - 1) / st->isa->panel;
     cut(st, b->threads);
     st->c.zeros = st->zeros;
-    s->scratch_bytes = (size_t)b->threads * st->scratch_floats * sizeof(float);
-    const krt_status status = pack(b, s, st, &packed);
-    st->c.w = packed;
+    const krt_status status = pack(b, s, st);
+    s->scratch_bytes += (size_t)b->threads * st->scratch_floats * sizeof(float);
     return status;
 }
 
@@ -185,9 +215,10 @@ static void task(void *arg, size_t number, size_t thread)
 static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
     const winograd_state *st = s->state;
-    winograd_run r = {st, st->c, scratch};
+    winograd_run r = {st, st->c, (float *)((char *)scratch + st->weights.scratch_bytes)};
 
     (void)run_state;
+    r.c.w = krti_native_packed(&st->weights, s, ptr, scratch);
     r.c.x = krti_input_ptr(s, ptr, 0);
     r.c.y = ptr[s->out[0]];
     r.c.bias = krti_input_ptr(s, ptr, 2);
@@ -199,6 +230,16 @@ const krti_kernel krti_native_winograd = {
     .name = "native_winograd",
     .op = &krti_op_conv,
     .may_alias = 1u << 3,
+    .supports = supports,
+    .prepare = prepare,
+    .release = krti_native_release,
+    .run = run,
+};
+
+/* The gradient for the input is the convolution of dy with the rotated kernel. */
+const krti_kernel krti_native_winograd_grad = {
+    .name = "native_winograd_grad",
+    .op = &krti_op_conv_grad_input,
     .supports = supports,
     .prepare = prepare,
     .release = krti_native_release,

@@ -6,6 +6,7 @@
 #endif
 #include "testing.h"
 
+#include "ops/autodiff.h"
 #include "ops/native/isa.h"
 #include "ops/plan.h"
 
@@ -364,7 +365,159 @@ static krt_value *dense_tails(krti_graph *g, krt_value *const *in, const krt_ten
     return krti_concat(g, all, KRTI_COUNT(all), -1);
 }
 
+/* --- training: weights that come with the run, and gradients */
+
+static krt_value *conv_of(krti_graph *g, krt_value *x, krt_value *kernel, int64_t stride)
+{
+    const int64_t size[2] = {kernel->shape.dim[0], kernel->shape.dim[1]};
+    const int64_t strides[2] = {stride, stride};
+    krti_window w;
+
+    (void)krti_window_make(g, &w, x, 2, size, strides, NULL, "same");
+    return krti_conv(g, x, kernel, NULL, &w);
+}
+
+static krt_value *conv_given(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return krti_relu(g, conv_of(g, in[0], in[1], 1), 0, 0, INFINITY);
+}
+
+static krt_value *conv_given_stride(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return conv_of(g, in[0], in[1], 2);
+}
+
+/* Both gradients of a convolution with this padding, in[0] being x and in[1] the kernel, weighted
+ * by in[2], flat and side by side. */
+static krt_value *conv_grads(krti_graph *g, krt_value *const *in, int64_t stride, int64_t dilation,
+                             const char *padding)
+{
+    const int64_t size[2] = {in[1]->shape.dim[0], in[1]->shape.dim[1]};
+    const int64_t strides[2] = {stride, stride}, dilations[2] = {dilation, dilation};
+    krti_window w;
+
+    (void)krti_window_make(g, &w, in[0], 2, size, strides, dilations, padding);
+    krt_value *dx = krti_conv_grad_input(g, in[2], in[1], in[0]->shape, &w);
+    krt_value *dw = krti_conv_grad_kernel(g, in[0], in[2], in[1]->shape, &w);
+    krt_value *flat[] = {krti_reshape(g, dx, (krt_shape){.rank = 1, .dim = {-1}}),
+                         krti_reshape(g, dw, (krt_shape){.rank = 1, .dim = {-1}})};
+    return krti_concat(g, flat, 2, 0);
+}
+
+static krt_value *grads_same(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return conv_grads(g, in, 1, 1, "same");
+}
+
+static krt_value *grads_valid(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return conv_grads(g, in, 1, 1, "valid");
+}
+
+static krt_value *grads_stride(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return conv_grads(g, in, 2, 1, "same");
+}
+
+static krt_value *grads_stride_valid(krti_graph *g, krt_value *const *in,
+                                     const krt_tensor *const *w)
+{
+    (void)w;
+    return conv_grads(g, in, 3, 1, "valid");
+}
+
+static krt_value *grads_dilated(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return conv_grads(g, in, 1, 2, "same");
+}
+
+static krt_value *product_given(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return krti_matmul(g, in[0], in[1], false, false, in[2]);
+}
+
+static krt_value *product_transposed(krti_graph *g, krt_value *const *in,
+                                     const krt_tensor *const *w)
+{
+    (void)w;
+    return krti_matmul(g, in[0], in[1], false, true, NULL);
+}
+
+static krt_value *outer_product(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return krti_add(g, krti_tanh(g, in[2]), krti_matmul(g, in[0], in[1], true, false, NULL));
+}
+
 static const graph_case cases[] = {
+    {"conv, kernel given", {S(2, 9, 7, 5), S(3, 3, 5, 19), END}, {END}, conv_given, 2e-5},
+    {"Winograd, kernel given", {S(2, 14, 13, 40), S(3, 3, 40, 72), END}, {END}, conv_given, 2e-5},
+    {"conv stride 2, kernel given",
+     {S(2, 9, 8, 3), S(3, 3, 3, 33), END},
+     {END},
+     conv_given_stride,
+     2e-5},
+    {"gradients, same",
+     {S(5, 9, 7, 5), S(3, 3, 5, 19), S(5, 9, 7, 19), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"gradients by Winograd",
+     {S(2, 14, 13, 40), S(3, 3, 40, 72), S(2, 14, 13, 72), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"gradients, one channel, valid",
+     {S(9, 12, 10, 1), S(3, 3, 1, 32), S(9, 10, 8, 32), END},
+     {END},
+     grads_valid,
+     2e-5},
+    {"gradients, pointwise",
+     {S(3, 5, 5, 24), S(1, 1, 24, 70), S(3, 5, 5, 70), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"gradients, stride 2",
+     {S(3, 9, 8, 6), S(3, 3, 6, 16), S(3, 5, 4, 16), END},
+     {END},
+     grads_stride,
+     2e-5},
+    {"gradients, pointwise of stride 2",
+     {S(3, 9, 8, 6), S(1, 1, 6, 16), S(3, 5, 4, 16), END},
+     {END},
+     grads_stride,
+     2e-5},
+    {"gradients, stride 3, valid",
+     {S(3, 13, 11, 4), S(4, 2, 4, 9), S(3, 4, 4, 9), END},
+     {END},
+     grads_stride_valid,
+     2e-5},
+    {"gradients, dilated",
+     {S(2, 9, 12, 4), S(3, 3, 4, 48), S(2, 9, 12, 48), END},
+     {END},
+     grads_dilated,
+     2e-5},
+    {"gradients, large kernel",
+     {S(2, 5, 5, 160), S(3, 3, 160, 130), S(2, 5, 5, 130), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"product, factor given", {S(37, 50), S(50, 130), S(130), END}, {END}, product_given, 2e-5},
+    {"product of few rows, factor given",
+     {S(2, 50), S(50, 130), S(130), END},
+     {END},
+     product_given,
+     2e-5},
+    {"product, transposed", {S(37, 50), S(75, 50), END}, {END}, product_transposed, 2e-5},
+    {"product of one row, transposed", {S(1, 50), S(75, 50), END}, {END}, product_transposed, 2e-5},
+    {"outer product", {S(300, 101), S(300, 75), S(101, 75), END}, {END}, outer_product, 2e-5},
     {"conv 3x3", {S(2, 9, 7, 5), END}, {S(3, 3, 5, 19), S(19), END}, conv_3x3, 2e-5},
     {"conv 3x3, wide", {S(1, 8, 8, 33), END}, {S(3, 3, 33, 100), S(100), END}, conv_3x3, 2e-5},
     {"conv 3x3, three channels",
