@@ -78,7 +78,8 @@ page saving saving.h $headers/saving.h
 page inspect inspect.h $headers/inspect.h
 page sys_layer_class sys/layer_class.h $headers/sys/layer_class.h
 page sys_op sys/op.h $headers/sys/op.h
-page train train.h $headers/train.h $headers/training/optimizers.h $headers/training/schedules.h
+page train train.h $headers/train.h $headers/training/losses.h $headers/training/metrics.h \
+    $headers/training/optimizers.h $headers/training/schedules.h
 # The layers in the order the umbrella includes them.
 # shellcheck disable=SC2046 # no name holds a space
 page layers layers.h $headers/layers.h \

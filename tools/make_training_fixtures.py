@@ -16,6 +16,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "training"
 O = keras.optimizers
@@ -106,7 +107,106 @@ def schedules():
     ])
 
 
+# --- whole trainings ------------------------------------------------------------------------------
+
+L = keras.layers
+SCALE = 0.6
+
+
+def numbers(n, seed):
+    """n floats in [-0.5, 0.5) that any language makes alike: a multiplicative hash's upper bits."""
+    i = np.arange(n, dtype=np.uint64)
+    mixed = (i * np.uint64(2654435761) + np.uint64(seed) * np.uint64(40503)) % np.uint64(2**32)
+    mixed = (mixed ^ (mixed >> np.uint64(15))) * np.uint64(2246822519) % np.uint64(2**32)
+    return ((mixed >> np.uint64(8)).astype(np.float64) / 2**24 - 0.5).astype(np.float32)
+
+
+def array(spec):
+    """A described array: shape, seed and what it holds."""
+    shape, seed, kind = spec["shape"], spec["seed"], spec["kind"]
+    flat = numbers(int(np.prod(shape)), seed)
+    if kind == "real":
+        values = flat * np.float32(spec.get("scale", 2))
+    elif kind == "positive":
+        values = flat + np.float32(0.6)
+    elif kind == "class":
+        values = np.floor((flat + np.float32(0.5)) * np.float32(spec["classes"]))
+    elif kind == "one_hot":
+        rows = np.floor((numbers(int(np.prod(shape[:-1])), seed) + np.float32(0.5)) * np.float32(shape[-1]))
+        values = np.eye(shape[-1], dtype="float32")[rows.astype("int64")]
+    elif kind == "sign":
+        values = np.where(flat < 0, -1, 1)
+    else:
+        raise ValueError(kind)
+    return values.reshape(shape).astype("float32")
+
+
+def set_weights(model):
+    for i, v in enumerate(model.weights):
+        values = numbers(int(np.prod(v.shape)), 100 + i) * np.float32(SCALE)
+        if "variance" in v.path or "gamma" in v.path:
+            values = values + np.float32(1)
+        if "seed" not in v.path:
+            v.assign(values.reshape(v.shape))
+
+
+def flat(v):
+    return [float(x) for x in np.asarray(v, dtype="float32").reshape(-1)]
+
+
+def train(name, model, data, steps=20, evaluate=False, **compiled):
+    """One step on all rows after the other; the loss of each, then weights and slots."""
+    set_weights(model)
+    model.compile(**compiled)
+    x, y = [array(s) for s in data["x"]], [array(s) for s in data["y"]]
+    w = [array(s) for s in data.get("weights", [])]
+    one = lambda v: v[0] if len(v) == 1 else v
+    case = {
+        "name": name,
+        "model": json.loads(model.to_json()),
+        "compile_config": model.get_compile_config(),
+        "backend": keras.backend.backend(),
+        "data": data,
+        "steps": [],
+    }
+    for _ in range(steps):
+        model.reset_metrics()
+        logs = model.train_on_batch(one(x), one(y), sample_weight=one(w) if w else None, return_dict=True)
+        case["steps"].append({k: flat(v) if np.ndim(v) else float(v) for k, v in sorted(logs.items())})
+    case["weights"] = [[v.path, flat(v.numpy())] for v in model.weights if "seed" not in v.path]
+    case["slots"] = [[v.path, flat(v.numpy())] for v in model.optimizer.variables]
+    if evaluate:
+        logs = model.evaluate(one(x), one(y), sample_weight=one(w) if w else None, batch_size=5,
+                              verbose=0, return_dict=True)
+        case["evaluated"] = {k: flat(v) if np.ndim(v) else float(v) for k, v in sorted(logs.items())}
+    return case
+
+
+def mlp(classes=3, activation="softmax"):
+    return keras.Sequential([keras.Input((4,)), L.Dense(5, activation="tanh", name="h"),
+                             L.Dense(classes, activation=activation, name="o")], name="m")
+
+
+X = {"shape": [12, 4], "seed": 1, "kind": "real"}
+CLASSES = {"shape": [12], "seed": 2, "kind": "class", "classes": 3}
+ROWS = {"shape": [12, 3], "seed": 2, "kind": "one_hot"}
+REALS = {"shape": [12, 3], "seed": 2, "kind": "real"}
+
+
+def first():
+    return [train("mlp", mlp(), {"x": [X], "y": [CLASSES]}, optimizer=O.SGD(0.1),
+                  loss="sparse_categorical_crossentropy", metrics=["accuracy"])]
+
+
+def cases(name):
+    def make():
+        keras.utils.clear_session()
+        write(name + ".json", globals()[name]())
+    return make
+
+
 PARTS = {"slots": slots, "schedules": schedules}
+PARTS.update({name: cases(name) for name in ["first"]})
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

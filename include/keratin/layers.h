@@ -22,6 +22,7 @@
 #include "layers/merging.h"
 #include "layers/reshaping.h"
 #include "layers/regularization.h"
+#include "layers/regularizers.h"
 #include "layers/preprocessing.h"
 #include "layers/wrappers.h"
 #include "layers/applications.h"

@@ -61,7 +61,7 @@ static krt_status copy_spec(krt_ctx *k, krti_arena *a, const krt_field *f, const
     if ((*spec)->struct_size == KRTI_CONF_SPEC) /* lives with the file's config */
         return KRT_OK;
     cls = f->kind == KRT_FIELD_LAYER ? krti_class_find(k, (*spec)->class_name)
-                                     : krti_initializer_find((*spec)->class_name);
+                                     : krti_object_class_find((*spec)->class_name);
     if (cls != NULL && cls->defaults != NULL) {
         st = krti_args_copy(k, a, cls, *spec, &copy);
         *spec = copy;

@@ -210,6 +210,9 @@ const char *krti_activation_at(size_t i);
 /* Keras's initializers as classes without build and call: "HeNormal", "he_normal", "uniform", ...;
  * NULL: unknown. */
 const krt_layer_class *krti_initializer_find(const char *name);
+/* The same for whatever an argument of kind KRT_FIELD_OBJECT may be: regularizers and constraints
+ * too (weight_rules.h). */
+const krt_layer_class *krti_object_class_find(const char *name);
 /* The same initializer for a kernel whose input and output axes are not the last two; itself when
  * it does not look at them, or names its own. */
 krt_status krti_initializer_with_axes(krt_layer *owner, const krt_spec *spec,

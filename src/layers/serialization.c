@@ -7,6 +7,7 @@
  * trainable, and the layers in it. */
 #include "base/str.h"
 #include "layers/config.h"
+#include "layers/weight_rules.h"
 
 static bool is_in(const char *const *names, size_t n, const char *name)
 {
@@ -135,6 +136,28 @@ static krti_conf *respelled_initializer(krti_arena *a, const krt_layer *l,
     return krti_object_conf(a, "keras.initializers", NULL, cls->name, config);
 }
 
+/* A regularizer or constraint with arguments from C. */
+static bool is_rule_of_c(const krt_spec *spec)
+{
+    const krt_layer_class *rule = krti_weight_rule_find(spec->class_name);
+
+    return rule != NULL && spec->struct_size > sizeof *spec &&
+           spec->struct_size == rule->defaults->struct_size;
+}
+
+static krti_conf *rule_conf(krti_arena *a, const krt_layer *l, const char *key,
+                            const krt_spec *spec)
+{
+    const krt_layer_class *rule = krti_weight_rule_find(spec->class_name);
+    krti_conf *config = krti_conf_dict(a);
+    const char *module =
+        krti_ends_with(key, "constraint") ? "keras.constraints" : "keras.regularizers";
+
+    if (config == NULL || krti_fields_to_conf(a, config, l, rule, spec) != KRT_OK)
+        return NULL;
+    return krti_object_conf(a, module, NULL, rule->name, config);
+}
+
 krti_conf *krti_given_to_conf(krti_arena *a, const krt_layer *l, const char *key,
                               const krt_spec *spec)
 {
@@ -147,6 +170,8 @@ krti_conf *krti_given_to_conf(krti_arena *a, const krt_layer *l, const char *key
         return copy_plain(a, whole);
     const krt_layer_class *cls = is_initializer ? krti_initializer_find(spec->class_name) : NULL;
     const struct small *small = is_initializer ? NULL : small_named(spec->class_name);
+    if (small != NULL && whole == NULL && is_rule_of_c(spec))
+        return rule_conf(a, l, key, spec);
     if (small != NULL)
         return small_conf(a, small, krti_conf_get(whole, "config"));
     if (cls == NULL) /* nobody's that we know: as it was given */

@@ -126,6 +126,9 @@ krt_shape krti_claimed_shape(const krt_layer *l, krt_shape in, krt_shape out);
 /* Forgets compiled programs, which hold weights in layouts of their own: after weights changed. Runs
  * that are alive make theirs anew at their next call. */
 krt_status krti_model_forget_plans(krt_model *m);
+/* Whether the model can run at all; a Sequential that was never told its input's shape is built for
+ * `shape` (with the batch axis; rank -1: unknown), and weights without data are initialized. */
+krt_status krti_model_ready(krt_model *m, krt_shape shape);
 krt_status krti_run_profile(krt_run *r, const void *const *x, int repeats, krti_str *out);
 void krti_plans_free(struct krti_plans *plans);
 

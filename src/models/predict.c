@@ -254,6 +254,15 @@ static krt_status can_run(krt_model *m)
     return krti_layer_initialize(&m->base);
 }
 
+krt_status krti_model_ready(krt_model *m, krt_shape shape)
+{
+    krt_status st = can_run(m);
+
+    if (st == KRT_OK && m->num_inputs > 0)
+        st = build_for(m, shape);
+    return st;
+}
+
 /* A layer by name, in the model or, by "model/layer", in a model inside it. */
 static krt_status find_layer(krt_model *m, const char *name, const krt_layer **out)
 {

@@ -52,10 +52,12 @@ krt_status krti_object_to_conf(krt_ctx *k, krti_arena *a, const krti_family *fam
 
     *out = krti_conf_dict(a);
     for (size_t i = 0; i < cls->num_fields; i++)
-        if (!is_hidden(cls, &cls->fields[i], args))
+        if (cls->fields[i].kind != KRT_FIELD_IGNORED && !is_hidden(cls, &cls->fields[i], args))
             TRY(add_field(k, a, &cls->fields[i], args, config));
     if (name != NULL && krti_conf_is_null(krti_conf_get(config, "name")))
         TRY(krti_conf_set(a, config, "name", krti_conf_string(a, name)));
+    if (krti_conf_is_null(krti_conf_get(config, "name")))
+        krti_conf_remove(config, "name"); /* the reader finds Keras's default */
     TRY(krti_conf_set(a, *out, "module", krti_conf_string(a, family->module)));
     TRY(krti_conf_set(a, *out, "class_name", krti_conf_string(a, cls->name)));
     TRY(krti_conf_set(a, *out, "config", config));

@@ -360,3 +360,23 @@ krt_status krti_optimizer_to_conf(const krti_optimizer *o, krti_arena *a, krti_c
 done:
     return st;
 }
+
+float krti_optimizer_rate(const krti_optimizer *o)
+{
+    const int64_t calls = *(const int64_t *)o->iteration->data;
+
+    if (o->inner != NULL)
+        return krti_optimizer_rate(o->inner);
+    return o->learning_rate != NULL ? *(const float *)o->learning_rate->data
+                                    : krti_schedule_at(o->schedule, calls);
+}
+
+int64_t krti_optimizer_iterations(const krti_optimizer *o)
+{
+    const int64_t calls = *(const int64_t *)o->iteration->data;
+
+    if (o->inner != NULL)
+        return krti_optimizer_iterations(o->inner);
+    const int64_t steps = ((const krti_optimizer_args *)o->args)->gradient_accumulation_steps;
+    return steps != KRT_NONE && steps > 0 ? calls / steps : calls;
+}

@@ -66,6 +66,10 @@ krti_optimizer_variable *krti_optimizer_find(const krti_optimizer *o, const char
  * of RMSprop's velocity). NULL: tf.keras has no such slot. */
 const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bool is_legacy);
 
+/* Keras's optimizer.learning_rate and optimizer.iterations (of whole accumulations) as of now. */
+float krti_optimizer_rate(const krti_optimizer *o);
+int64_t krti_optimizer_iterations(const krti_optimizer *o);
+
 /* model.trainable_variables in Keras's order. Owns: *out, krti_free() it. */
 krt_status krti_trainable_variables(krt_model *m, krt_variable ***out, size_t *n);
 

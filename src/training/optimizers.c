@@ -311,6 +311,13 @@ static bool muon_has_velocity(const void *args, const krt_variable *v)
            (a->exclude_embeddings && has_word(krt_variable_path(v), "embedding"));
 }
 
+static double muon_decay(const void *args, const krt_variable *v)
+{
+    const krt_muon_args *a = args;
+
+    return muon_has_velocity(args, v) ? a->adam_weight_decay : a->weight_decay;
+}
+
 static krt_status build_nadam(krti_optimizer *o)
 {
     return krti_optimizer_add(o, "variable", "u_product", NULL, (krt_shape){.rank = 0}, KRT_FLOAT32,
@@ -448,21 +455,27 @@ static krt_status check_loss_scale(krt_ctx *k, const void *args)
 #define STATES(id) .states = id##_states, .num_states = KRTI_COUNT(id##_states)
 
 static const krti_optimizer_class classes[] = {
-    {CLASS("Adadelta", adadelta), STATES(adadelta)},
-    {CLASS("Adafactor", adafactor), STATES(adafactor)},
-    {CLASS("Adagrad", adagrad), STATES(adagrad)},
-    {CLASS("Adam", adam), STATES(adam)},
-    {CLASS("AdamW", adamw), STATES(adam)},
-    {CLASS("Adamax", adamax), STATES(adamax)},
-    {CLASS("Ftrl", ftrl), STATES(ftrl), .check = check_ftrl},
-    {CLASS("Lamb", lamb), STATES(moment)},
-    {CLASS("Lion", lion), STATES(lion), .check = check_lion},
+    {CLASS("Adadelta", adadelta), STATES(adadelta), .update = krti_update_adadelta},
+    {CLASS("Adafactor", adafactor), STATES(adafactor), .update = krti_update_adafactor,
+     .scalars = krti_scalars_adafactor},
+    {CLASS("Adagrad", adagrad), STATES(adagrad), .update = krti_update_adagrad},
+    {CLASS("Adam", adam), STATES(adam), .update = krti_update_adam, .scalars = krti_scalars_adam},
+    {CLASS("AdamW", adamw), STATES(adam), .update = krti_update_adam, .scalars = krti_scalars_adam},
+    {CLASS("Adamax", adamax), STATES(adamax), .update = krti_update_adamax,
+     .scalars = krti_scalars_adamax},
+    {CLASS("Ftrl", ftrl), STATES(ftrl), .check = check_ftrl, .update = krti_update_ftrl,
+     .scalars = krti_scalars_ftrl},
+    {CLASS("Lamb", lamb), STATES(moment), .update = krti_update_lamb, .scalars = krti_scalars_lamb},
+    {CLASS("Lion", lion), STATES(lion), .check = check_lion, .update = krti_update_lion},
     {CLASS("LossScaleOptimizer", loss_scale), .check = check_loss_scale, .build = build_loss_scale},
-    {CLASS("Muon", muon), STATES(muon)},
-    {CLASS("Nadam", nadam), STATES(moment), .build = build_nadam},
-    {CLASS("RMSprop", rmsprop), STATES(rmsprop)},
-    {CLASS("SGD", sgd), STATES(sgd), .check = check_sgd},
-    {CLASS("ScheduleFreeAdamW", schedule_free_adamw), STATES(schedule_free)},
+    {CLASS("Muon", muon), STATES(muon), .update = krti_update_muon, .scalars = krti_scalars_muon,
+     .decay = muon_decay},
+    {CLASS("Nadam", nadam), STATES(moment), .build = build_nadam, .update = krti_update_nadam,
+     .scalars = krti_scalars_nadam, .commit = krti_commit_nadam},
+    {CLASS("RMSprop", rmsprop), STATES(rmsprop), .update = krti_update_rmsprop},
+    {CLASS("SGD", sgd), STATES(sgd), .check = check_sgd, .update = krti_update_sgd},
+    {CLASS("ScheduleFreeAdamW", schedule_free_adamw), STATES(schedule_free),
+     .update = krti_update_schedule_free, .scalars = krti_scalars_schedule_free},
 };
 
 static const krt_layer_class *at(size_t i)

@@ -4,15 +4,20 @@
 
 static void forget(struct krti_training *t)
 {
+    krti_programs_free(t);
+    krti_forget_outputs(t);
     krti_optimizer_free(t->optimizer);
     t->optimizer = NULL;
     krti_arena_free(&t->arena);
     t->config = NULL;
+    t->undecayed = (krt_names){0, NULL};
 }
 
 static void training_free(struct krti_training *t)
 {
     forget(t);
+    krti_logs_free(&t->logs);
+    krti_logs_free(&t->evaluated);
     krti_free(t->k, t);
 }
 
@@ -26,7 +31,10 @@ krt_status krti_training_of(krt_model *m, struct krti_training **out)
         if (t == NULL)
             return KRT_E_NOMEM;
         t->k = k;
-        t->arena = (krti_arena)KRTI_ARENA_INIT(k);
+        t->m = m;
+        t->backend = "tensorflow";
+        t->arena = t->built = (krti_arena)KRTI_ARENA_INIT(k);
+        t->logs = t->evaluated = (krti_logs)KRTI_LOGS_INIT(k);
         m->free_training = training_free;
         m->training = t;
         t->config = krti_conf_get(m->config, "compile_config");

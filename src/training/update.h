@@ -30,6 +30,19 @@ typedef struct krti_state_kind {
     bool is_plain; /* Keras names it after the variable alone, without the slot */
 } krti_state_kind;
 
+enum { KRTI_MAX_SCALARS = 4 };
+
+/* One variable's update while it is described. */
+typedef struct krti_updating {
+    krti_graph *g;
+    const krti_optimizer *o;
+    const void *args;
+    const krt_variable *v;
+    krt_value *variable, *gradient; /* as they are now: decayed, clipped */
+    krt_value *rate;
+    krt_value *scalars[KRTI_MAX_SCALARS]; /* the class's own */
+} krti_updating;
+
 struct krti_optimizer_class {
     krt_layer_class base;
     const krti_state_kind *states;
@@ -38,6 +51,14 @@ struct krti_optimizer_class {
     krt_status (*check)(krt_ctx *k, const void *args);
     /* Adds what does not fit the table. NULL: nothing. */
     krt_status (*build)(krti_optimizer *o);
+    /* Describes what becomes of the variable, which it returns, and of its slots. */
+    krt_value *(*update)(krti_updating *u);
+    /* The numbers of the step with this 1-based count (as a float32) and rate. */
+    void (*scalars)(const krti_optimizer *o, float step, float rate, float *out);
+    /* After a step that was done: what the host keeps. NULL: nothing. */
+    void (*commit)(krti_optimizer *o, const float *scalars);
+    /* Weight decay of one variable where it is not the base's. */
+    double (*decay)(const void *args, const krt_variable *v);
 };
 
 const krti_optimizer_class *krti_optimizer_class_of(const krt_layer_class *cls);
@@ -45,6 +66,38 @@ const krti_optimizer_class *krti_optimizer_class_of(const krt_layer_class *cls);
 krt_status krti_optimizer_add(krti_optimizer *o, const char *path, const char *slot,
                               const krt_variable *of, krt_shape shape, krt_dtype dtype,
                               double initial);
+
+/* X(name): krt_value *krti_update_<name>(krti_updating *u), one an optimizer. */
+#define KRTI_UPDATES(X) \
+    X(adadelta)         \
+    X(adafactor)        \
+    X(adagrad)          \
+    X(adam) X(adamax) X(ftrl) X(lamb) X(lion) X(muon) X(nadam) X(rmsprop) X(sgd) X(schedule_free)
+#define X(name) krt_value *krti_update_##name(krti_updating *u);
+KRTI_UPDATES(X)
+#undef X
+/* X(name): void krti_scalars_<name>(...) */
+#define KRTI_SCALARS(X) \
+    X(adafactor) X(adam) X(adamax) X(ftrl) X(lamb) X(muon) X(nadam) X(schedule_free)
+#define X(name) \
+    void krti_scalars_##name(const krti_optimizer *o, float step, float rate, float *out);
+KRTI_SCALARS(X)
+#undef X
+void krti_commit_nadam(krti_optimizer *o, const float *scalars);
+
+/* Describes one whole step: clipping, decay, the rule, averages, constraints, in Keras's order. */
+typedef struct krti_optimizing {
+    krti_graph *g;
+    const krti_optimizer *o; /* the inner one of a LossScaleOptimizer */
+    krt_names undecayed;
+    krt_value **gradients; /* one a trainable variable; NULL: none */
+    bool accumulates;      /* this step only adds to the sums of gradients */
+    krt_value *rate, *scalars[KRTI_MAX_SCALARS];
+    krt_value *average;   /* momentum of the averages in this step */
+    krt_value *overwrite; /* KRT_BOOL: whether the averages replace the variables; NULL: never */
+    krt_value *is_finite; /* KRT_BOOL: whether to do anything; NULL: always */
+} krti_optimizing;
+krt_status krti_describe_step(krti_optimizing *s);
 
 /* A schedule read from its object. Fails: E_UNKNOWN_CLASS, E_INVALID (bad bounds). */
 krt_status krti_schedule_read(krt_model *m, krti_arena *a, const krti_conf *object, void **out);

@@ -1,0 +1,300 @@
+/* Trainings of real Keras, step by step: the loss of each step, metrics, weights and slots at the end
+ * (fixtures/training, made by tools/make_training_fixtures.py). */
+#include "base/fs.h"
+#include "formats/json.h"
+#include "testing.h"
+#include "training/training.h"
+#include <keratin/keratin.h>
+
+#include <dirent.h>
+
+/* ------------------------------------------------------------------------------- the fixtures */
+
+static const krti_conf *read_file(testing *t, krti_arena *a, const char *path)
+{
+    krti_bytes *bytes = NULL;
+    const krti_conf *c = NULL;
+
+    ASSERT_OK(krti_bytes_map(t->k, &bytes, path));
+    ASSERT_OK(krti_json_parse(a, &c, bytes->data, bytes->size));
+    krti_bytes_drop(bytes);
+    return c;
+}
+
+static double number(const krti_conf *c)
+{
+    double value = NAN;
+
+    if (krti_conf_text(c) == NULL && c != NULL)
+        (void)krti_conf_as_float(c, &value);
+    return value;
+}
+
+/* numbers() of the script. */
+static void numbers(float *out, size_t n, uint64_t seed)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t x = (i * 2654435761u + seed * 40503u) % ((uint64_t)1 << 32);
+
+        x = (x ^ (x >> 15)) * 2246822519u % ((uint64_t)1 << 32);
+        out[i] = (float)((double)(x >> 8) / 16777216.0 - 0.5);
+    }
+}
+
+static krt_tensor *make_array(testing *t, const krti_conf *spec)
+{
+    const krti_conf *dims = krti_conf_get(spec, "shape");
+    const char *kind = krti_conf_get_text(spec, "kind");
+    const uint64_t seed = (uint64_t)number(krti_conf_get(spec, "seed"));
+    krt_shape shape = {.rank = (int)krti_conf_num(dims)};
+    krt_tensor *out = NULL;
+
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = (int64_t)number(krti_conf_at(dims, (size_t)i));
+    ASSERT_OK(krt_tensor_new(t->k, &out, KRT_FLOAT32, shape));
+    const size_t n = (size_t)krt_shape_size(shape);
+    const size_t last = (size_t)shape.dim[shape.rank - 1];
+    float *v = krt_tensor_data_mut(out);
+    numbers(v, n, seed);
+    if (strcmp(kind, "real") == 0) {
+        const double scale =
+            krti_conf_get(spec, "scale") != NULL ? number(krti_conf_get(spec, "scale")) : 2;
+        for (size_t i = 0; i < n; i++)
+            v[i] *= (float)scale;
+    } else if (strcmp(kind, "positive") == 0) {
+        for (size_t i = 0; i < n; i++)
+            v[i] += 0.6f;
+    } else if (strcmp(kind, "class") == 0) {
+        for (size_t i = 0; i < n; i++)
+            v[i] = floorf((v[i] + 0.5f) * (float)number(krti_conf_get(spec, "classes")));
+    } else if (strcmp(kind, "sign") == 0) {
+        for (size_t i = 0; i < n; i++)
+            v[i] = v[i] < 0 ? -1 : 1;
+    } else if (strcmp(kind, "one_hot") == 0) {
+        float *row = calloc(n / last, sizeof *row);
+
+        assert_non_null(row);
+        numbers(row, n / last, seed);
+        for (size_t i = 0; i < n / last; i++)
+            for (size_t j = 0; j < last; j++)
+                v[i * last + j] = floorf((row[i] + 0.5f) * (float)last) == (float)j ? 1 : 0;
+        free(row);
+    } else {
+        fail_msg("a kind of data this test does not know: %s", kind);
+    }
+    return out;
+}
+
+static krt_status set_weight(void *user, krt_variable *v)
+{
+    size_t *index = user;
+    const size_t n = (size_t)krt_shape_size(v->tensor->shape);
+    const bool about_one = strstr(v->name, "variance") != NULL || strstr(v->name, "gamma") != NULL;
+
+    assert_true(krt_variable_data(v) != NULL && krti_tensor_is_private(v->tensor));
+    float *values = v->tensor->data;
+    numbers(values, n, 100 + (*index)++);
+    for (size_t i = 0; i < n; i++)
+        values[i] = values[i] * 0.6f + (about_one ? 1 : 0);
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- comparing */
+
+typedef struct comparing {
+    testing *t;
+    const char *name;
+    const krti_conf *weights;
+    size_t at, failures;
+} comparing;
+
+static void compare(comparing *c, const char *what, size_t i, double expected, double found,
+                    double rtol, double atol)
+{
+    const bool same = (isnan(expected) && isnan(found)) || expected == found ||
+                      fabs(found - expected) <= atol + rtol * fabs(expected);
+
+    if (same)
+        return;
+    if (c->failures++ < 6)
+        print_message("%s: %s[%zu] is %.9g, Keras has %.9g\n", c->name, what, i, found, expected);
+}
+
+static void compare_values(comparing *c, const char *what, const krti_conf *expected,
+                           const float *found, size_t n)
+{
+    if (krti_conf_num(expected) != n) {
+        print_message("%s: %s has %zu values, Keras has %zu\n", c->name, what, n,
+                      krti_conf_num(expected));
+        c->failures++;
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        compare(c, what, i, number(krti_conf_at(expected, i)), (double)found[i], 1e-4, 2e-6);
+}
+
+static krt_status compare_weight(void *user, krt_variable *v)
+{
+    comparing *c = user;
+    const krti_conf *row = krti_conf_at(c->weights, c->at++);
+
+    compare_values(c, krti_conf_text(krti_conf_at(row, 0)), krti_conf_at(row, 1),
+                   krt_variable_data(v), (size_t)krt_shape_size(v->tensor->shape));
+    return KRT_OK;
+}
+
+/* Logs, where Keras's may hold lists: "f1_score" of three is "f1_score[0]" to "[2]" here. */
+static void compare_logs(comparing *c, const krti_conf *expected, const krt_logs *logs,
+                         double loss_rtol)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < krti_conf_num(expected); i++) {
+        const char *name = krti_conf_key_at(expected, i);
+        const krti_conf *value = krti_conf_at(expected, i);
+        const bool is_list = krti_conf_is(value, KRTI_CONF_LIST);
+        const bool is_loss = strcmp(name, "loss") == 0 || strstr(name, "_loss") != NULL;
+
+        for (size_t j = 0; j < (is_list ? krti_conf_num(value) : 1); j++, n++) {
+            char own[128];
+            double found = -12345;
+
+            snprintf(own, sizeof own, is_list && krti_conf_num(value) > 1 ? "%s[%zu]" : "%s", name,
+                     j);
+            if (!krt_logs_get(logs, own, &found)) {
+                print_message("%s: no %s in the logs\n", c->name, own);
+                c->failures++;
+            }
+            compare(c, own, 0, number(is_list ? krti_conf_at(value, j) : value), found,
+                    is_loss ? loss_rtol : 1e-4, is_loss ? 1e-7 : 2e-6);
+        }
+    }
+    if (n != logs->n) {
+        print_message("%s: %zu values in the logs, Keras has %zu\n", c->name, logs->n, n);
+        c->failures++;
+    }
+}
+
+static void compare_slots(comparing *c, krt_model *m, const krti_conf *slots)
+{
+    const krti_optimizer *o = krti_model_optimizer_now(m);
+    size_t at = 0;
+
+    for (; o != NULL; o = o->inner)
+        for (size_t i = 0; i < o->num_variables; i++, at++) {
+            const krti_conf *row = krti_conf_at(slots, at);
+            const char *path = krti_conf_text(krti_conf_at(row, 0));
+            const krt_tensor *own = o->variables[i].tensor;
+            krt_tensor *as_float = NULL;
+
+            if (path == NULL || strcmp(strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path,
+                                       strrchr(o->variables[i].path, '/') + 1) != 0) {
+                print_message("%s: slot %zu is %s, Keras has %s\n", c->name, at,
+                              o->variables[i].path, path != NULL ? path : "none");
+                c->failures++;
+                continue;
+            }
+            assert_int_equal(KRT_OK, krt_tensor_cast(own, &as_float, KRT_FLOAT32));
+            compare_values(c, path, krti_conf_at(row, 1), as_float->data,
+                           (size_t)krt_shape_size(own->shape));
+            krt_tensor_free(as_float);
+        }
+    if (at != krti_conf_num(slots)) {
+        print_message("%s: %zu slots, Keras has %zu\n", c->name, at, krti_conf_num(slots));
+        c->failures++;
+    }
+}
+
+/* ------------------------------------------------------------------------------- running */
+
+enum { MOST_ARRAYS = 8 };
+
+static size_t make_arrays(testing *t, const krti_conf *specs, const krt_tensor **out)
+{
+    for (size_t i = 0; i < krti_conf_num(specs); i++)
+        out[i] = make_array(t, krti_conf_at(specs, i));
+    return krti_conf_num(specs);
+}
+
+static size_t run_case(testing *t, const krti_conf *row)
+{
+    const krti_conf *steps = krti_conf_get(row, "steps"), *data = krti_conf_get(row, "data");
+    const krt_tensor *x[MOST_ARRAYS], *y[MOST_ARRAYS], *w[MOST_ARRAYS];
+    krt_data d = {.struct_size = sizeof d, .x = x, .y = y, .sample_weight = w};
+    comparing c = {.t = t, .name = krti_conf_get_text(row, "name")};
+    const krt_logs *logs = NULL;
+    krt_model *m = NULL;
+    size_t index = 0;
+
+    if (krti_model_from_conf(t->k, &m, krti_conf_get(row, "model")) != KRT_OK)
+        fail_msg("%s: %s", c.name, krt_ctx_error(t->k)->message);
+    ASSERT_OK(krti_set_compile_config(m, krti_conf_get(row, "compile_config")));
+    struct krti_training *training = NULL;
+    ASSERT_OK(krti_training_of(m, &training));
+    if (strcmp(krti_conf_get_text(row, "backend"), "jax") == 0)
+        training->backend = "jax";
+    ASSERT_OK(krti_model_ready(m, (krt_shape){.rank = -1}));
+    ASSERT_OK(krti_layer_each_variable(&m->base, set_weight, &index));
+    d.num_x = make_arrays(t, krti_conf_get(data, "x"), x);
+    d.num_y = make_arrays(t, krti_conf_get(data, "y"), y);
+    d.num_weights = make_arrays(t, krti_conf_get(data, "weights"), w);
+    for (size_t i = 0; i < krti_conf_num(steps); i++) {
+        krt_reset_metrics(m);
+        if (krt_train_on_batch(m, &logs, &d) != KRT_OK) {
+            print_message("%s: %s (%s)\n", c.name, krt_ctx_error(t->k)->message,
+                          krt_ctx_error(t->k)->object);
+            return 1;
+        }
+        compare_logs(&c, krti_conf_at(steps, i), logs, 1e-5);
+    }
+    c.weights = krti_conf_get(row, "weights");
+    ASSERT_OK(krti_layer_each_variable(&m->base, compare_weight, &c));
+    compare_slots(&c, m, krti_conf_get(row, "slots"));
+    if (krti_conf_get(row, "evaluated") != NULL) {
+        ASSERT_OK(krt_evaluate_data(m, &logs, &d, KRT_EVALUATE(.batch_size = 5)));
+        compare_logs(&c, krti_conf_get(row, "evaluated"), logs, 1e-5);
+    }
+    krt_model_free(m);
+    for (size_t i = 0; i < d.num_x; i++)
+        krt_tensor_free((krt_tensor *)(uintptr_t)x[i]);
+    for (size_t i = 0; i < d.num_y; i++)
+        krt_tensor_free((krt_tensor *)(uintptr_t)y[i]);
+    for (size_t i = 0; i < d.num_weights; i++)
+        krt_tensor_free((krt_tensor *)(uintptr_t)w[i]);
+    if (c.failures > 0)
+        print_message("%s: %zu values differ\n", c.name, c.failures);
+    return c.failures;
+}
+
+TEST(trainings_are_keras_step_for_step)
+{
+    DIR *d = opendir(KERATIN_FIXTURES "/training");
+    size_t cases = 0, failures = 0;
+
+    assert_non_null(d);
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+        krti_arena a = KRTI_ARENA_INIT(t->k);
+        char path[600];
+
+        if (strstr(e->d_name, ".json") == NULL)
+            continue;
+        snprintf(path, sizeof path, "%s/training/%s", KERATIN_FIXTURES, e->d_name);
+        const krti_conf *rows = read_file(t, &a, path);
+        for (size_t i = 0; i < krti_conf_num(rows); i++) {
+            if (krti_conf_get(krti_conf_at(rows, i), "steps") == NULL)
+                continue;
+            cases++;
+            failures += run_case(t, krti_conf_at(rows, i)) > 0;
+        }
+        krti_arena_free(&a);
+    }
+    closedir(d);
+    print_message("%zu trainings compared, %zu differ\n", cases, failures);
+    assert_true(cases > 0);
+    ASSERT_INT_EQ(0, failures);
+}
+
+int main(void)
+{
+    return RUN(UNIT(trainings_are_keras_step_for_step));
+}
