@@ -381,8 +381,8 @@ static int run(cli *c, const void *p)
 
     if (status != CLI_DONE)
         return status;
-    if (krt_load(c->k, &m, c->arguments[0], KRT_LOAD(.config = o->config, .weights = o->weights)) !=
-        KRT_OK)
+    if (krt_load(c->k, &m, c->arguments[0],
+                 KRT_LOAD(.config = o->config, .weights = o->weights, .compile = false)) != KRT_OK)
         return fail(c, c->arguments[0]);
     status = predict(c, m, o);
     krt_model_free(m);

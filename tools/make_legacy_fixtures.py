@@ -1,22 +1,33 @@
 #!/usr/bin/env python3
-"""Writes tests/fixtures/legacy: files as Keras 0 and 1 wrote them, and what they compute.
+"""Writes tests/fixtures/legacy: files as Keras 0 and 1 wrote them, and what they compute; trained .h5 files of every optimizer.
 
-  TF_USE_LEGACY_KERAS=1 python tools/make_legacy_fixtures.py [--out DIR]
+  python tools/make_legacy_fixtures.py [--out DIR]              with tf-keras
+  python tools/make_legacy_fixtures.py --keras3 [--out DIR]     with Keras 3
 
 Keras 1 runs on no Python of today, so the files are laid out by hand: configs with its keys, weights in its order and axes. The
 truth is tf-keras: a model of today's layers holds the weights, preprocess_weights_for_loading() must turn the file's arrays
-into them, and its predictions are the answers. Needs the packages of tools/requirements-parity.txt.
+into them, and its predictions are the answers.
+
+optimizer_*.h5 are models trained for three steps; beside each the slots as the optimizer object itself has them, "momentum_0" being
+that of the first trainable variable, under Keras 3's names. Needs the packages of tools/requirements-parity.txt.
 """
 
 import argparse
 import json
 import os
 
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+import sys
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import h5py
 import numpy as np
-import tf_keras as keras
-from tf_keras.src.saving.legacy import hdf5_format
+
+KERAS3 = "--keras3" in sys.argv
+if KERAS3:
+    import keras
+else:
+    import tf_keras as keras
+    from tf_keras.src.saving.legacy import hdf5_format
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RNG = np.random.default_rng(7)
@@ -251,12 +262,79 @@ def nested(out):
     answers(out, "keras0_nested", x, y)
 
 
+# --- optimizers ---
+
+NEW = {  # name: (class, arguments, {Keras 3's slot: attribute})
+    "adam": ("Adam", dict(learning_rate=0.01, beta_1=0.8), {"momentum": "_momentums", "velocity": "_velocities"}),
+    "amsgrad": ("Adam", dict(amsgrad=True), {"momentum": "_momentums", "velocity": "_velocities", "velocity_hat": "_velocity_hats"}),
+    "adamw": ("AdamW", dict(weight_decay=0.01), {"momentum": "_momentums", "velocity": "_velocities"}),
+    "sgd": ("SGD", dict(momentum=0.9, nesterov=True), {"momentum": "momentums"}),
+    "plain_sgd": ("SGD", {}, {}),
+    "rmsprop": ("RMSprop", dict(momentum=0.5, centered=True),
+                {"velocity": "_velocities", "momentum": "_momentums", "average_gradient": "_average_gradients"}),
+    "adagrad": ("Adagrad", {}, {"accumulator": "_accumulators"}),
+    "adadelta": ("Adadelta", {}, {"accumulated_grad": "_accumulated_grads", "accumulated_delta_var": "_accumulated_delta_vars"}),
+    "adamax": ("Adamax", {}, {"momentum": "_m", "norm": "_u"}),
+    "nadam": ("Nadam", {}, {"momentum": "_momentums", "velocity": "_velocities"}),
+    "ftrl": ("Ftrl", {}, {"accumulator": "_accumulators", "linear": "_linears"}),
+    "lion": ("Lion", {}, {"momentum": "momentums"}),
+}
+SLOTS = {  # of the optimizers before 2.11
+    "adam": {"momentum": "m", "velocity": "v"}, "amsgrad": {"momentum": "m", "velocity": "v", "velocity_hat": "vhat"},
+    "sgd": {"momentum": "momentum"}, "rmsprop": {"velocity": "rms", "momentum": "momentum", "average_gradient": "mg"},
+    "adagrad": {"accumulator": "accumulator"}, "adadelta": {"accumulated_grad": "accum_grad", "accumulated_delta_var": "accum_var"},
+    "adamax": {"momentum": "m", "norm": "v"}, "nadam": {"momentum": "m", "velocity": "v"},
+    "ftrl": {"accumulator": "accumulator", "linear": "linear"},
+}
+
+
+def train(optimizer):
+    keras.utils.set_random_seed(3)
+    m = keras.Sequential([keras.layers.Dense(3, activation="tanh", name="first"), keras.layers.BatchNormalization(name="norm"),
+                          keras.layers.Dense(2, name="last")])
+    m.build((None, 4))
+    m.compile(optimizer, "mse", metrics=["mae"])
+    rng = np.random.default_rng(5)
+    m.fit(rng.normal(size=(24, 4)), rng.normal(size=(24, 2)), batch_size=8, epochs=1, verbose=0, shuffle=False)
+    return m
+
+
+def keep(out, name, m, slots):
+    m.save(os.path.join(out, name + ".h5"))
+    values = {"iteration": np.asarray(m.optimizer.iterations)}
+    for slot, tensors in slots.items():
+        values.update({f"{slot}_{i}": np.asarray(t) for i, t in enumerate(tensors)})
+    np.savez(os.path.join(out, name + ".slots.npz"), **values)
+
+
+def attribute(o, name):
+    bare = name.lstrip("_")
+    return next(getattr(o, n) for n in (name, bare, "_" + bare) if hasattr(o, n))
+
+
+def optimizers(out):
+    for name, (cls, arguments, slots) in NEW.items():
+        for kind in ("keras3",) if KERAS3 else ("new", "old"):
+            if kind == "old" and name not in SLOTS:
+                continue
+            home = keras.optimizers.legacy if kind == "old" else keras.optimizers
+            m = train(getattr(home, cls)(**arguments))
+            o, trained = m.optimizer, m.trainable_variables
+            if kind == "old":
+                found = {slot: [o.get_slot(v, word) for v in trained] for slot, word in SLOTS[name].items()}
+            else:
+                found = {slot: attribute(o, a) for slot, a in slots.items()}
+            keep(out, f"optimizer_{kind}_{name}", m, found)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default=os.path.join(HERE, "..", "tests", "fixtures", "legacy"))
+    p.add_argument("--keras3", action="store_true", help="only the files of Keras 3")
     out = p.parse_args().out
     os.makedirs(out, exist_ok=True)
-    for fn in (cnn_tf, cnn_th, deconv_tf, conv1d, merged, nested):
+    optimizers(out)
+    for fn in () if KERAS3 else (cnn_tf, cnn_th, deconv_tf, conv1d, merged, nested):
         fn(out)
 
 

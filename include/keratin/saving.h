@@ -21,7 +21,7 @@ typedef enum krt_outcome {
     KRT_SKIPPED_COUNT, /**< the layer's number of variables differs */
     KRT_MISSING,       /**< the model's variable has no entry in the file */
     KRT_UNEXPECTED,    /**< the file's entry has no variable in the model */
-    KRT_OPTIMIZER      /**< optimizer state, kept for training */
+    KRT_OPTIMIZER      /**< optimizer state; path NULL: not restored */
 } krt_outcome;
 
 typedef struct krt_report krt_report;
@@ -49,8 +49,9 @@ typedef struct krt_load_args {
     bool         safe_mode; /**< true; this library never runs code from a file either way */
     bool         config_only; /**< false; true builds the model and leaves weights unread */
     krt_report **report;      /**< out, optional; also filled on KRT_E_MISMATCH */
+    bool         compile; /**< true; false: as if it had never been compiled, no optimizer state */
 } krt_load_args;
-#define KRT_LOAD(...) KRT_ARGS(krt_load_args, .safe_mode = true, .report = NULL, __VA_ARGS__)
+#define KRT_LOAD(...) KRT_ARGS(krt_load_args, .safe_mode = true, .compile = true, __VA_ARGS__)
 
 /** Opens a model file, the form told by content and never by suffix: `.keras` archives and
  *  directories, whole `.h5`, architecture JSON (with args->weights), weights (with args->config).

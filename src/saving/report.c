@@ -41,6 +41,21 @@ krt_status krti_report_add(krt_report *r, krt_outcome outcome, const char *path,
     return KRT_OK;
 }
 
+krt_status krti_report_restored(krt_report *r, const char *entry, const char *path,
+                                krt_shape expected)
+{
+    for (size_t i = r->n; i-- > 0;) {
+        krt_report_entry *e = &r->entries[i];
+
+        if (e->outcome != KRT_OPTIMIZER || e->path != NULL || strcmp(e->entry, entry) != 0)
+            continue;
+        e->path = krti_arena_strdup(&r->arena, path);
+        e->expected = expected;
+        return e->path != NULL ? KRT_OK : KRT_E_NOMEM;
+    }
+    return KRT_OK;
+}
+
 /* ------------------------------------------------------------------------------- public */
 
 size_t krt_report_size(const krt_report *r)

@@ -16,5 +16,8 @@ krt_status krti_report_new(krt_ctx *k, krt_report **out);
 /* Texts are copied; either may be NULL. No shape: rank -1. */
 krt_status krti_report_add(krt_report *r, krt_outcome outcome, const char *path, const char *entry,
                            krt_shape expected, krt_shape found);
+/* Says which optimizer variable an array that is listed already has filled. */
+krt_status krti_report_restored(krt_report *r, const char *entry, const char *path,
+                                krt_shape expected);
 
 #endif

@@ -5,11 +5,14 @@
 #include "saving/load.h"
 
 #include "saving/legacy_h5_format.h"
+#include "saving/legacy_optimizer.h"
+#include "saving/legacy_settings.h"
 #include "saving/named_arrays.h"
 #include "saving/saving_lib.h"
 #include "saving/tf_checkpoint.h"
 
 #include "formats/json.h"
+#include "training/optimizer.h"
 
 /* ------------------------------------------------------------------------------- weights */
 
@@ -53,19 +56,24 @@ krt_status krti_load_match(krti_match *m, krt_model *model, const krti_source *f
     return krti_match_verdict(m);
 }
 
-static krt_status fill(krt_model *model, krti_source *f, krt_report **report)
+/* `whole`: the model of this very file, whose optimizer goes with it. */
+static krt_status fill(krt_model *model, krti_source *f, krt_report **report, bool whole)
 {
     krti_match m = {.k = f->k};
+    krt_report *r = NULL;
     krt_status st = KRT_OK;
 
     TRY(krti_source_list(f, true));
     st = krti_load_match(&m, model, f);
+    r = m.report;
     if (report != NULL && (st == KRT_OK || st == KRT_E_MISMATCH)) {
         *report = m.report;
         m.report = NULL;
     }
     if (st == KRT_OK)
         TRY(krti_match_commit(&m));
+    if (st == KRT_OK && whole && f->store->is_legacy)
+        TRY(krti_legacy_optimizer_fill(model, f->store, r));
 
 done:
     krti_match_fini(&m);
@@ -121,6 +129,29 @@ krt_status krti_load_build(krt_ctx *k, krt_model **out, const krti_source *f)
     return f->filepath != NULL ? krti_fail_in_file(k, st, f->filepath) : st;
 }
 
+/* The compile settings beside the architecture of an .h5 file; the other forms have them in it. */
+static krt_status take_settings(krt_model *m, const krti_source *f, bool compile)
+{
+    krti_arena arena = KRTI_ARENA_INIT(f->k);
+    const krti_conf *training = NULL;
+    krti_conf *settings = NULL;
+    krt_status st = KRT_OK;
+
+    if (!compile)
+        return krti_set_compile_config(m, NULL);
+    if (f->training == NULL)
+        return KRT_OK;
+    st = krti_json_parse(&arena, &training, f->training, strlen(f->training));
+    if (st != KRT_OK)
+        TRY(krti_fail_in_object(f->k, st, "training_config"));
+    TRY(krti_legacy_settings(&arena, training, f->generation, m->num_outputs, &settings));
+    TRY(krti_set_compile_config(m, settings));
+
+done:
+    krti_arena_free(&arena);
+    return st;
+}
+
 /* ------------------------------------------------------------------------------- load */
 
 /* The files of one load. The first may stand for both others. */
@@ -150,8 +181,9 @@ static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_l
     if (architecture->config == NULL)
         TRY(no_config(architecture));
     TRY(krti_load_build(k, &m, architecture));
+    TRY(take_settings(m, architecture, a->compile));
     if (!a->config_only)
-        TRY(fill(m, weights, a->report));
+        TRY(fill(m, weights, a->report, a->compile && weights == architecture));
     *out = m;
     m = NULL;
 
@@ -215,9 +247,10 @@ krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json, const kr
     if (f->config == NULL)
         TRY(no_config(f));
     TRY(krti_load_build(k, &m, f));
+    TRY(take_settings(m, f, a.compile));
     if (a.weights != NULL && !a.config_only) {
         TRY(krti_source_open(k, &w, a.weights));
-        TRY(fill(m, w, a.report));
+        TRY(fill(m, w, a.report, false));
     }
     *out = m;
     m = NULL;
@@ -258,7 +291,7 @@ krt_status krt_load_weights(krt_model *m, const char *filepath, const krt_load_w
             "You are loading weights into a model that has not yet been built. Give it an "
             "input first: krt_add_input()"));
     TRY(krti_source_open(k, &f, filepath));
-    TRY(fill(m, f, a.report));
+    TRY(fill(m, f, a.report, false));
 
 done:
     krti_source_close(f);

@@ -358,7 +358,8 @@ static krt_status open_legacy_h5(krti_source *f, krti_h5 *h5, krti_h5_object gro
     f->has_weights = has_names(h5, group);
     TRY(take_versions(f, h5, group));
     TRY(take_text(f, h5, root, "model_config", &text));
-    f->is_compiled = krti_h5_has_attribute(h5, root, "training_config");
+    TRY(take_text(f, h5, root, "training_config", &f->training));
+    f->is_compiled = f->training != NULL;
     if (text == NULL)
         goto done;
     f->kind = KRT_FILE_LEGACY_H5;

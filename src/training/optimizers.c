@@ -338,7 +338,7 @@ static krt_status build_loss_scale(krti_optimizer *o)
 }
 
 static const krti_state_kind sgd_states[] = {
-    {"momentum", .tf_legacy = "momentum", .is_used = sgd_has_momentum},
+    {"momentum", .tf_slot = "m", .tf_legacy = "momentum", .is_used = sgd_has_momentum},
 };
 static const krti_state_kind rmsprop_states[] = {
     {"velocity", .tf_legacy = "rms"},

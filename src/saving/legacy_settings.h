@@ -1,0 +1,12 @@
+/* Compile settings of whole .h5 files, of every generation. */
+#ifndef KRTI_SAVING_LEGACY_SETTINGS_H
+#define KRTI_SAVING_LEGACY_SETTINGS_H
+
+#include "base/conf.h"
+
+/* The training_config of a file, {"optimizer_config", "loss", "metrics", ...}, as Keras 3's
+ * compile_config. What is no class of Keras's stays as it is. Fails: E_NOMEM. */
+krt_status krti_legacy_settings(krti_arena *a, const krti_conf *training, int generation,
+                                size_t num_outputs, krti_conf **out);
+
+#endif

@@ -1,0 +1,215 @@
+/* Compile settings and optimizer state of whole .h5 files of tf-keras and Keras 3: each file beside
+ * the slots as the optimizer object itself had them when it was saved. */
+#include "unit/saving/answers.h"
+
+#include "formats/json.h"
+#include "saving/legacy_settings.h"
+#include "training/optimizer.h"
+
+/* The n-th variable of a slot, by a name such as "momentum_0". */
+static const krt_tensor *slot_of(const krti_optimizer *o, const char *name)
+{
+    const char *underscore = strrchr(name, '_');
+    const size_t length = (size_t)(underscore - name);
+    long n = strtol(underscore + 1, NULL, 10);
+
+    for (size_t i = 0; i < o->num_variables; i++)
+        if (strncmp(o->variables[i].slot, name, length) == 0 &&
+            o->variables[i].slot[length] == '\0' && n-- == 0)
+            return o->variables[i].tensor;
+    return NULL;
+}
+
+static void expect_equal(const char *file, const char *name, const krt_tensor *expected,
+                         const krt_tensor *found)
+{
+    if (found == NULL)
+        fail_msg("%s: the optimizer has no %s", file, name);
+    assert_true(krt_shape_equal(krt_tensor_shape(expected), krt_tensor_shape(found)));
+    if (memcmp(krt_tensor_data(expected), krt_tensor_data(found),
+               (size_t)krt_shape_size(krt_tensor_shape(expected)) * sizeof(float)) != 0)
+        fail_msg("%s: %s has other values", file, name);
+}
+
+static void check_file(testing *t, const char *name)
+{
+    char file[128], npz[128];
+    answers a = {0};
+    krti_optimizer *o = NULL;
+    krt_report *r = NULL;
+    krt_model *m = NULL;
+    size_t slots = 0;
+
+    snprintf(file, sizeof file, "legacy/optimizer_%s.h5", name);
+    snprintf(npz, sizeof npz, "legacy/optimizer_%s.slots.npz", name);
+    ASSERT_OK(krt_load(t->k, &m, fixture(file), KRT_LOAD(.report = &r)));
+    ASSERT_OK(krt_tensors_read(t->k, &a.n, &a.tensors, &a.names, fixture(npz)));
+    o = krti_model_optimizer_now(m);
+    assert_non_null(o);
+    ASSERT_INT_EQ(3, *(const int64_t *)o->iteration->data);
+    for (size_t i = 0; i < a.n; i++) {
+        if (strcmp(a.names[i], "iteration") == 0)
+            continue;
+        expect_equal(file, a.names[i], a.tensors[i], slot_of(o, a.names[i]));
+        slots++;
+    }
+    for (size_t i = 0; i < o->num_variables; i++)
+        slots -= o->variables[i].of != NULL;
+    ASSERT_INT_EQ(0, slots);
+    close_answers(t, &a);
+    krt_report_free(r);
+    krt_model_free(m);
+}
+
+TEST(every_slot_of_tf_keras_is_restored)
+{
+    static const char *const names[] = {
+        "new_adam",    "new_amsgrad",  "new_adamw",  "new_sgd",     "new_plain_sgd", "new_rmsprop",
+        "new_adagrad", "new_adadelta", "new_adamax", "new_nadam",   "new_ftrl",      "new_lion",
+        "old_adam",    "old_amsgrad",  "old_sgd",    "old_rmsprop", "old_adagrad",   "old_adadelta",
+        "old_adamax",  "old_nadam",    "old_ftrl"};
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++)
+        check_file(t, names[i]);
+}
+
+TEST(every_slot_of_keras_3_is_restored)
+{
+    static const char *const names[] = {"keras3_adam",    "keras3_amsgrad",   "keras3_adamw",
+                                        "keras3_sgd",     "keras3_plain_sgd", "keras3_rmsprop",
+                                        "keras3_adagrad", "keras3_adadelta",  "keras3_adamax",
+                                        "keras3_nadam",   "keras3_ftrl",      "keras3_lion"};
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++)
+        check_file(t, names[i]);
+}
+
+TEST(slots_of_keras_1_follow_their_counter)
+{
+    krt_report *r = NULL;
+    krt_model *m = NULL;
+    krti_optimizer *o = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, fixture("legacy/keras1_cnn_tf.h5"), KRT_LOAD(.report = &r)));
+    o = krti_model_optimizer_now(m);
+    assert_non_null(o);
+    ASSERT_STR_EQ("RMSprop", o->class_name);
+    ASSERT_INT_EQ(4, krt_report_count(r, KRT_OPTIMIZER));
+    for (size_t i = 0; i < krt_report_size(r); i++)
+        if (krt_report_at(r, i)->outcome == KRT_OPTIMIZER)
+            assert_non_null(krt_report_at(r, i)->path);
+    ASSERT_NEAR(((float[]){0.002f}), (const float *)o->learning_rate->data, 1, 1e-6, 0);
+    krt_report_free(r);
+    krt_model_free(m);
+}
+
+TEST(a_load_without_compile_leaves_the_optimizer_in_the_file)
+{
+    krt_report *r = NULL;
+    krt_model *m = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, fixture("legacy/optimizer_new_adam.h5"),
+                       KRT_LOAD(.compile = false, .report = &r)));
+    assert_null(krti_model_optimizer_now(m));
+    assert_null(krti_compile_config(m));
+    ASSERT_INT_EQ(13, krt_report_count(r, KRT_OPTIMIZER));
+    krt_report_free(r);
+    krt_model_free(m);
+}
+
+/* ------------------------------------------------------------------------------- settings */
+
+static void expect_settings(testing *t, const char *training, const char *expected)
+{
+    krti_arena a = KRTI_ARENA_INIT(t->k);
+    const krti_conf *given = NULL;
+    krti_conf *settings = NULL;
+    krti_str text = KRTI_STR_INIT(t->k);
+
+    ASSERT_OK(krti_json_parse(&a, &given, training, strlen(training)));
+    ASSERT_OK(krti_legacy_settings(&a, given, 2, 1, &settings));
+    krti_conf_remove(settings, "run_eagerly");
+    krti_conf_remove(settings, "steps_per_execution");
+    krti_conf_remove(settings, "jit_compile");
+    ASSERT_OK(krti_json_write(&text, settings, -1));
+    ASSERT_STR_EQ(expected, text.ptr);
+    krti_str_free(&text);
+    krti_arena_free(&a);
+}
+
+#define OBJECT(module, cls, config)                                                 \
+    "{\"module\": \"" module "\", \"class_name\": \"" cls "\", \"config\": " config \
+    ", \"registered_name\": null}"
+#define REST ", \"loss_weights\": null, \"metrics\": null, \"weighted_metrics\": null}"
+
+TEST(settings_keep_every_number_the_file_holds)
+{
+    expect_settings(
+        t,
+        "{\"loss\": \"mse\", \"metrics\": [[{\"class_name\": \"MeanMetricWrapper\", \"config\": "
+        "{\"name\": \"accuracy\", \"dtype\": \"float32\", \"fn\": \"categorical_accuracy\"}}]], "
+        "\"weighted_metrics\": null, \"loss_weights\": null, \"optimizer_config\": "
+        "{\"class_name\": "
+        "\"Custom>Adam\", \"config\": {\"name\": \"Adam\", \"weight_decay\": null, "
+        "\"jit_compile\": "
+        "false, \"is_legacy_optimizer\": false, \"learning_rate\": 0.004, \"beta_1\": 0.8}}}",
+        "{\"optimizer\": " OBJECT(
+            "keras.optimizers", "Adam",
+            "{\"name\": \"Adam\", \"learning_rate\": 0.004, \"weight_decay\": null, \"beta_1\": "
+            "0.8}") ", \"loss\": \"mean_squared_error\", \"loss_weights\": null, \"metrics\": "
+                    "[" OBJECT("keras.metrics", "CategoricalAccuracy",
+                               "{\"name\": \"accuracy\", \"dtype\": \"float32\"}") "], "
+                                                                                   "\"weighted_"
+                                                                                   "metrics\": "
+                                                                                   "null}");
+}
+
+TEST(a_decay_of_old_is_a_schedule_of_today)
+{
+    expect_settings(
+        t,
+        "{\"optimizer_config\": {\"class_name\": \"SGD\", \"config\": {\"lr\": 0.1, "
+        "\"momentum\": "
+        "0.9, \"decay\": 0.01, \"nesterov\": true}}, \"loss\": {\"class_name\": "
+        "\"BinaryCrossentropy\", \"config\": {\"reduction\": \"auto\", \"name\": "
+        "\"b\", "
+        "\"from_logits\": true, \"fn\": \"binary_crossentropy\"}}}",
+        "{\"optimizer\": " OBJECT(
+            "keras.optimizers", "SGD",
+            "{\"learning_rate\": " OBJECT(
+                "keras.optimizers.schedules", "InverseTimeDecay",
+                "{\"initial_learning_rate\": 0.1, "
+                "\"decay_steps\": 1, \"decay_rate\": 0.01, "
+                "\"staircase\": false, \"name\": "
+                "\"InverseTimeDecay\"}") ", \"momentum\": "
+                                         "0.9, "
+                                         "\"nesterov\": "
+                                         "true}") ", "
+                                                  "\"loss\":"
+                                                  " " OBJECT(
+                                                      "keras.losses", "BinaryCrossentropy",
+                                                      "{\"reduction\": \"sum_over_batch_size\", "
+                                                      "\"name\": \"b\", \"from_logits\": true}")
+                                                      REST);
+}
+
+TEST(classes_of_somebody_else_stay_as_they_are)
+{
+    expect_settings(
+        t,
+        "{\"optimizer_config\": {\"class_name\": \"Mine>Slow\", \"config\": {\"lr\": 1}}, "
+        "\"loss\": "
+        "\"my_loss\"}",
+        "{\"optimizer\": {\"module\": null, \"class_name\": \"Slow\", \"config\": {\"lr\": 1}, "
+        "\"registered_name\": \"Mine>Slow\"}, \"loss\": \"my_loss\"" REST);
+}
+
+int main(void)
+{
+    return RUN(UNIT(every_slot_of_tf_keras_is_restored), UNIT(every_slot_of_keras_3_is_restored),
+               UNIT(slots_of_keras_1_follow_their_counter),
+               UNIT(a_load_without_compile_leaves_the_optimizer_in_the_file),
+               UNIT(settings_keep_every_number_the_file_holds),
+               UNIT(a_decay_of_old_is_a_schedule_of_today),
+               UNIT(classes_of_somebody_else_stay_as_they_are));
+}
