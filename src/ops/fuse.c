@@ -4,7 +4,7 @@
  * takes the padding before it, then the BatchNormalization behind it, then bias, residual and
  * activation. What a rule replaces gets `same_as`; nothing is moved, the schedule (plan.c) sorts
  * what is still reachable. The rules are a table at the end. */
-#include "ops/plan.h"
+#include "ops/fuse.h"
 
 typedef struct rewriter {
     krti_graph *g;
@@ -496,18 +496,42 @@ static krt_status merge_pool_padding(rewriter *r, krti_node *n)
 
 /* ------------------------------------------------------------------------------- the walk */
 
+static krt_status split_batch_norm(rewriter *r, krti_node *n)
+{
+    return krti_split_batch_norm(r->g, n);
+}
+
+static krt_status split_batch_norm_grad(rewriter *r, krti_node *n)
+{
+    return krti_split_batch_norm_grad(r->g, n);
+}
+
+static krt_status swap_pool_and_relu(rewriter *r, krti_node *n)
+{
+    return *uses_of(r, n->in[0]) == 1 ? krti_swap_pool_and_relu(r->g, n) : KRT_OK;
+}
+
 typedef struct rule {
     const krti_op *op;
     krt_status (*apply)(rewriter *r, krti_node *n);
 } rule;
 
 static const rule rules[] = {
-    {&krti_op_reshape, drop_identity},       {&krti_op_cast, drop_identity},
-    {&krti_op_transpose, merge_transposes},  {&krti_op_conv, merge_padding},
-    {&krti_op_batch_norm, fold_batch_norm},  {&krti_op_add, fuse_sum},
-    {&krti_op_subtract, fuse_affine},        {&krti_op_multiply, fuse_affine},
-    {&krti_op_divide, fuse_affine},          {&krti_op_affine, fuse_rescaling},
-    {&krti_op_max_pool, merge_pool_padding}, {&krti_op_stop_gradient, drop_identity},
+    {&krti_op_reshape, drop_identity},
+    {&krti_op_cast, drop_identity},
+    {&krti_op_transpose, merge_transposes},
+    {&krti_op_conv, merge_padding},
+    {&krti_op_batch_norm, fold_batch_norm},
+    {&krti_op_add, fuse_sum},
+    {&krti_op_subtract, fuse_affine},
+    {&krti_op_multiply, fuse_affine},
+    {&krti_op_divide, fuse_affine},
+    {&krti_op_affine, fuse_rescaling},
+    {&krti_op_max_pool, merge_pool_padding},
+    {&krti_op_stop_gradient, drop_identity},
+    {&krti_op_batch_norm_train, split_batch_norm},
+    {&krti_op_batch_norm_grad, split_batch_norm_grad},
+    {&krti_op_relu_grad, swap_pool_and_relu},
 };
 
 static krt_status apply_rules(rewriter *r, krti_node *n)

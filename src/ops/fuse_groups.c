@@ -18,6 +18,8 @@ typedef struct grouper {
     int *group;    /* by position: the group's first member's position (groups are chained lists) */
     int *next;     /* by position: the next member of its group, in order; NONE: the last */
     int *last;     /* by group: its last member */
+    int *heads;    /* first members of groups, and of such as were taken in since */
+    int num_heads;
     int *first_reader; /* by position: where its readers begin in `readers`; views are no readers */
     int *readers;      /* positions */
     bool *is_output;   /* by position: of the graph or new value of a variable, or seen in a view */
@@ -37,6 +39,7 @@ static bool is_arithmetic(const krti_op *op)
 #define X(name) &krti_op_##name,
         KRTI_BINARY(X)
 #undef X
+            & krti_op_relu_grad,
     };
 
     for (size_t i = 0; i < KRTI_COUNT(all); i++)
@@ -145,11 +148,34 @@ static int next_member(const grouper *r, int position)
     return r->group[position] >= 0 ? r->next[position] : NONE;
 }
 
+/* The first position such that what ends before it depends on nothing that ends at `goal` or later:
+ * no group reaches across. */
+static int closed_before(const grouper *r, int goal)
+{
+    int closed = goal;
+
+    for (bool is_lower = true; is_lower;) {
+        is_lower = false;
+        for (int i = r->num_heads; i-- > 0;) {
+            const int head = r->heads[i];
+
+            if (r->group[head] == head && head < closed && r->last[head] >= closed) {
+                closed = head;
+                is_lower = true;
+            }
+        }
+    }
+    return closed;
+}
+
 /* Whether a search upwards from `from` meets the unit `goal`. */
 static bool depends_on(grouper *r, int from, int goal)
 {
+    const int closed = closed_before(r, goal);
     int top = 0;
 
+    if (r->last[from] < closed)
+        return false;
     r->stack[top++] = from;
     r->seen[from] = r->stamp;
     while (top > 0) {
@@ -166,8 +192,7 @@ static bool depends_on(grouper *r, int from, int goal)
                 if (p == NONE)
                     continue;
                 const int u = unit_of(r, p);
-                /* nothing that ends before the goal begins can depend on it */
-                if (r->seen[u] == r->stamp || r->last[u] < goal)
+                if (r->seen[u] == r->stamp || r->last[u] < closed)
                     continue;
                 r->seen[u] = r->stamp;
                 r->stack[top++] = u;
@@ -272,6 +297,7 @@ static void find_groups(grouper *r)
             continue;
         int unit = i;
         r->group[i] = i;
+        r->heads[r->num_heads++] = i;
         for (int j = 0; j < n->num_in; j++)
             unit = take_in(r, unit, n->in[j]);
     }
@@ -336,7 +362,7 @@ static void add_op(writer *w, const krti_node *n)
     krti_fused_op *op = &w->f->ops[w->f->num_ops];
 
     *op = (krti_fused_op){.op = n->op, .in = {NONE, NONE, NONE}, .is_bool = is_mask(&n->out[0])};
-    if (n->op->flags & KRTI_OP_ELEMENTWISE) {
+    if ((n->op->flags & KRTI_OP_ELEMENTWISE) || n->op == &krti_op_relu_grad) {
         op->a = n->attrs.scalar.a;
         op->b = n->attrs.scalar.b;
         op->c = n->attrs.scalar.c;
@@ -453,14 +479,15 @@ static krt_status begin(grouper *r)
     r->group = krti_array(k, n, sizeof *r->group);
     r->next = krti_array(k, n, sizeof *r->next);
     r->last = krti_array(k, n, sizeof *r->last);
+    r->heads = krti_array(k, n, sizeof *r->heads);
     r->first_reader = krti_array(k, n, sizeof *r->first_reader);
     r->readers = krti_array(k, edges, sizeof *r->readers);
     r->is_output = krti_array(k, n, sizeof *r->is_output);
     r->seen = krti_array(k, n, sizeof *r->seen);
     r->stack = krti_array(k, n, sizeof *r->stack);
     if (r->position == NULL || r->group == NULL || r->next == NULL || r->last == NULL ||
-        r->first_reader == NULL || r->readers == NULL || r->is_output == NULL || r->seen == NULL ||
-        r->stack == NULL)
+        r->heads == NULL || r->first_reader == NULL || r->readers == NULL || r->is_output == NULL ||
+        r->seen == NULL || r->stack == NULL)
         return KRT_E_NOMEM;
     for (size_t i = 0; i < r->g->num_nodes; i++)
         r->position[i] = NONE;
@@ -513,6 +540,7 @@ static void end(grouper *r)
     krti_free(k, r->group);
     krti_free(k, r->next);
     krti_free(k, r->last);
+    krti_free(k, r->heads);
     krti_free(k, r->first_reader);
     krti_free(k, r->readers);
     krti_free(k, r->is_output);

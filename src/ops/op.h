@@ -72,6 +72,7 @@ extern const krti_op krti_op_slice_grad, krti_op_pad_grad, krti_op_gather_grad;
 extern const krti_op krti_op_sort_grad, krti_op_resize_grad;
 /* Made by the compiler only. */
 extern const krti_op krti_op_scale_shift, krti_op_expand_depthwise, krti_op_fused;
+extern const krti_op krti_op_moments, krti_op_norm_sums;
 extern const krti_op krti_op_layer_norm, krti_op_softmax, krti_op_log_softmax, krti_op_resize;
 
 /* Every op of this build, for the tests and `describe`; NULL-terminated. */

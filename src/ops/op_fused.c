@@ -1,6 +1,7 @@
 /* Operations only the compiler makes. scale_shift is BatchNormalization at inference where nothing
  * stands before it to take it: y = activation(x * scale + shift + residual) along the last axis.
- * fused is a group of elementwise operations; see fused.h. */
+ * fused is a group of elementwise operations; see fused.h. moments and norm_sums are what is left of
+ * BatchNormalization in training, and of its gradient, when the elementwise rest joins groups. */
 #include "ops/fused.h"
 
 static krt_status infer_scale_shift(krti_graph *g, krti_node *n)
@@ -142,3 +143,80 @@ const krti_op krti_op_fused = {.name = "fused",
                                .infer = infer_fused,
                                .reference = reference_fused,
                                .flops = flops_fused};
+
+/* ------------------------------------------------------------------------------- normalization */
+
+/* Two vectors along the last axis. */
+static krt_status infer_vectors(krti_graph *g, krti_node *n)
+{
+    const krt_shape x = n->in[0]->shape;
+
+    (void)g;
+    n->num_out = 2;
+    for (int i = 0; i < 2; i++) {
+        n->out[i].dtype = n->in[0]->dtype;
+        n->out[i].shape = KRT_SHAPE(x.dim[x.rank - 1]);
+    }
+    return KRT_OK;
+}
+
+/* Mean and biased variance of x by the last axis, in two passes. */
+static void reference_moments(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    const size_t columns = (size_t)krt_shape_size(out[0].shape);
+    const size_t size = (size_t)krt_shape_size(in[0].shape);
+    const float *x = in[0].data;
+    float *mean = out[0].data, *variance = out[1].data;
+
+    (void)n;
+    for (size_t j = 0; j < columns; j++) {
+        double sum = 0, squares = 0;
+
+        for (size_t i = j; i < size; i += columns)
+            sum += (double)x[i];
+        const double middle = sum / (double)(size / columns);
+        for (size_t i = j; i < size; i += columns)
+            squares += ((double)x[i] - middle) * ((double)x[i] - middle);
+        mean[j] = (float)middle;
+        variance[j] = (float)(squares / (double)(size / columns));
+    }
+}
+
+/* Of dy, x and mean: the sums of dy and of dy (x - mean) by the last axis. */
+static void reference_norm_sums(const krti_node *n, const krti_view *in, krti_view *out)
+{
+    const size_t columns = (size_t)krt_shape_size(out[0].shape);
+    const size_t size = (size_t)krt_shape_size(in[0].shape);
+    const float *dy = in[0].data, *x = in[1].data, *mean = in[2].data;
+    float *sum = out[0].data, *moment = out[1].data;
+
+    (void)n;
+    for (size_t j = 0; j < columns; j++) {
+        double s = 0, m = 0;
+
+        for (size_t i = j; i < size; i += columns) {
+            s += (double)dy[i];
+            m += (double)dy[i] * ((double)x[i] - (double)mean[j]);
+        }
+        sum[j] = (float)s;
+        moment[j] = (float)m;
+    }
+}
+
+static double flops_sums(const krti_node *n)
+{
+    return 4.0 * (double)krt_shape_size(n->in[0]->shape);
+}
+
+const krti_op krti_op_moments = {.name = "moments",
+                                 .min_in = 1,
+                                 .max_in = 1,
+                                 .infer = infer_vectors,
+                                 .reference = reference_moments,
+                                 .flops = flops_sums};
+const krti_op krti_op_norm_sums = {.name = "norm_sums",
+                                   .min_in = 3,
+                                   .max_in = 3,
+                                   .infer = infer_vectors,
+                                   .reference = reference_norm_sums,
+                                   .flops = flops_sums};

@@ -63,5 +63,7 @@ const krti_op *const krti_ops[] = {
     &krti_op_scale_shift,
     &krti_op_expand_depthwise,
     &krti_op_fused,
+    &krti_op_moments,
+    &krti_op_norm_sums,
     NULL,
 };

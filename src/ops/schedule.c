@@ -17,6 +17,8 @@ typedef struct scheduler {
     int num_order;
     unsigned char *state; /* by node id: 1 being visited, 2 placed */
     krti_node **stack;
+    krti_node **search; /* of closes_circle(), with the stamps of the nodes it has seen */
+    int *seen, stamp;
     int *variable_of; /* by value: the variable it is the new value of, as a node id, or -1 */
     int *first_edge;  /* by node id: of a variable, its readers; -1: none */
     edge *edges;
@@ -29,8 +31,33 @@ const krt_value *krti_behind_views(const krt_value *v)
     return v;
 }
 
+/* Whether a node waits for one that is being visited: to visit it now would close a circle. */
+static bool closes_circle(scheduler *s, krti_node *from)
+{
+    int top = 0;
+
+    s->stamp++;
+    s->search[top++] = from;
+    s->seen[from->id] = s->stamp;
+    while (top > 0) {
+        const krti_node *n = s->search[--top];
+
+        if (s->state[n->id] == 1)
+            return true;
+        for (int i = 0; i < n->num_in && s->state[n->id] == 0; i++) {
+            krti_node *in = n->in[i] != NULL ? n->in[i]->node : NULL;
+
+            if (in == NULL || in->is_static || s->seen[in->id] == s->stamp)
+                continue;
+            s->seen[in->id] = s->stamp;
+            s->search[top++] = in;
+        }
+    }
+    return false;
+}
+
 /* The next node that has to come before n, NULL when all have. */
-static krti_node *next_before(const scheduler *s, const krti_node *n)
+static krti_node *next_before(scheduler *s, const krti_node *n)
 {
     for (int i = 0; i < n->num_in; i++)
         if (n->in[i] != NULL && !n->in[i]->node->is_static && s->state[n->in[i]->node->id] == 0)
@@ -39,7 +66,7 @@ static krti_node *next_before(const scheduler *s, const krti_node *n)
         const int variable = s->variable_of[n->id * KRTI_MAX_OUT + i];
 
         for (int e = variable >= 0 ? s->first_edge[variable] : -1; e >= 0; e = s->edges[e].next)
-            if (s->state[s->edges[e].reader->id] == 0)
+            if (s->state[s->edges[e].reader->id] == 0 && !closes_circle(s, s->edges[e].reader))
                 return s->edges[e].reader;
     }
     return NULL;
@@ -117,9 +144,12 @@ krt_status krti_schedule(krti_graph *g, krti_node **order, int *num_order)
 
     s.state = krti_array(g->k, n, sizeof *s.state);
     s.stack = krti_array(g->k, n, sizeof *s.stack);
+    s.search = krti_array(g->k, n, sizeof *s.search);
+    s.seen = krti_array(g->k, n, sizeof *s.seen);
     s.variable_of = krti_array(g->k, n * KRTI_MAX_OUT, sizeof *s.variable_of);
     s.first_edge = krti_array(g->k, n, sizeof *s.first_edge);
-    if (s.state == NULL || s.stack == NULL || s.variable_of == NULL || s.first_edge == NULL)
+    if (s.state == NULL || s.stack == NULL || s.search == NULL || s.seen == NULL ||
+        s.variable_of == NULL || s.first_edge == NULL)
         TRY(KRT_E_NOMEM);
     for (size_t i = 0; i < n; i++)
         s.first_edge[i] = -1;
@@ -135,6 +165,8 @@ krt_status krti_schedule(krti_graph *g, krti_node **order, int *num_order)
 done:
     krti_free(g->k, s.state);
     krti_free(g->k, s.stack);
+    krti_free(g->k, s.search);
+    krti_free(g->k, s.seen);
     krti_free(g->k, s.variable_of);
     krti_free(g->k, s.first_edge);
     krti_free(g->k, s.edges);

@@ -70,6 +70,10 @@ static krti_group_op translate_binary(const krti_fused_op *f)
 {
     krti_group_op op = {.kind = KRTI_GROUP_OTHER};
 
+    if (f->op == &krti_op_relu_grad && f->a == 0 && isinf(f->c))
+        return (krti_group_op){.kind = KRTI_GROUP_BINARY,
+                               .binary = KRTI_BIN_WHERE_ABOVE,
+                               .in = {(short)f->in[0], (short)f->in[1], 0}};
     for (size_t i = 0; i < KRTI_COUNT(binaries); i++) {
         if (binaries[i].op != f->op)
             continue;

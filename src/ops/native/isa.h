@@ -56,7 +56,8 @@ typedef enum krti_binary_fn {
     KRTI_BIN_MAX,
     KRTI_BIN_MIN,
     KRTI_BIN_SQUARED_DIFFERENCE,
-    KRTI_BIN_GREATER, /* these give 1 or 0 */
+    KRTI_BIN_WHERE_ABOVE, /* a where b > 0, else 0 */
+    KRTI_BIN_GREATER,     /* these give 1 or 0 */
     KRTI_BIN_GREATER_EQUAL,
     KRTI_BIN_EQUAL,
     KRTI_BIN_NOT_EQUAL
@@ -162,6 +163,12 @@ typedef struct krti_isa {
     void (*max_rows)(float *y, const float *x, size_t rows, size_t n);
     /* element by element over `count` rows of n channels: y = max or sum * factor */
     void (*pool_max)(float *y, const float *const *rows, size_t count, size_t n);
+    /* hands dy to the first of the rows that holds y; `add`: to what dx holds */
+    void (*pool_max_grad)(float *const *dx, const float *const *rows, size_t count, const float *y,
+                          const float *dy, size_t n, bool add);
+    /* sums over rows: of a and of a * (x - mean); a NULL: of x - mean and of its square */
+    void (*norm_sums)(float *sum, float *moment, const float *a, const float *x, const float *mean,
+                      size_t rows, size_t n);
     void (*pool_avg)(float *y, const float *const *rows, size_t count, size_t n, float factor);
     /* (x - mean) / sqrt(variance + epsilon) * gamma + beta over each row; gamma, beta may be NULL */
     void (*layer_norm)(float *y, const float *x, const float *gamma, const float *beta, size_t rows,

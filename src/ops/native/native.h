@@ -83,6 +83,8 @@ extern const krti_kernel krti_native_expand, krti_native_fused;
 extern const krti_kernel krti_native_winograd, krti_native_winograd_grad;
 extern const krti_kernel krti_native_conv_grad_input, krti_native_conv_grad_kernel;
 extern const krti_kernel krti_native_matmul_outer;
+extern const krti_kernel krti_native_moments, krti_native_norm_sums;
+extern const krti_kernel krti_native_max_pool_grad, krti_native_avg_pool_grad;
 extern const krti_kernel krti_native_conv, krti_native_depthwise, krti_native_matmul;
 extern const krti_kernel krti_native_scale_shift, krti_native_softmax, krti_native_layer_norm;
 extern const krti_kernel krti_native_mean, krti_native_sum, krti_native_max;

@@ -147,7 +147,8 @@ typedef struct reduce_run {
     bool is_mean;
     reduction r;
     const float *x;
-    float *y;
+    float *y, *parts;
+    size_t part; /* rows of a part */
 } reduce_run;
 
 static void reduce_task(void *arg, size_t i, size_t thread)
@@ -176,32 +177,89 @@ static void run_reduce(const krti_step *s, void *const *ptr, rows_fn rows, bool 
                      reduce_task, &a);
 }
 
+/* A long sum into one row is shared out in fixed parts, so that a run gives the same bits again. */
+enum { MIN_PART = 64 * 1024 };
+
+static size_t reduce_parts(const krti_step *s, const reduction *r, int threads)
+{
+    const size_t most = r->reduced * r->inner / MIN_PART, wanted = (size_t)threads * 4;
+
+    (void)s;
+    return r->outer != 1 || threads <= 1 ? 1 : krti_smaller_size(most > 0 ? most : 1, wanted);
+}
+
+static krt_status prepare_reduce(krti_build *b, krti_step *s)
+{
+    reduction r;
+
+    (void)as_reduction(s->node, &r);
+    s->scratch_bytes = reduce_parts(s, &r, b->threads) * r.inner * sizeof(float);
+    return KRT_OK;
+}
+
+static void part_task(void *arg, size_t part, size_t thread)
+{
+    const reduce_run *a = arg;
+    const size_t from = part * a->part, end = krti_smaller_size(from + a->part, a->r.reduced);
+
+    (void)thread;
+    a->rows(a->parts + part * a->r.inner, a->x + from * a->r.inner, end - from, a->r.inner);
+}
+
+static void run_parts(const krti_step *s, void *const *ptr, void *scratch, rows_fn rows,
+                      bool is_mean)
+{
+    reduce_run a = {.isa = krti_isa_get(),
+                    .rows = rows,
+                    .x = krti_input_ptr(s, ptr, 0),
+                    .y = ptr[s->out[0]],
+                    .parts = scratch};
+
+    (void)as_reduction(s->node, &a.r);
+    const size_t wanted = reduce_parts(s, &a.r, s->threads);
+    if (wanted == 1) {
+        run_reduce(s, ptr, rows, is_mean);
+        return;
+    }
+    a.part = (a.r.reduced + wanted - 1) / wanted;
+    const size_t parts = (a.r.reduced + a.part - 1) / a.part;
+    krti_share_tasks(s->threads, parts, part_task, &a);
+    const krti_act over = {KRTI_FN_AFFINE, 1.0f / (float)a.r.reduced, 0, 0};
+    rows(a.y, a.parts, parts, a.r.inner);
+    if (is_mean)
+        a.isa->activate(a.y, a.y, a.r.inner, over);
+}
+
 static void run_mean(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
-    (void)scratch;
     (void)run_state;
-    run_reduce(s, ptr, krti_isa_get()->sum_rows, true);
+    run_parts(s, ptr, scratch, krti_isa_get()->sum_rows, true);
 }
 
 static void run_sum(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
-    (void)scratch;
     (void)run_state;
-    run_reduce(s, ptr, krti_isa_get()->sum_rows, false);
+    run_parts(s, ptr, scratch, krti_isa_get()->sum_rows, false);
 }
 
 static void run_max(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
-    (void)scratch;
     (void)run_state;
-    run_reduce(s, ptr, krti_isa_get()->max_rows, false);
+    run_parts(s, ptr, scratch, krti_isa_get()->max_rows, false);
 }
 
 const krti_kernel krti_native_mean = {.name = "native_mean",
                                       .op = &krti_op_reduce_mean,
                                       .supports = supports_reduce,
+                                      .prepare = prepare_reduce,
                                       .run = run_mean};
-const krti_kernel krti_native_sum = {
-    .name = "native_sum", .op = &krti_op_reduce_sum, .supports = supports_reduce, .run = run_sum};
-const krti_kernel krti_native_max = {
-    .name = "native_max", .op = &krti_op_reduce_max, .supports = supports_reduce, .run = run_max};
+const krti_kernel krti_native_sum = {.name = "native_sum",
+                                     .op = &krti_op_reduce_sum,
+                                     .supports = supports_reduce,
+                                     .prepare = prepare_reduce,
+                                     .run = run_sum};
+const krti_kernel krti_native_max = {.name = "native_max",
+                                     .op = &krti_op_reduce_max,
+                                     .supports = supports_reduce,
+                                     .prepare = prepare_reduce,
+                                     .run = run_max};

@@ -9,7 +9,7 @@
 #include "ops/fused.h"
 #include "ops/plan.h"
 
-enum { MAX_INPUTS = 8, MAX_RESULTS = 48, RANDOM_GRAPHS = 300 };
+enum { MAX_INPUTS = 8, MAX_RESULTS = 96, RANDOM_GRAPHS = 400 };
 
 typedef struct drawing {
     krti_graph *g;
@@ -55,7 +55,7 @@ typedef struct answers {
     krt_dtype dtype[MAX_RESULTS];
     size_t size[MAX_RESULTS];
     void *data[MAX_RESULTS];
-    char steps[2048]; /* names of kernels */
+    char steps[4096]; /* names of kernels */
 } answers;
 
 static answers compute(testing *t, make_fn make, uint32_t seed, const char *only, int threads)
@@ -342,18 +342,19 @@ static krt_value *draw_unary(drawing *d, krt_value *a)
     }
 }
 
-/* Sixteen operations over values of five shapes that broadcast, with a barrier now and then. */
+/* Up to 72 operations over values of five shapes that broadcast, with a barrier now and then. */
 static void random_graph(drawing *d)
 {
     const int64_t rows = 1 + draw(d, 40), columns = 1 + draw(d, 70);
     const krt_shape shapes[] = {KRT_SHAPE(rows, columns), KRT_SHAPE(rows, columns),
                                 KRT_SHAPE(columns), KRT_SHAPE(rows, 1), KRT_SHAPE(1)};
     krt_value *all[MAX_RESULTS];
+    const int length = 8 + (int)draw(d, 64);
     uint32_t n = 0;
 
     for (size_t i = 0; i < KRTI_COUNT(shapes); i++)
         all[n++] = add_input(d, KRT_FLOAT32, shapes[i]);
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < length; i++) {
         krt_value *a = all[draw(d, n)], *b = all[n - 1 - draw(d, n < 4 ? n : 4)];
         const uint32_t kind = draw(d, 12);
 

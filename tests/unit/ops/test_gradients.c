@@ -415,7 +415,9 @@ static const char *const without[] = {"input",
                                       "resize_grad",
                                       "scale_shift",
                                       "expand_depthwise",
-                                      "fused"};
+                                      "fused",
+                                      "moments",
+                                      "norm_sums"};
 
 /* ------------------------------------------------------------------------------- running */
 
