@@ -6,6 +6,7 @@
 #define KERATIN_KERATIN_H
 
 #include "base.h"
+#include "callbacks.h"
 #include "inspect.h"
 #include "layers.h"
 #include "models.h"

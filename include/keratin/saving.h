@@ -88,6 +88,13 @@ KRT_API krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json,
  *  Fails: what building the model failed with, E_NOMEM. */
 KRT_API krt_status krt_to_json(const krt_model *m, char **out, int indent);
 
+/* --- compile settings ------------------------------------------------------------------------ */
+
+/** Keras: model.compile_from_config(json): {"optimizer": ..., "loss": ..., "metrics": [...]} with names
+ *  or objects as in files ({"class_name": "Adam", "config": {...}}). What is left out stays as it
+ *  was; the optimizer begins anew. Fails: as krt_compile(), E_FORMAT (no JSON). */
+KRT_API krt_status krt_compile_json(krt_model *m, const char *json);
+
 /* --- looking at a file without building a model ---------------------------------------------- */
 
 /** An open file of any supported kind. Never reads tensor data unless asked for a value. */

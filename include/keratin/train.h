@@ -188,9 +188,10 @@ typedef struct krt_fit_args {
     int64_t           shuffle_seed; /**< KRT_NONE: the model's, from the context's seed */
     krt_numbers       class_weight; /**< none; weights by class number, 1 beyond the list */
     const krt_tensor *sample_weight;
-    int64_t           initial_epoch;         /**< 0 */
-    int64_t           steps_per_epoch;       /**< KRT_NONE: all batches */
-    int64_t           validation_steps;      /**< KRT_NONE: all batches */
+    int64_t           initial_epoch;    /**< 0 */
+    int64_t           initial_batch;    /**< 0; batches of the first epoch that are done already */
+    int64_t           steps_per_epoch;  /**< KRT_NONE: all batches */
+    int64_t           validation_steps; /**< KRT_NONE: all batches */
     int64_t           validation_batch_size; /**< KRT_NONE: batch_size */
     int64_t           validation_freq;       /**< 1: after every epoch */
     krt_history     **history;               /**< out, optional; also filled when training fails */

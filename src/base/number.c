@@ -286,3 +286,31 @@ char *krti_number_repr_as(char *buffer, size_t size, double value, krti_number_k
                  digits + 1, point > 0 ? '+' : '-', abs(point - 1));
     return buffer;
 }
+
+int krti_number_print(char *buffer, size_t size, double value, char type, int precision)
+{
+    int n = 0;
+
+    if (isnan(value))
+        return snprintf(buffer, size, "nan");
+    if (type == 'e')
+        n = snprintf(buffer, size, "%.*e", precision, value);
+    else if (type == 'g')
+        n = snprintf(buffer, size, "%.*g", precision, value);
+    else
+        n = snprintf(buffer, size, "%.*f", precision, value);
+    for (char *at = buffer; size > 0 && *at != '\0'; at++) {
+        char *end = at;
+
+        /* what is no digit, sign or letter is the locale's point, maybe of several bytes */
+        while (*end != '\0' && strchr("+-0123456789einf", *end) == NULL)
+            end++;
+        if (end == at)
+            continue;
+        n -= (int)(end - at) - 1;
+        memmove(at + 1, end, strlen(end) + 1);
+        *at = '.';
+        break;
+    }
+    return n;
+}

@@ -36,7 +36,11 @@ void krti_number_round(double value, int n, char digits[KRTI_NUMBER_DIGITS + 1],
  * always enough. Returns `buffer`. */
 char *krti_number_repr(char *buffer, size_t size, double value);
 
-/* The same for a number of another kind, as NumPy's str() of a scalar: 0.1, not 0.10000000149. */
+/* As printf's "%.*f", "e" or "g" by `type`, with a point in every locale and "nan" without a sign.
+ * Returns the length, as snprintf() does. */
+int krti_number_print(char *buffer, size_t size, double value, char type, int precision);
+
+/* The same as krti_number_repr() for a number of another kind, as NumPy's str() of a scalar: 0.1, not 0.10000000149. */
 char *krti_number_repr_as(char *buffer, size_t size, double value, krti_number_kind kind);
 
 #endif

@@ -67,6 +67,11 @@ krt_status krti_callbacks_new(struct krti_training *t, krti_callbacks *out, krt_
     out->items = krti_array(t->k, specs.n + 1, sizeof *out->items);
     if (out->items == NULL)
         return KRT_E_NOMEM;
+    t->has_own_callbacks = false;
+    for (size_t i = 0; i < specs.n; i++)
+        if (specs.items[i] != NULL && specs.items[i]->class_name != NULL &&
+            strcmp(specs.items[i]->class_name, "Callback") == 0)
+            t->has_own_callbacks = true;
     for (size_t i = 0; st == KRT_OK && i < specs.n; i++) {
         st = add(out, specs.items[i], will_validate);
         has_bar =

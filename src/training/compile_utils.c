@@ -397,3 +397,23 @@ krt_status krti_collect_logs(struct krti_training *t, krti_logs *out)
 done:
     return st;
 }
+
+krt_status krti_expected_logs(struct krti_training *t, bool will_validate, krti_logs *out)
+{
+    krti_str name = KRTI_STR_INIT(t->k);
+    krt_status st = KRT_OK;
+
+    krti_logs_clear(out);
+    if (!t->is_built || t->has_own_callbacks)
+        return KRT_OK;
+    st = krti_collect_logs(t, out);
+    const size_t n = out->logs.n;
+    for (size_t i = 0; st == KRT_OK && will_validate && i < n; i++) {
+        krti_str_clear(&name);
+        st = krti_str_addf(&name, "val_%s", out->logs.names[i]);
+        if (st == KRT_OK)
+            st = krti_logs_set(out, krti_str_text(&name), 0);
+    }
+    krti_str_free(&name);
+    return st;
+}

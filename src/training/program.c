@@ -693,6 +693,14 @@ static krt_status check_labels(const struct krti_training *t, const krti_step_da
     return KRT_OK;
 }
 
+krt_status krti_prepare_step(struct krti_training *t, krti_program_kind kind,
+                             const krti_step_data *data)
+{
+    struct krti_program *p = NULL;
+
+    return find_program(t, &p, kind, data);
+}
+
 krt_status krti_run_step(struct krti_training *t, krti_program_kind kind,
                          const krti_step_data *data, float *loss)
 {

@@ -50,6 +50,8 @@ static krt_status ready(krt_model *m, const krt_data *data, struct krti_training
 
     if (st == KRT_OK)
         st = krti_model_ready(m, has_x ? data->x[0]->shape : unknown);
+    if (st == KRT_OK) /* programs hold variables by their memory */
+        st = krti_layer_each_variable(&m->base, own_weights, NULL);
     return st == KRT_OK ? krti_prepare_training(m, out, for_update) : st;
 }
 
@@ -195,6 +197,7 @@ typedef struct fitting {
     bool is_begun;  /* a pass over the data is under way */
     bool warned;
     uint64_t seed;
+    int64_t skip; /* batches of the first epoch that a restored training has done */
 } fitting;
 
 static krt_status check_fit_args(const fitting *f)
@@ -206,6 +209,7 @@ static krt_status check_fit_args(const fitting *f)
         int64_t value, least;
     } counts[] = {{"epochs", a->epochs, 0},
                   {"initial_epoch", a->initial_epoch, 0},
+                  {"initial_batch", a->initial_batch, 0},
                   {"validation_freq", a->validation_freq, 1},
                   {"steps_per_epoch", a->steps_per_epoch, 1},
                   {"validation_steps", a->validation_steps, 1},
@@ -269,6 +273,24 @@ done:
     return st;
 }
 
+/* Losses, metrics and the names they are reported by are known before the first step. Not with a
+ * source, whose batches come once. */
+static krt_status look_at_data(fitting *f)
+{
+    const krti_step_data *data = NULL;
+    krt_status st = KRT_OK;
+
+    if (f->data.source != NULL)
+        return KRT_OK;
+    TRY(krti_feed_begin(f->feed, false, 0, 0));
+    TRY(krti_feed_next(f->feed, &data));
+    if (data != NULL)
+        TRY(krti_prepare_step(f->t, kind_of_step(f->t->optimizer), data));
+
+done:
+    return st;
+}
+
 static krt_status begin_pass(fitting *f, int64_t epoch)
 {
     f->is_begun = true;
@@ -320,6 +342,11 @@ static krt_status fit_batches(fitting *f, int64_t epoch)
 
     if (steps == KRT_NONE || !f->is_begun)
         TRY(begin_pass(f, epoch));
+    for (; f->skip > 0; f->skip--, batch++) {
+        const krti_step_data *done = NULL;
+
+        TRY(krti_feed_next(f->feed, &done));
+    }
     for (; !is_end && !f->t->stops && (steps == KRT_NONE || batch < steps); batch++)
         TRY(fit_batch(f, epoch, batch, &is_end));
     if (is_end)
@@ -372,7 +399,11 @@ static krt_status fit_epochs(fitting *f)
 {
     krt_status st = KRT_OK;
 
-    for (int64_t epoch = f->a.initial_epoch; epoch < f->a.epochs && !f->t->stops; epoch++) {
+    const bool is_restored = f->t->start_epoch != KRT_NONE;
+    const int64_t start = is_restored ? f->t->start_epoch : f->a.initial_epoch;
+
+    f->skip = is_restored ? f->t->start_batch : f->a.initial_batch;
+    for (int64_t epoch = start; epoch < f->a.epochs && !f->t->stops; epoch++) {
         krti_reset_trackers(f->t);
         TRY(krti_call_on_epoch_begin(&f->callbacks, epoch, NULL));
         TRY(fit_batches(f, epoch));
@@ -402,6 +433,7 @@ static krt_status run_fit(fitting *f)
     krt_status st = KRT_OK, ended = KRT_OK;
 
     f->t->stops = false;
+    f->t->start_epoch = KRT_NONE;
     f->t->params = &f->params;
     TRY(krti_call_on_train_begin(&f->callbacks, NULL));
     st = fit_epochs(f);
@@ -462,6 +494,7 @@ static krt_status prepare_fit(fitting *f, const krt_fit_args *args)
     f->logs = (krti_logs)KRTI_LOGS_INIT(k);
     f->seed = f->a.shuffle_seed != KRT_NONE ? (uint64_t)f->a.shuffle_seed : f->t->optimizer->seed;
     TRY(make_feeds(f));
+    TRY(look_at_data(f));
     TRY(krti_history_new(k, &f->history));
     f->params = (krt_fit_params){
         .verbose = f->a.verbose,
@@ -561,6 +594,17 @@ void krt_reset_metrics(krt_model *m)
 }
 
 /* ------------------------------------------------------------------------------- for hooks */
+
+void krti_set_start(struct krti_training *t, int64_t epoch, int64_t batch)
+{
+    t->start_epoch = epoch;
+    t->start_batch = batch;
+}
+
+bool krti_training_is_interrupted(struct krti_training *t)
+{
+    return atomic_load(&t->is_requested) != 0;
+}
 
 const krt_fit_params *krt_params(const krt_model *m)
 {

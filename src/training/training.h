@@ -47,13 +47,15 @@ struct krti_training {
     float total, count; /* the tracker of the whole loss */
 
     struct krti_program *programs;
-    struct krti_packs *packs;     /* constants of the programs */
-    krti_logs logs;               /* as of the last batch */
-    krti_logs evaluated;          /* what evaluate() hands out */
-    const krt_fit_params *params; /* while fit() runs */
-    krti_logs *logs_under_way;    /* while on_epoch_end runs: the epoch's */
-    bool stops;                   /* model.stop_training */
-    atomic_int is_requested;      /* krt_request_stop() */
+    struct krti_packs *packs;         /* constants of the programs */
+    krti_logs logs;                   /* as of the last batch */
+    krti_logs evaluated;              /* what evaluate() hands out */
+    const krt_fit_params *params;     /* while fit() runs */
+    krti_logs *logs_under_way;        /* while on_epoch_end runs: the epoch's */
+    bool stops;                       /* model.stop_training */
+    bool has_own_callbacks;           /* in C, which may add logs of any name */
+    int64_t start_epoch, start_batch; /* where a restored training goes on; KRT_NONE: as asked */
+    atomic_int is_requested;          /* krt_request_stop() */
 };
 
 /* The model's, made when there is none yet. */
@@ -68,6 +70,9 @@ void krti_forget_outputs(struct krti_training *t);
 void krti_reset_trackers(struct krti_training *t);
 /* Every tracker and metric into the logs, sorted. */
 krt_status krti_collect_logs(struct krti_training *t, krti_logs *out);
+/* The names that an epoch will report, with zeros. None when they are not known: the shapes of a
+ * source of batches are not, and callbacks in C may add any. */
+krt_status krti_expected_logs(struct krti_training *t, bool will_validate, krti_logs *out);
 
 /* --- program.c ------------------------------------------------------------------------------- */
 
@@ -91,11 +96,18 @@ typedef struct krti_step_data {
 
 /* One step on one batch: loss and metrics go to the trackers; `kind` decides what else happens.
  * *loss, when not NULL, gets the batch's. */
+/* Makes the program for such a batch, and with it losses and metrics. */
+krt_status krti_prepare_step(struct krti_training *t, krti_program_kind kind,
+                             const krti_step_data *data);
 krt_status krti_run_step(struct krti_training *t, krti_program_kind kind,
                          const krti_step_data *data, float *loss);
 void krti_programs_free(struct krti_training *t);
 
 /* --- trainer.c ------------------------------------------------------------------------------- */
+/* For on_train_begin: the first epoch, and how many of its batches are done already. */
+void krti_set_start(struct krti_training *t, int64_t epoch, int64_t batch);
+/* Whether krt_request_stop() ended what runs. */
+bool krti_training_is_interrupted(struct krti_training *t);
 /* Ready to train: compiled, built, weights of its own, optimizer built. */
 krt_status krti_prepare_training(krt_model *m, struct krti_training **out, bool for_update);
 

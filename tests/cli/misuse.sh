@@ -1,7 +1,7 @@
 try keratin
 try keratin inof data/digits/digits_cnn.keras
 try keratin xyzzy
-try keratin fit data/digits/digits_cnn.keras
+try keratin convert a b
 try keratin info
 try keratin info a b
 try keratin info --jsno a
