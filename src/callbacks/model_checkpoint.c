@@ -244,15 +244,10 @@ static krt_status decide(checkpoint *c, const krt_logs *logs, bool *saves)
 #ifdef KRT_SAVE
 static krt_status write_model(const checkpoint *c, krt_model *m)
 {
-    static const char *const weights[] = {".h5",           ".hdf5", ".keras",
-                                          ".weights.json", ".npz",  ".safetensors"};
     const char *path = krti_str_text(&c->path);
 
-    if (!c->a->save_weights_only)
-        return krt_save(m, path, KRT_SAVE());
-    if (ends_with_any(path, weights, KRTI_COUNT(weights)))
-        return krt_save_weights(m, path, KRT_SAVE_WEIGHTS());
-    return krt_save_checkpoint(m, path, KRT_SAVE_WEIGHTS());
+    return c->a->save_weights_only ? krt_save_weights(m, path, KRT_SAVE_WEIGHTS())
+                                   : krt_save(m, path, KRT_SAVE());
 }
 #else
 static krt_status write_model(const checkpoint *c, krt_model *m)
