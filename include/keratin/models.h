@@ -104,6 +104,28 @@ KRT_API krt_dtype   krt_variable_dtype(const krt_variable *v);
  *  model has no weights yet. */
 KRT_API const void *krt_variable_data(const krt_variable *v);
 
+/* --- weights in and out ---------------------------------------------------------------------- */
+
+/** Weights by value, in the order of krt_layer_weight(). */
+typedef struct krt_weights {
+    size_t       n;
+    krt_tensor **items;
+    krt_ctx     *k;
+} krt_weights;
+
+/** Keras: layer.get_weights(): copies. Owns: *out, krt_weights_free() it. Fails: E_NOMEM. */
+KRT_API krt_status krt_get_weights(const krt_layer *l, krt_weights **out);
+/** Keras: layer.set_weights(weights). All or nothing; values are cast to the variables' dtypes.
+ *  Fails: E_MISMATCH, in Keras's words (their number, a shape). */
+KRT_API krt_status krt_set_weights(krt_layer *l, const krt_weights *w);
+KRT_API krt_status krt_model_get_weights(const krt_model *m, krt_weights **out);
+KRT_API krt_status krt_model_set_weights(krt_model *m, const krt_weights *w);
+KRT_API void       krt_weights_free(krt_weights *w); /**< NULL: allowed */
+
+/** Keras: layer.trainable = ...; holds for the layers in it, too. */
+KRT_API void krt_layer_set_trainable(krt_layer *l, bool trainable);
+KRT_API void krt_model_set_trainable(krt_model *m, bool trainable);
+
 typedef struct krt_summary_args {
     size_t struct_size;
     int    line_length; /**< 0: 76, Keras's choice on the 80 columns it assumes for no terminal */

@@ -19,6 +19,7 @@ typedef enum krt_outcome {
     KRT_LOADED = 1,    /**< the entry filled the variable */
     KRT_SKIPPED_SHAPE, /**< both exist, shapes differ */
     KRT_SKIPPED_COUNT, /**< the layer's number of variables differs */
+    KRT_SKIPPED_ASKED, /**< the caller named its layer in objects_to_skip */
     KRT_MISSING,       /**< the model's variable has no entry in the file */
     KRT_UNEXPECTED,    /**< the file's entry has no variable in the model */
     KRT_OPTIMIZER      /**< optimizer state; path NULL: not restored */
@@ -69,13 +70,38 @@ KRT_API krt_status krt_load_memory(krt_ctx *k, krt_model **out, const void *data
 typedef struct krt_load_weights_args {
     size_t       struct_size;
     krt_report **report; /**< out, optional; also filled on KRT_E_MISMATCH */
+    /** false; true loads what fits and warns of each layer that does not, in Keras's words. The
+     *  numbers of layers of an .h5 file must agree even so, unless by_name. */
+    bool skip_mismatch;
+    /** false; true pairs the layers of an .h5 file by name and leaves the others alone */
+    bool      by_name;
+    krt_names objects_to_skip; /**< layers that keep their weights, whatever the file holds */
+    /** Rules "OLD=NEW" for the names in the file, one star on a side standing for any text: layers of
+     *  an .h5 file, paths such as "layers/dense" of Keras 3. The first that fits counts. */
+    krt_names rename;
 } krt_load_weights_args;
-#define KRT_LOAD_WEIGHTS(...) KRT_ARGS(krt_load_weights_args, .report = NULL, __VA_ARGS__)
+#define KRT_LOAD_WEIGHTS(...) KRT_ARGS(krt_load_weights_args, .rename = { 0 }, __VA_ARGS__)
 
 /** Keras: model.load_weights(filepath). `.weights.h5`, sharded `.weights.json`, `.keras`, legacy
- *  `.h5`, by content. All or nothing: on failure the model's weights are as before. */
+ *  `.h5`, by content. All or nothing: on failure the model's weights are as before.
+ *  Fails: E_MISMATCH, E_STATE (not built), E_INVALID (by_name of another form, a rule, a layer that
+ *  is not there), what opening the file fails with. */
 KRT_API krt_status krt_load_weights(krt_model *m, const char *filepath,
                                     const krt_load_weights_args *args);
+
+typedef struct krt_transfer_args {
+    size_t       struct_size;
+    bool         skip_mismatch; /**< false: another shape is a failure */
+    krt_names    rename;        /**< rules for the names of the source, as in krt_load_weights() */
+    krt_report **report;        /**< out, optional; also filled on KRT_E_MISMATCH */
+} krt_transfer_args;
+#define KRT_TRANSFER(...) KRT_ARGS(krt_transfer_args, .report = NULL, __VA_ARGS__)
+
+/** Copies weights from one model into another where their paths agree: the names of the layers and
+ *  of the weight, "backbone/conv1/kernel". What has no partner stays as it is; the report lists it.
+ *  Fails: E_MISMATCH (a shape; nothing agrees at all), E_INVALID (a rule), E_NOMEM. */
+KRT_API krt_status krt_transfer_weights(krt_model *to, const krt_model *from,
+                                        const krt_transfer_args *args);
 
 /** Keras: model_from_json(json). No weights. */
 KRT_API krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json,

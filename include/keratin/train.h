@@ -65,9 +65,6 @@ KRT_API krt_status krt_learning_rate(krt_model *m, double *rate);
 KRT_API krt_status krt_set_learning_rate(krt_model *m, double rate);
 /** Keras: model.optimizer.iterations, steps done. Fails: E_STATE. */
 KRT_API krt_status krt_iterations(krt_model *m, int64_t *iterations);
-/** Keras: layer.trainable = value, inner layers too. Takes effect at the next krt_compile(), as in
- *  Keras. */
-KRT_API void krt_layer_set_trainable(krt_layer *l, bool trainable);
 
 /* --- logs and history ------------------------------------------------------------------------ */
 

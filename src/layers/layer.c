@@ -41,6 +41,11 @@ static void layer_destroy(void *self)
     krti_free(k, l);
 }
 
+krt_layer *krti_layer_of_owned(krti_owned *o)
+{
+    return o->destroy == layer_destroy ? (krt_layer *)(void *)o : NULL;
+}
+
 krt_status krti_layer_alloc(krt_ctx *k, krt_layer **out, size_t size, const char *class_name)
 {
     krt_layer *l = krti_alloc(k, size);

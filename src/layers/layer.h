@@ -92,6 +92,9 @@ krt_status krti_initialize(krt_variable *v); /* initializers.c */
 typedef krt_status (*krti_variable_fn)(void *user, krt_variable *v);
 krt_status krti_layer_each_variable(const krt_layer *l, krti_variable_fn fn, void *user);
 
+/* The layer behind an object of the context, NULL when it is none. */
+krt_layer *krti_layer_of_owned(krti_owned *o);
+
 /* --- classes (registry.c) -------------------------------------------------------------------- */
 /* Finds in the context's registered classes, then in the built-in tables; NULL: unknown. Aliases
  * of older Keras ("Convolution2D", "Model") are resolved by legacy.c before. */

@@ -446,6 +446,68 @@ static const char *private_module(const krt_layer *l)
     return NULL;
 }
 
+/* Where Keras 3 keeps its operations; the others are in numpy. */
+static const char *operation_module(const char *class_name)
+{
+    static const char *const others[][2] = {
+        {"Cast", "core"},
+        {"StopGradient", "core"},
+        {"Slice", "core"},
+        {"Unstack", "core"},
+        {"Scatter", "core"},
+        {"TopK", "math"},
+        {"Logsumexp", "math"},
+        {"Rsqrt", "math"},
+        {"Erf", "math"},
+        {"Erfinv", "math"},
+        {"Norm", "linalg"},
+        {"Resize", "image"},
+        {"RGBToGrayscale", "image"},
+        {"OneHot", "nn"},
+        {"MultiHot", "nn"},
+        {"Softmax", "nn"},
+        {"LogSoftmax", "nn"},
+        {"MaxPool", "nn"},
+        {"AveragePool", "nn"},
+        {"Conv", "nn"},
+        {"DepthwiseConv", "nn"},
+        {"SeparableConv", "nn"},
+        {"ConvTranspose", "nn"},
+        {"Moments", "nn"},
+        {"Normalize", "nn"},
+        {"BatchNorm", "nn"},
+        {"LayerNorm", "nn"},
+        {"RMSNorm", "nn"},
+        {"DotProductAttention", "nn"},
+    };
+    static const char *const functions[] = {
+        "Relu",        "Relu6",      "Sigmoid",  "SparseSigmoid", "Softplus",   "Softsign",
+        "SoftShrink",  "SparsePlus", "Silu",     "Squareplus",    "LogSigmoid", "LeakyRelu",
+        "HardSigmoid", "HardSilu",   "Elu",      "Selu",          "Gelu",       "Celu",
+        "Glu",         "TanhShrink", "HardTanh", "HardShrink",    "Threshold",  "Sparsemax"};
+
+    for (size_t i = 0; i < KRTI_COUNT(others); i++)
+        if (strcmp(others[i][0], class_name) == 0)
+            return others[i][1];
+    return is_in(functions, KRTI_COUNT(functions), class_name) ? "nn" : "numpy";
+}
+
+/* An operation of a file of Keras 3 that does not say where its class is. */
+static krt_status add_operation_names(krti_arena *a, krti_conf *object, const krt_layer *l)
+{
+    char module[64];
+    krt_status st = KRT_OK;
+
+    if (l->cls->package == NULL || krti_conf_get(l->object, "module") != NULL)
+        return KRT_OK;
+    snprintf(module, sizeof module, "keras.src.ops.%s", operation_module(l->class_name));
+    TRY(krti_conf_set(a, object, "module", krti_conf_string(a, module)));
+    TRY(krti_conf_set(a, object, "registered_name", krti_conf_string(a, l->class_name)));
+
+done:
+    return st;
+}
+
 static krti_conf *fresh_object(krti_arena *a, const krt_layer *l)
 {
     krti_conf *object =
@@ -473,6 +535,8 @@ krti_conf *krti_layer_to_object(krti_arena *a, const krt_layer *l)
         return NULL;
     if (krti_layer_is_keras3(l) || (l->cls != NULL && (l->cls->flags & KRT_LAYER_OPERATION) != 0))
         TRY(add_names(a, object, l));
+    if (l->cls != NULL && (l->cls->flags & KRT_LAYER_OPERATION) != 0)
+        TRY(add_operation_names(a, object, l));
     TRY(add_build_config(a, object, l));
 
 done:

@@ -132,4 +132,11 @@ krt_status krti_model_ready(krt_model *m, krt_shape shape);
 krt_status krti_run_profile(krt_run *r, const void *const *x, int repeats, krti_str *out);
 void krti_plans_free(struct krti_plans *plans);
 
+/* weights.c */
+/* The same for every model of the context: after a layer's weights changed, which may stand in any. */
+krt_status krti_models_forget_plans(krt_ctx *k);
+/* Gives the variable's own tensor the bytes of another, which gets the old ones: graphs hold on to
+ * the tensor itself. */
+void krti_variable_take(krt_variable *v, krt_tensor *from);
+
 #endif

@@ -159,6 +159,17 @@ static krti_conf *calls_conf(krti_arena *a, const krt_model *m, const krt_layer 
 
 /* ------------------------------------------------------------------------------- Functional */
 
+/* An operation of tf.keras, which Keras 3 has no class for. */
+static bool is_tf_operation(const krt_layer *l)
+{
+    static const char *const names[] = {"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"};
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++)
+        if (strcmp(l->class_name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 /* A layer as an entry of "layers". */
 static krti_conf *entry_conf(krti_arena *a, const krt_model *m, krt_layer *l)
 {
@@ -168,7 +179,7 @@ static krti_conf *entry_conf(krti_arena *a, const krt_model *m, krt_layer *l)
     krt_status st = KRT_OK;
 
     TRY(krti_conf_set(a, entry, "name", krti_conf_string(a, name != NULL ? name : l->name)));
-    if (!is_from_keras3(m) || calls == NULL)
+    if (calls == NULL || (!is_from_keras3(m) && !is_tf_operation(l)))
         TRY(krti_conf_set(a, entry, "inbound_nodes", calls_conf(a, m, l)));
     else
         TRY(krti_conf_set(a, entry, "inbound_nodes", krti_conf_copy(a, calls)));

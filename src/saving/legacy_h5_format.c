@@ -160,6 +160,19 @@ static krt_status list_weights(const legacy *f, variables *list, const krt_layer
     return st == KRT_OK ? add_non_trainable(list, l) : st;
 }
 
+krt_status krti_legacy_weights(const krt_layer *l, int generation, krt_variable ***out, size_t *n)
+{
+    const legacy f = {.generation = generation};
+    variables list = {.k = l->owned.k};
+    const krt_status st = list_weights(&f, &list, l);
+
+    if (st != KRT_OK)
+        krti_free(list.k, list.items);
+    *out = st == KRT_OK ? list.items : NULL;
+    *n = st == KRT_OK ? list.n : 0;
+    return st;
+}
+
 /* ------------------------------------------------------------------------------- the two sides */
 
 static krt_status add_one(legacy *f, krt_layer *l)
@@ -329,8 +342,12 @@ static krt_status skip_layer(legacy *f, const variables *list, const krti_store_
 
     for (size_t i = 0; st == KRT_OK && i < list->n; i++)
         st = krti_match_skip_variable(f->m, outcome, list->items[i]);
-    for (size_t i = 0; st == KRT_OK && o != NULL && i < o->num; i++)
-        st = krti_match_skip_array(f->m, outcome, o->first + i);
+    for (size_t i = 0; st == KRT_OK && o != NULL && i < o->num; i++) {
+        if (outcome == KRT_SKIPPED_ASKED)
+            f->m->taken[o->first + i] = true;
+        else
+            st = krti_match_skip_array(f->m, outcome, o->first + i);
+    }
     return st;
 }
 
@@ -338,6 +355,7 @@ static krt_status skip_layer(legacy *f, const variables *list, const krti_store_
 static krt_status misfit_shapes(legacy *f, size_t index, const variables *list,
                                 const krti_store_object *o)
 {
+    const bool skips = f->m->rules.skip_mismatch;
     char expected[160], found[160];
 
     for (size_t i = 0; i < list->n; i++) {
@@ -348,13 +366,34 @@ static krt_status misfit_shapes(legacy *f, size_t index, const variables *list,
         if (!shape_agrees(f, v, a, &turn))
             return krti_match_misfit(
                 f->m, f->layers[index].layer->name,
-                "Shape mismatch in layer #%zu (named %s)for weight %s. Weight expects shape %s. "
-                "Received saved weight with shape %s",
-                index, f->layers[index].layer->name, krt_variable_path(v),
-                krt_shape_print(v->tensor->shape, expected, sizeof expected),
+                "%s #%zu (named %s)%sfor weight %s. Weight expects shape %s. Received saved weight "
+                "with shape %s",
+                skips ? "Skipping loading weights for layer" : "Shape mismatch in layer", index,
+                f->layers[index].layer->name, skips ? "due to mismatch in shape " : "",
+                krt_variable_path(v), krt_shape_print(v->tensor->shape, expected, sizeof expected),
                 krt_shape_print(a->shape, found, sizeof found));
     }
     return KRT_OK;
+}
+
+/* Keras's sentences: the one by name does not say the name twice. */
+static krt_status misfit_count(legacy *f, size_t index, size_t expected)
+{
+    const layer_pair *p = &f->layers[index];
+    const krti_match_rules *rules = &f->m->rules;
+    char in_file[300] = "";
+
+    if (!rules->by_name)
+        snprintf(in_file, sizeof in_file, " in the current model, %.200s in the save file",
+                 p->object->path);
+    return krti_match_misfit(
+        f->m, p->layer->name,
+        "%s for layer #%zu (named %s%s)%s. Layer expects %zu weight(s). Received %zu saved "
+        "weight(s)",
+        rules->skip_mismatch ? "Skipping loading of weights" : "Weight count mismatch", index,
+        p->layer->name, in_file,
+        rules->skip_mismatch ? " due to mismatch in number of weights" : "", expected,
+        p->object->num);
 }
 
 static krt_status match_layer(legacy *f, size_t index)
@@ -364,16 +403,16 @@ static krt_status match_layer(legacy *f, size_t index)
     krt_status st = KRT_OK;
 
     TRY(list_weights_of(f, &list, p->layer, p->object));
-    if (p->object == NULL) {
+    if (krti_match_is_skipped(f->m, p->layer)) {
+        TRY(skip_layer(f, &list, p->object, KRT_SKIPPED_ASKED));
+    } else if (p->object == NULL && f->m->rules.by_name) {
+        TRY(skip_layer(f, &list, NULL, KRT_MISSING));
+    } else if (p->object == NULL) {
         TRY(krti_match_misfit(f->m, p->layer->name, "the file has no layer \"%s\"",
                               p->layer->name));
         TRY(skip_layer(f, &list, NULL, KRT_MISSING));
     } else if (list.n != p->object->num) {
-        TRY(krti_match_misfit(f->m, p->layer->name,
-                              "Weight count mismatch for layer #%zu (named %s in the current "
-                              "model, %s in the save file). Layer expects %zu weight(s). Received "
-                              "%zu saved weight(s)",
-                              index, p->layer->name, p->object->path, list.n, p->object->num));
+        TRY(misfit_count(f, index, list.n));
         TRY(skip_layer(f, &list, p->object, KRT_SKIPPED_COUNT));
     } else {
         const bool agree = shapes_agree(f, &list, p->object);
@@ -396,7 +435,7 @@ static krt_status match_top_level(legacy *f)
     const size_t expected = f->m->model->base.num_variables, found = o != NULL ? o->num : 0;
     krt_status st = KRT_OK;
 
-    if (o == NULL || expected == found || f->m->is_partial)
+    if (o == NULL || expected == found || f->m->is_partial || f->m->rules.by_name)
         return KRT_OK;
     st = krti_match_misfit(f->m, NULL,
                            "Weight count mismatch for top-level weights when loading weights from "
@@ -502,10 +541,11 @@ static krt_status misfit_layers(legacy *f)
     f->m->says_all = true;
     TRY(krti_match_misfit(
         f->m, NULL,
+        "You are trying to load a weight file containing %zu layers into a model with %zu layers. "
         "Layer count mismatch when loading weights from file. Model expected %zu layers, found %zu "
         "saved layers. %zu of %zu layers match by name and shape%s%s%s%s%s",
-        f->num_layers, f->num_objects, f->num_layers - num_missing, f->num_layers,
-        num_missing > 0 ? "; missing in the file: " : "", krti_str_text(&missing),
+        f->num_objects, f->num_layers, f->num_layers, f->num_objects, f->num_layers - num_missing,
+        f->num_layers, num_missing > 0 ? "; missing in the file: " : "", krti_str_text(&missing),
         num_surplus > 0 ? "; left over in the file: " : "", krti_str_text(&surplus), likely));
 
 done:
@@ -522,7 +562,7 @@ static krt_status pair_layers(legacy *f)
     krt_status st = KRT_OK;
 
     pair_by_name(f);
-    if (f->m->is_partial)
+    if (f->m->is_partial || f->m->rules.by_name)
         return KRT_OK;
     if (f->num_layers != f->num_objects)
         return misfit_layers(f); /* the pairs by name stay, for the report */

@@ -5,6 +5,10 @@
 
 #include "saving/match.h"
 
+/* The weights of a layer in the order in which this generation of Keras lists them. Owns: *out,
+ * krti_free() it. */
+krt_status krti_legacy_weights(const krt_layer *l, int generation, krt_variable ***out, size_t *n);
+
 /* Pairs the layers that have weights. `generation`: of the Keras that wrote the file, which decides
  * in which order a nested model's weights lie, and how kernels do. `is_theano`: written on Theano,
  * whose convolutions turn the kernel round. */

@@ -177,6 +177,7 @@ krt_status krti_legacy_h5_list(krti_store *s, size_t file, const char *group)
         TRY(list_named(&w, group, names.items[i], KRTI_ROLE_WEIGHT, true));
     TRY(list_named(&w, group, TOP_LEVEL, KRTI_ROLE_WEIGHT, false));
     TRY(list_named(&w, "", "optimizer_weights", KRTI_ROLE_OPTIMIZER, false));
+    TRY(list_named(&w, "", KRTI_OPTIMIZER_GROUP, KRTI_ROLE_OPTIMIZER, false));
 
 done:
     krti_free(s->k, names.items);

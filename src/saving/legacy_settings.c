@@ -77,7 +77,7 @@ done:
                : NULL;
 }
 
-static krti_conf *rate_of(krti_arena *a, const krti_conf *config)
+static krti_conf *rate_of(krti_arena *a, const krti_conf *config, bool decays)
 {
     const krti_conf *rate = krti_conf_get(config, "learning_rate");
     double value = 0, decay = 0;
@@ -88,7 +88,7 @@ static krti_conf *rate_of(krti_arena *a, const krti_conf *config)
         return NULL;
     if (krti_conf_is(rate, KRTI_CONF_DICT))
         return schedule_of(a, rate);
-    if (krti_conf_as_float(rate, &value) &&
+    if (decays && krti_conf_as_float(rate, &value) &&
         krti_conf_as_float(krti_conf_get(config, "decay"), &decay) && decay > 0)
         return decaying(a, value, decay);
     return krti_conf_copy(a, rate);
@@ -100,7 +100,8 @@ static krti_conf *optimizer_of(krti_arena *a, const krti_conf *given, int genera
 static krt_status take_arguments(krti_arena *a, krti_conf *config, const krt_layer_class *cls,
                                  const krti_conf *given, int generation, int depth)
 {
-    krti_conf *rate = rate_of(a, given);
+    /* Nadam's decay was that of its momentum, which has no argument today. */
+    krti_conf *rate = rate_of(a, given, strcmp(cls->name, "Nadam") != 0);
     krt_status st = KRT_OK;
 
     for (size_t i = 0; st == KRT_OK && i < cls->num_fields; i++) {

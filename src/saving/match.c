@@ -30,13 +30,46 @@ void krti_match_fini(krti_match *m)
 
 /* ------------------------------------------------------------------------------- recording */
 
+/* Whether the layer is `outer` or lies in it. */
+static bool lies_in(const krt_layer *outer, const krt_layer *l)
+{
+    bool found = outer == l;
+
+    for (size_t i = 0; !found && i < outer->num_inner; i++)
+        found = lies_in(outer->inner[i].layer, l);
+    return found;
+}
+
+static bool is_named(const krt_names *names, const char *name)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (strcmp(names->items[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_skipped_below(const krti_match *m, const krt_layer *at, const krt_layer *l)
+{
+    if (is_named(&m->rules.skipped, at->name))
+        return lies_in(at, l);
+    for (size_t i = 0; i < at->num_inner; i++)
+        if (is_skipped_below(m, at->inner[i].layer, l))
+            return true;
+    return false;
+}
+
+bool krti_match_is_skipped(const krti_match *m, const krt_layer *l)
+{
+    return m->rules.skipped.n > 0 && is_skipped_below(m, &m->model->base, l);
+}
+
 krt_status krti_match_misfit(krti_match *m, const char *object, const char *format, ...)
 {
     char text[KRTI_MESSAGE_MAX];
     va_list args;
 
     object = object != NULL ? object : "";
-    if (m->num_misfits > 0 && strcmp(krti_str_text(&m->last), object) == 0)
+    if (m->num_misfits + m->num_warned > 0 && strcmp(krti_str_text(&m->last), object) == 0)
         return KRT_OK;
     krti_str_clear(&m->last);
     if (krti_str_add(&m->last, object) != KRT_OK)
@@ -46,6 +79,13 @@ krt_status krti_match_misfit(krti_match *m, const char *object, const char *form
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (m->rules.skip_mismatch && !m->says_all) {
+        m->num_misfits--;
+        m->num_warned++;
+        krti_warn(m->k, "%s%s%s", krti_starts_with(text, "Skipping") ? "" : object,
+                  krti_starts_with(text, "Skipping") || object[0] == '\0' ? "" : ": ", text);
+        return KRT_OK;
+    }
     krti_str_add(&m->object, object);
     return krti_str_add(&m->sentence, text);
 }
@@ -80,6 +120,9 @@ krt_status krti_match_pair_turned(krti_match *m, krt_variable *v, size_t array,
     krt_status st = KRT_OK;
 
     m->taken[array] = true;
+    if (krti_match_is_skipped(m, v->layer))
+        return krti_report_add(m->report, KRT_SKIPPED_ASKED, krt_variable_path(v), a->entry,
+                               expected, a->shape);
     TRY(krti_report_add(m->report, fits ? KRT_LOADED : KRT_SKIPPED_SHAPE, krt_variable_path(v),
                         a->entry, expected, a->shape));
     if (!fits)
@@ -160,7 +203,9 @@ krt_status krti_match_verdict(krti_match *m)
         return m->sentence.status;
     if (m->num_misfits > 0)
         return fail_misfit(m);
-    return m->num_left > 0 && !m->is_partial ? fail_leftovers(m) : KRT_OK;
+    if (m->is_partial || m->rules.skip_mismatch || m->rules.by_name)
+        return KRT_OK;
+    return m->num_left > 0 ? fail_leftovers(m) : KRT_OK;
 }
 
 krt_status krti_match_finish(krti_match *m)
@@ -235,23 +280,6 @@ static bool is_turned(const krti_pair *p)
     return p->turn.flips || p->turn.rank > 0;
 }
 
-/* Gives the variable's own tensor the bytes of another: graphs hold on to the tensor itself. */
-static void move_bytes(krt_tensor *to, krt_tensor *from)
-{
-    const krt_tensor old = *to;
-
-    to->data = from->data;
-    to->writable = from->writable;
-    to->ours = from->ours;
-    to->source = from->source;
-    to->size_bytes = from->size_bytes;
-    from->data = old.data;
-    from->writable = old.writable;
-    from->ours = old.ours;
-    from->source = old.source;
-    from->size_bytes = old.size_bytes;
-}
-
 static krt_status read_pairs(krti_match *m, krt_tensor **read)
 {
     krti_want *wants = krti_array(m->k, m->num_pairs, sizeof *wants);
@@ -276,7 +304,7 @@ krt_status krti_match_commit(krti_match *m)
     if (st == KRT_OK) /* compiled programs hold the old weights in their own layouts */
         st = krti_model_forget_plans(m->model);
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
-        move_bytes(m->pairs[i].variable->tensor, read[i]);
+        krti_variable_take(m->pairs[i].variable, read[i]);
     for (size_t i = 0; read != NULL && i < m->num_pairs; i++)
         krt_tensor_free(read[i]);
     krti_free(m->k, read);

@@ -24,8 +24,15 @@ typedef struct krti_pair {
     krti_turn turn;
 } krti_pair;
 
+/* What a caller of krt_load_weights() allows to be left out. */
+typedef struct krti_match_rules {
+    bool by_name, skip_mismatch;
+    krt_names skipped; /* layers of the model, by name */
+} krti_match_rules;
+
 typedef struct krti_match {
     krt_ctx *k;
+    krti_match_rules rules;
     krt_model *model;
     krti_store *store;
     krt_report *report;
@@ -35,6 +42,7 @@ typedef struct krti_match {
     /* The model is not whole (a class nobody knows): what it cannot take is no failure. */
     bool is_partial;
     size_t num_misfits; /* objects that exist on both sides and do not agree, or are missing */
+    size_t num_warned;  /* of them, those the caller allows */
     size_t num_fits;    /* objects that do */
     krti_str sentence;  /* about the first misfit */
     krti_str object;
@@ -44,6 +52,8 @@ typedef struct krti_match {
 } krti_match;
 
 krt_status krti_match_init(krti_match *m, krt_model *model, krti_store *store);
+/* Whether the caller wants this layer left alone: it, or one around it, is named. */
+bool krti_match_is_skipped(const krti_match *m, const krt_layer *l);
 void krti_match_fini(krti_match *m); /* the report too, unless it was taken */
 
 /* Pairs, or records that the shapes differ. `object` is named in the sentence. */
@@ -54,7 +64,8 @@ krt_status krti_match_pair_turned(krti_match *m, krt_variable *v, size_t array,
 /* Records that the variable, or the array, has no partner for this reason. */
 krt_status krti_match_skip_variable(krti_match *m, krt_outcome outcome, krt_variable *v);
 krt_status krti_match_skip_array(krti_match *m, krt_outcome outcome, size_t array);
-/* Counts an object that does not fit, once; the first one's sentence is kept. */
+/* Counts an object that does not fit, once; the first one's sentence is kept. Where the caller
+ * allows it, it is a warning instead. */
 krt_status krti_match_misfit(krti_match *m, const char *object, const char *format, ...)
     KRTI_PRINTF(3, 4);
 

@@ -115,6 +115,8 @@ static krt_status pair_variable(void *user, krt_variable *v)
         p->misfits = m->num_misfits;
     }
     if (array == SIZE_MAX) {
+        if (krti_match_is_skipped(m, v->layer))
+            return krti_match_skip_variable(m, KRT_SKIPPED_ASKED, v);
         TRY(krti_match_skip_variable(m, KRT_MISSING, v));
         TRY(krti_match_misfit(m, v->layer->name, "the file has no array for %s",
                               krt_variable_path(v)));

@@ -12,6 +12,7 @@
 #include "saving/tf_checkpoint.h"
 
 #include "formats/json.h"
+#include "models/rename.h"
 #include "training/optimizer.h"
 
 /* ------------------------------------------------------------------------------- weights */
@@ -36,15 +37,25 @@ static krt_status match_once(krti_match *m, const krti_source *f, bool counts_vi
  * way of Keras 2.13 to 2.15. The first failure is the one that is told. */
 krt_status krti_load_match(krti_match *m, krt_model *model, const krti_source *f)
 {
+    const krti_match_rules none = {0};
+
+    return krti_load_match_by(m, model, f, &none);
+}
+
+krt_status krti_load_match_by(krti_match *m, krt_model *model, const krti_source *f,
+                              const krti_match_rules *rules)
+{
     const bool is_keras3 = f->generation >= 3;
     krti_match other;
     krt_status st = krti_match_init(m, model, f->store);
 
+    m->rules = *rules;
     if (st == KRT_OK)
         st = match_once(m, f, is_keras3);
     if (st != KRT_E_MISMATCH || f->kind != KRT_FILE_WEIGHTS_H5)
         return st;
     st = krti_match_init(&other, model, f->store);
+    other.rules = *rules;
     if (st == KRT_OK)
         st = match_once(&other, f, !is_keras3);
     if (st == KRT_OK) {
@@ -56,15 +67,18 @@ krt_status krti_load_match(krti_match *m, krt_model *model, const krti_source *f
     return krti_match_verdict(m);
 }
 
+static const krti_match_rules everything = {0};
+
 /* `whole`: the model of this very file, whose optimizer goes with it. */
-static krt_status fill(krt_model *model, krti_source *f, krt_report **report, bool whole)
+static krt_status fill(krt_model *model, krti_source *f, krt_report **report, bool whole,
+                       const krti_match_rules *rules)
 {
     krti_match m = {.k = f->k};
     krt_report *r = NULL;
     krt_status st = KRT_OK;
 
     TRY(krti_source_list(f, true));
-    st = krti_load_match(&m, model, f);
+    st = krti_load_match_by(&m, model, f, rules);
     r = m.report;
     if (report != NULL && (st == KRT_OK || st == KRT_E_MISMATCH)) {
         *report = m.report;
@@ -183,7 +197,7 @@ static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_l
     TRY(krti_load_build(k, &m, architecture));
     TRY(take_settings(m, architecture, a->compile));
     if (!a->config_only)
-        TRY(fill(m, weights, a->report, a->compile && weights == architecture));
+        TRY(fill(m, weights, a->report, a->compile && weights == architecture, &everything));
     *out = m;
     m = NULL;
 
@@ -250,7 +264,7 @@ krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json, const kr
     TRY(take_settings(m, f, a.compile));
     if (a.weights != NULL && !a.config_only) {
         TRY(krti_source_open(k, &w, a.weights));
-        TRY(fill(m, w, a.report, false));
+        TRY(fill(m, w, a.report, false, &everything));
     }
     *out = m;
     m = NULL;
@@ -273,6 +287,26 @@ static bool is_unbuilt(const krt_layer *l)
     return l->cls != NULL && l->cls->build != NULL && !l->is_built;
 }
 
+static bool has_layer(const krt_layer *l, const char *name)
+{
+    bool found = strcmp(l->name, name) == 0;
+
+    for (size_t i = 0; !found && i < l->num_inner; i++)
+        found = has_layer(l->inner[i].layer, name);
+    return found;
+}
+
+/* A name that is no layer's is a slip of the pen, not a wish. */
+static krt_status check_skipped(const krt_model *m, const krt_names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (!has_layer(&m->base, names->items[i]))
+            return krti_fail(m->base.owned.k, KRT_E_INVALID, NULL,
+                             "objects_to_skip names \"%s\", which is no layer of the model",
+                             names->items[i]);
+    return KRT_OK;
+}
+
 krt_status krt_load_weights(krt_model *m, const char *filepath, const krt_load_weights_args *args)
 {
     krt_ctx *k = m->base.owned.k;
@@ -291,7 +325,18 @@ krt_status krt_load_weights(krt_model *m, const char *filepath, const krt_load_w
             "You are loading weights into a model that has not yet been built. Give it an "
             "input first: krt_add_input()"));
     TRY(krti_source_open(k, &f, filepath));
-    TRY(fill(m, f, a.report, false));
+    if (a.by_name && f->kind != KRT_FILE_LEGACY_H5 && f->kind != KRT_FILE_LEGACY_WEIGHTS_H5)
+        TRY(krti_fail(k, KRT_E_INVALID, NULL,
+                      "`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: %s",
+                      filepath));
+    TRY(check_skipped(m, &a.objects_to_skip));
+    TRY(krti_rename_check(k, &a.rename));
+    TRY(krti_source_list(f, true));
+    if (a.rename.n > 0)
+        TRY(krti_store_rename(f->store, &a.rename));
+    TRY(fill(m, f, a.report, false,
+             &(krti_match_rules){a.by_name || (a.rename.n > 0 && f->store->is_legacy),
+                                 a.skip_mismatch, a.objects_to_skip}));
 
 done:
     krti_source_close(f);

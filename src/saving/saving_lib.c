@@ -52,6 +52,19 @@ static size_t array_of(const krti_store *s, const krti_store_object *o, size_t i
     return SIZE_MAX;
 }
 
+/* The caller wants the layer left alone; what the file holds for it is accounted for. */
+static krt_status leave_alone(krti_match *m, const krt_layer *l, krt_variable *const *vars,
+                              const krti_store_object *o)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < l->num_variables; i++)
+        st = krti_match_skip_variable(m, KRT_SKIPPED_ASKED, vars[i]);
+    for (size_t i = 0; o != NULL && i < o->num; i++)
+        m->taken[o->first + i] = true;
+    return st;
+}
+
 static krt_status pair_variables(krti_match *m, const char *path, krt_variable *const *vars,
                                  const krti_store_object *o)
 {
@@ -84,7 +97,9 @@ static krt_status match_own(void *user, const char *path, krt_layer *l, krt_vari
     const size_t found = o != NULL ? o->num + o->num_other : 0;
     krt_status st = KRT_OK;
 
-    if (found != l->num_variables && (l->num_variables > 0 || !m->is_partial))
+    if (krti_match_is_skipped(m, l))
+        st = leave_alone(m, l, vars, o);
+    else if (found != l->num_variables && (l->num_variables > 0 || !m->is_partial))
         st = skip_object(m, path, l, vars, o);
     else if (found > 0 && l->num_variables > 0)
         st = pair_variables(m, path, vars, o);

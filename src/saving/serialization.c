@@ -5,7 +5,7 @@
 #include "training/optimizer.h"
 #include <keratin/saving.h>
 
-krt_status krti_serialize_model(krti_arena *a, const krt_model *m, krti_conf **out)
+krt_status krti_serialize_any(krti_arena *a, const krt_model *m, krti_conf **out)
 {
     krti_conf *settings = NULL;
     krt_status st = KRT_OK;
@@ -20,6 +20,37 @@ krt_status krti_serialize_model(krti_arena *a, const krt_model *m, krti_conf **o
 
 done:
     return st;
+}
+
+static krt_status check(krti_arena *a, const krti_conf *c, const char *name)
+{
+    const char *class_name = krti_conf_get_text(c, "class_name");
+    const char *own = krti_conf_get_text(c, "name");
+    krt_status st = KRT_OK;
+
+    name = own != NULL ? own : name;
+    if (krti_conf_text(c) != NULL && strcmp(krti_conf_text(c), "hard_sigmoid_v2") == 0)
+        return krti_fail(a->k, KRT_E_UNSUPPORTED, name,
+                         "it uses the hard_sigmoid of Keras 1 and 2, 0.2 x + 0.5 between 0 and 1, "
+                         "which is another function in Keras 3; write an .h5 for Keras 2");
+    if (class_name != NULL &&
+        (strcmp(class_name, "TFOpLambda") == 0 || strcmp(class_name, "SlicingOpLambda") == 0 ||
+         strcmp(class_name, "TensorFlowOpLayer") == 0))
+        return krti_fail(a->k, KRT_E_UNSUPPORTED, name,
+                         "it is an operation of tf.keras (%s), for which Keras 3 has no class; "
+                         "write an .h5 for Keras 2",
+                         class_name);
+    for (size_t i = 0; st == KRT_OK && i < krti_conf_num(c); i++)
+        st = check(a, krti_conf_at(c, i), name);
+    return st;
+}
+
+krt_status krti_serialize_model(krti_arena *a, const krt_model *m, krti_conf **out)
+{
+    const krt_status st = krti_serialize_any(a, m, out);
+
+    /* What Keras 3 wrote itself needs no look. */
+    return st == KRT_OK && !krti_layer_is_keras3(&m->base) ? check(a, *out, NULL) : st;
 }
 
 krt_status krt_to_json(const krt_model *m, char **out, int indent)

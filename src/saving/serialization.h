@@ -4,7 +4,10 @@
 
 #include "models/model.h"
 
-/* krti_model_to_conf() with the compile settings as they are now, {} when there are none. */
+/* krti_model_to_conf() with the compile settings as they are now, {} when there are none. Fails:
+ * E_UNSUPPORTED for what Keras 3 has no word for: operations of tf.keras, Keras 2's hard_sigmoid. */
 krt_status krti_serialize_model(krti_arena *a, const krt_model *m, krti_conf **out);
+/* The same, with these in it. */
+krt_status krti_serialize_any(krti_arena *a, const krt_model *m, krti_conf **out);
 
 #endif

@@ -1,6 +1,8 @@
 /* Building the list of a file's weights, and reading one array of it. See store.h. */
 #include "saving/store.h"
 
+#include "models/rename.h"
+
 #include "saving/cut.h"
 
 #include <ctype.h>
@@ -296,6 +298,34 @@ void krti_store_sort_arrays(krti_store *s)
 
     if (o->num > 1)
         qsort(s->arrays + o->first, o->num, sizeof *s->arrays, by_key);
+}
+
+krt_status krti_store_rename(krti_store *s, const krt_names *rules)
+{
+    krti_str name = KRTI_STR_INIT(s->k);
+    krt_status st = KRT_OK;
+
+    krti_map_free(s->by_path);
+    krti_map_free(s->groups);
+    s->by_path = krti_map_new(s->k);
+    s->groups = krti_map_new(s->k);
+    if (s->by_path == NULL || s->groups == NULL)
+        TRY(KRT_E_NOMEM);
+    for (size_t i = 0; i < s->num_objects; i++) {
+        krti_store_object *o = &s->objects[i];
+
+        TRY(krti_rename(&name, rules, o->path));
+        o->path = krti_arena_strdup(&s->arena, name.ptr);
+        if (o->path == NULL)
+            TRY(KRT_E_NOMEM);
+        if (!krti_map_has(s->by_path, o->path))
+            TRY(krti_map_set(s->by_path, o->path, (void *)(uintptr_t)(i + 1)));
+        TRY(note_groups(s, o->path));
+    }
+
+done:
+    krti_str_free(&name);
+    return st;
 }
 
 /* ------------------------------------------------------------------------------- finding */

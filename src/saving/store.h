@@ -108,6 +108,8 @@ krt_status krti_store_spend(krti_store *s, size_t bytes);
 /* "layers/dense" and "0" to "layers/dense/0", in the place of what `s` held; empty ones need no
  * slash. */
 krt_status krti_store_join(krti_str *s, const char *a, const char *b);
+/* Gives every object the name that `rename` makes of its own. */
+krt_status krti_store_rename(krti_store *s, const krt_names *rules);
 /* Puts the last object's arrays into the natural order of their keys: 0, 1, 2, 10. */
 void krti_store_sort_arrays(krti_store *s);
 
@@ -125,7 +127,9 @@ void krti_tf_checkpoint_free(struct krti_tf_checkpoint *c); /* NULL allowed */
 /* Appends the arrays of a .safetensors or .npz file (named_arrays.c). */
 krt_status krti_safetensors_list(krti_store *s, krti_bytes *bytes);
 krt_status krti_npz_list(krti_store *s, krti_bytes *bytes);
-/* Appends the lists under `group` ("" or "model_weights") and optimizer_weights. */
+/* Appends the lists under `group` ("" or "model_weights") and the optimizer's, which in files of ours
+ * for Keras 3 lies in a group of its own. */
+#define KRTI_OPTIMIZER_GROUP "keratin_optimizer_weights"
 krt_status krti_legacy_h5_list(krti_store *s, size_t file, const char *group);
 
 /* --- for the users --------------------------------------------------------------------------- */

@@ -249,10 +249,3 @@ krt_status krt_iterations(krt_model *m, int64_t *iterations)
         *iterations = krti_optimizer_iterations(o);
     return st;
 }
-
-void krt_layer_set_trainable(krt_layer *l, bool trainable)
-{
-    l->trainable = trainable;
-    for (size_t i = 0; i < l->num_inner; i++)
-        krt_layer_set_trainable(l->inner[i].layer, trainable);
-}

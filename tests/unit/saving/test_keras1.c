@@ -63,7 +63,7 @@ TEST(a_model_of_keras_1_is_written_with_the_words_of_keras_3)
     krt_model *m = NULL;
     char *json = NULL;
 
-    ASSERT_OK(krt_load(t->k, &m, fixture("legacy/keras1_cnn_tf.h5"), NULL));
+    ASSERT_OK(krt_load(t->k, &m, fixture("legacy/keras1_cnn_th.h5"), NULL));
     ASSERT_OK(krt_to_json(m, &json, -1));
     assert_non_null(strstr(json, "\"module\": \"keras.layers\", \"class_name\": \"Conv2D\""));
     assert_non_null(strstr(json, "\"filters\": 3, \"kernel_size\": [3, 2]"));
@@ -76,6 +76,18 @@ TEST(a_model_of_keras_1_is_written_with_the_words_of_keras_3)
     krt_model_free(m);
 }
 
+TEST(a_function_that_keras_3_computes_otherwise_is_not_written_for_it)
+{
+    krt_model *m = NULL;
+    char *json = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, fixture("legacy/keras1_cnn_tf.h5"), NULL));
+    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_to_json(m, &json, -1));
+    ASSERT_SAYS("it uses the hard_sigmoid of Keras 1 and 2");
+    assert_null(json);
+    krt_model_free(m);
+}
+
 int main(void)
 {
     return RUN(UNIT(convolutions_of_keras_1_have_their_axes_turned),
@@ -83,5 +95,6 @@ int main(void)
                UNIT(layers_of_a_nested_sequential_are_listed_in_its_place),
                UNIT(weights_of_keras_0_are_counted_not_named),
                UNIT(weights_of_keras_0_for_another_model_are_refused),
-               UNIT(a_model_of_keras_1_is_written_with_the_words_of_keras_3));
+               UNIT(a_model_of_keras_1_is_written_with_the_words_of_keras_3),
+               UNIT(a_function_that_keras_3_computes_otherwise_is_not_written_for_it));
 }

@@ -1,0 +1,730 @@
+/* Configs in the words of Keras 2 and tf.keras, from those of Keras 3.
+ *
+ * Objects lose their module, initializers the keys they got since, an InputLayer says
+ * batch_input_shape, a dtype is its name, and a call is a list of [layer, call, output, arguments].
+ * Keras 3 reads that too, as long as no model lies in a model: there Keras 2 counts calls from 1.
+ * Page: docs/formats/legacy_h5.md, "Writing". */
+#include "saving/keras2_spelling.h"
+
+#include "base/str.h"
+
+enum { MAX_DEPTH = 64 };
+
+typedef struct speller {
+    krti_arena *a;
+    bool both;
+} speller;
+
+static krt_status fail(const speller *s, const char *name, const char *format, const char *what)
+{
+    char text[KRTI_MESSAGE_MAX];
+
+    snprintf(text, sizeof text, format, what);
+    return krti_fail(s->a->k, KRT_E_UNSUPPORTED, name,
+                     "%s, which Keras 2 does not have. Write for Keras 3", text);
+}
+
+static bool is_one_of(const char *const *names, size_t n, const char *name)
+{
+    for (size_t i = 0; name != NULL && i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* ------------------------------------------------------------------------------- values */
+
+/* Keys that came with Keras 3; those with a value are refused when they hold another. */
+static const struct newer {
+    const char *class_name, *key; /* class "": any */
+    krti_conf nothing;
+} newer_keys[] = {
+    {"", "input_axes", {.kind = KRTI_CONF_NULL}},
+    {"", "output_axes", {.kind = KRTI_CONF_NULL}},
+    {"", "quantization_config", {.kind = KRTI_CONF_NULL}},
+    {"BatchNormalization", "renorm", {.kind = KRTI_CONF_BOOL}},
+    {"BatchNormalization", "renorm_clipping", {.kind = KRTI_CONF_NULL}},
+    {"BatchNormalization", "renorm_momentum", {.kind = KRTI_CONF_FLOAT, .as.real = 0.99}},
+    {"BatchNormalization", "synchronized", {.kind = KRTI_CONF_BOOL}},
+    {"InputLayer", "optional", {.kind = KRTI_CONF_BOOL}},
+    {"LayerNormalization", "rms_scaling", {.kind = KRTI_CONF_BOOL}},
+    {"Resizing", "pad_to_aspect_ratio", {.kind = KRTI_CONF_BOOL}},
+    {"Resizing", "fill_mode", {.kind = KRTI_CONF_STRING, .as.string = {"constant", 8}}},
+    {"Resizing", "fill_value", {.kind = KRTI_CONF_FLOAT}},
+    {"Resizing", "antialias", {.kind = KRTI_CONF_BOOL}},
+    {"Resizing", "data_format", {.kind = KRTI_CONF_STRING, .as.string = {"channels_last", 13}}},
+    {"CenterCrop", "data_format", {.kind = KRTI_CONF_STRING, .as.string = {"channels_last", 13}}},
+    {"Conv2DTranspose", "groups", {.kind = KRTI_CONF_INT, .as.integer = 1}},
+    {"Conv1DTranspose", "groups", {.kind = KRTI_CONF_INT, .as.integer = 1}},
+    {"Conv3DTranspose", "groups", {.kind = KRTI_CONF_INT, .as.integer = 1}},
+    {"SpatialDropout1D", "noise_shape", {.kind = KRTI_CONF_NULL}},
+};
+
+/* The renamed keys; Keras 3 still takes the old one. */
+static const char *const older_names[][3] = {{"LeakyReLU", "negative_slope", "alpha"}};
+
+static bool is_nothing_new(const char *class_name, const char *key, const krti_conf *value)
+{
+    for (size_t i = 0; i < KRTI_COUNT(newer_keys); i++)
+        if (strcmp(newer_keys[i].key, key) == 0 &&
+            (newer_keys[i].class_name[0] == '\0' ||
+             strcmp(newer_keys[i].class_name, class_name) == 0) &&
+            krti_conf_equal(value, &newer_keys[i].nothing))
+            return true;
+    return false;
+}
+
+static const char *older_name(const char *class_name, const char *key)
+{
+    for (size_t i = 0; i < KRTI_COUNT(older_names); i++)
+        if (strcmp(older_names[i][0], class_name) == 0 && strcmp(older_names[i][1], key) == 0)
+            return older_names[i][2];
+    return key;
+}
+
+static krt_status spell_layer(const speller *s, const krti_conf *object, int depth,
+                              krti_conf **out);
+
+/* A layer in a layer: Keras 3 finds the class of one only by its module. */
+static krt_status spell_inner(const speller *s, const krti_conf *object, int depth, krti_conf **out)
+{
+    const krti_conf *module = krti_conf_get(object, "module");
+    krt_status st = spell_layer(s, object, depth, out);
+
+    if (st == KRT_OK && s->both && module != NULL) {
+        TRY(krti_conf_set(s->a, *out, "module", krti_conf_copy(s->a, module)));
+        TRY(krti_conf_set(s->a, *out, "registered_name", krti_conf_null(s->a)));
+    }
+
+done:
+    return st;
+}
+
+/* An initializer, regularizer or constraint, or a layer in a layer; anything else is copied. */
+static krt_status spell_value(const speller *s, const char *key, const krti_conf *value, int depth,
+                              krti_conf **out)
+{
+    const char *class_name = krti_conf_get_text(value, "class_name");
+    const krti_conf *config = krti_conf_get(value, "config");
+    krti_conf *bare = NULL;
+    krt_status st = KRT_OK;
+
+    if (class_name == NULL || config == NULL) {
+        *out = krti_conf_copy(s->a, value);
+        return *out != NULL ? KRT_OK : KRT_E_NOMEM;
+    }
+    if (strcmp(key, "dtype") == 0) {
+        const char *name = krti_conf_get_text(config, "name");
+
+        if (name == NULL)
+            return fail(s, NULL, "the dtype policy %s", class_name);
+        *out = krti_conf_string(s->a, name);
+        return *out != NULL ? KRT_OK : KRT_E_NOMEM;
+    }
+    if (krti_conf_get(config, "trainable") != NULL || krti_conf_get(config, "layers") != NULL)
+        return spell_inner(s, value, depth + 1, out);
+    *out = krti_conf_dict(s->a);
+    bare = krti_conf_dict(s->a);
+    for (size_t i = 0; i < krti_conf_num(config); i++)
+        if (!is_nothing_new(class_name, krti_conf_key_at(config, i), krti_conf_at(config, i)))
+            TRY(krti_conf_set(s->a, bare, krti_conf_key_at(config, i),
+                              krti_conf_copy(s->a, krti_conf_at(config, i))));
+    TRY(krti_conf_set(s->a, *out, "class_name", krti_conf_string(s->a, class_name)));
+    TRY(krti_conf_set(s->a, *out, "config", bare));
+
+done:
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- layers */
+
+static const char *const new_classes[] = {
+    "RMSNormalization",
+    "ReversibleEmbedding",
+    "Pipeline",
+    "LayerScale",
+    "StochasticDepth",
+    "CustomScaleLayer",
+    "AugMix",
+    "CutMix",
+    "MixUp",
+    "RandAugment",
+    "RandomErasing",
+};
+static const char *const new_functions[] = {
+    "celu",        "glu",         "hard_shrink", "hard_silu",      "hard_swish", "hard_tanh",
+    "log_sigmoid", "soft_shrink", "sparse_plus", "sparse_sigmoid", "sparsemax",  "squareplus",
+    "tanh_shrink", "threshold",   "log_softmax", "relu6",
+};
+
+static krt_status check_class(const speller *s, const char *class_name, const char *name)
+{
+    if (is_one_of(new_classes, KRTI_COUNT(new_classes), class_name) ||
+        krti_starts_with(class_name, "Adaptive"))
+        return fail(s, name, "the layer %s", class_name);
+    return KRT_OK;
+}
+
+/* A function by name. hard_sigmoid is one line in Keras 3 and another in Keras 2. */
+static krt_status check_function(const speller *s, const char *name, const krti_conf *value,
+                                 krti_conf **changed)
+{
+    const char *function = krti_conf_text(value);
+
+    if (function == NULL)
+        return KRT_OK;
+    if (strcmp(function, "hard_sigmoid_v2") == 0) {
+        if (s->both)
+            return krti_fail(s->a->k, KRT_E_UNSUPPORTED, name,
+                             "hard_sigmoid of Keras 2 is another function in Keras 3");
+        *changed = krti_conf_string(s->a, "hard_sigmoid");
+        return *changed != NULL ? KRT_OK : KRT_E_NOMEM;
+    }
+    if (strcmp(function, "hard_sigmoid") == 0 ||
+        is_one_of(new_functions, KRTI_COUNT(new_functions), function))
+        return fail(s, name, "the function %s of Keras 3", function);
+    return KRT_OK;
+}
+
+static krt_status spell_key(const speller *s, const char *class_name, const char *name,
+                            const char *key, const krti_conf *value, int depth, krti_conf *into)
+{
+    const char *old_key = older_name(class_name, key);
+    krti_conf *spelled = NULL;
+    krt_status st = KRT_OK;
+
+    if (is_nothing_new(class_name, key, value))
+        return KRT_OK;
+    if (strcmp(class_name, "InputLayer") == 0 && strcmp(key, "batch_shape") == 0)
+        old_key = "batch_input_shape";
+    TRY(spell_value(s, key, value, depth, &spelled));
+    if (strstr(key, "activation") != NULL)
+        TRY(check_function(s, name, value, &spelled));
+    TRY(krti_conf_set(s->a, into, old_key, spelled));
+
+done:
+    return st;
+}
+
+static krt_status spell_config(const speller *s, const char *class_name, const krti_conf *config,
+                               int depth, krti_conf **out)
+{
+    const char *name = krti_conf_get_text(config, "name");
+    krt_status st = check_class(s, class_name, name);
+
+    *out = krti_conf_dict(s->a);
+    for (size_t i = 0; st == KRT_OK && i < krti_conf_num(config); i++)
+        st = spell_key(s, class_name, name, krti_conf_key_at(config, i), krti_conf_at(config, i),
+                       depth, *out);
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- calls */
+
+/* Every layer of the model, to know which references count from 1. */
+static bool is_model(const krti_conf *layers, const char *name)
+{
+    for (size_t i = 0; i < krti_conf_num(layers); i++) {
+        const krti_conf *entry = krti_conf_at(layers, i);
+        const char *entry_name = krti_conf_get_text(entry, "name");
+
+        if (entry_name != NULL && strcmp(entry_name, name) == 0)
+            return krti_conf_get(krti_conf_get(entry, "config"), "layers") != NULL;
+    }
+    return false;
+}
+
+static krti_conf *reference(const speller *s, const krti_conf *layers, const krti_conf *history)
+{
+    const char *name = krti_conf_text(krti_conf_at(history, 0));
+    int64_t call = 0, tensor = 0;
+    krti_conf *list = krti_conf_list(s->a);
+    krt_status st = KRT_OK;
+
+    if (name == NULL || !krti_conf_as_int(krti_conf_at(history, 1), &call) ||
+        !krti_conf_as_int(krti_conf_at(history, 2), &tensor))
+        return NULL;
+    TRY(krti_conf_add(s->a, list, krti_conf_string(s->a, name)));
+    TRY(krti_conf_add(s->a, list, krti_conf_int(s->a, call + is_model(layers, name))));
+    TRY(krti_conf_add(s->a, list, krti_conf_int(s->a, tensor)));
+
+done:
+    return st == KRT_OK ? list : NULL;
+}
+
+static const krti_conf *history_of(const krti_conf *c)
+{
+    const char *class_name = krti_conf_get_text(c, "class_name");
+
+    return class_name != NULL && strcmp(class_name, "__keras_tensor__") == 0
+               ? krti_conf_get(krti_conf_get(c, "config"), "keras_history")
+               : NULL;
+}
+
+/* Tensors among the arguments by name become references; what Keras fills in by itself goes. */
+static krt_status spell_kwargs(const speller *s, const krti_conf *layers, const krti_conf *kwargs,
+                               krti_conf *into)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; i < krti_conf_num(kwargs); i++) {
+        const char *key = krti_conf_key_at(kwargs, i);
+        const krti_conf *value = krti_conf_at(kwargs, i), *history = history_of(value);
+
+        if (krti_conf_is_null(value) || strcmp(key, "training") == 0 || strcmp(key, "mask") == 0)
+            continue;
+        TRY(krti_conf_set(s->a, into, key,
+                          history != NULL ? reference(s, layers, history)
+                                          : krti_conf_copy(s->a, value)));
+    }
+
+done:
+    return st;
+}
+
+/* The tensors of a call one after another, each with its arguments by name. */
+static krt_status add_references(const speller *s, const krti_conf *layers, const krti_conf *args,
+                                 krti_conf *kwargs, const char *name, krti_conf *call)
+{
+    const krti_conf *history = history_of(args);
+    krt_status st = KRT_OK;
+
+    if (history != NULL) {
+        krti_conf *ref = reference(s, layers, history);
+
+        TRY(krti_conf_add(s->a, ref, kwargs));
+        return krti_conf_add(s->a, call, ref);
+    }
+    if (!krti_conf_is(args, KRTI_CONF_LIST))
+        return fail(s, name, "a call of \"%s\" with something that is no tensor", name);
+    for (size_t i = 0; i < krti_conf_num(args); i++)
+        TRY(add_references(s, layers, krti_conf_at(args, i), kwargs, name, call));
+
+done:
+    return st;
+}
+
+static krt_status spell_calls(const speller *s, const krti_conf *layers, const krti_conf *nodes,
+                              const char *name, krti_conf **out)
+{
+    krt_status st = KRT_OK;
+
+    if (!krti_conf_is(krti_conf_at(nodes, 0), KRTI_CONF_DICT)) { /* as Keras 2 wrote it */
+        *out = krti_conf_copy(s->a, nodes);
+        return *out != NULL ? KRT_OK : KRT_E_NOMEM;
+    }
+    *out = krti_conf_list(s->a);
+    for (size_t i = 0; i < krti_conf_num(nodes); i++) {
+        const krti_conf *node = krti_conf_at(nodes, i);
+        krti_conf *call = krti_conf_list(s->a), *kwargs = krti_conf_dict(s->a);
+
+        TRY(spell_kwargs(s, layers, krti_conf_get(node, "kwargs"), kwargs));
+        TRY(add_references(s, layers, krti_conf_get(node, "args"), kwargs, name, call));
+        TRY(krti_conf_add(s->a, *out, call));
+    }
+
+done:
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- models */
+
+static bool is_leaf(const krti_conf *c)
+{
+    return krti_conf_num(c) == 3 && krti_conf_text(krti_conf_at(c, 0)) != NULL;
+}
+
+/* Inputs and outputs: always a list, or a dict. Keras 3 counts a nested Functional from 1 here
+ * itself, a nested Sequential from 0. */
+static krt_status spell_ends(const speller *s, const krti_conf *layers, const krti_conf *given,
+                             int depth, krti_conf **out)
+{
+    krt_status st = KRT_OK;
+
+    if (is_leaf(given)) {
+        const char *name = krti_conf_text(krti_conf_at(given, 0));
+        int64_t call = 0;
+
+        *out = krti_conf_copy(s->a, given);
+        if (*out == NULL || !krti_conf_as_int(krti_conf_at(given, 1), &call))
+            return KRT_E_NOMEM;
+        (*out)->as.list.items[1]->as.integer = is_model(layers, name) && call == 0 ? 1 : call;
+        return KRT_OK;
+    }
+    *out = krti_conf_is(given, KRTI_CONF_DICT) ? krti_conf_dict(s->a) : krti_conf_list(s->a);
+    for (size_t i = 0; i < krti_conf_num(given) && depth < MAX_DEPTH; i++) {
+        krti_conf *item = NULL;
+
+        TRY(spell_ends(s, layers, krti_conf_at(given, i), depth + 1, &item));
+        TRY((*out)->kind == KRTI_CONF_DICT
+                ? krti_conf_set(s->a, *out, krti_conf_key_at(given, i), item)
+                : krti_conf_add(s->a, *out, item));
+    }
+
+done:
+    return st;
+}
+
+static krt_status set_ends(const speller *s, const krti_conf *config, const char *key,
+                           krti_conf *into)
+{
+    const krti_conf *given = krti_conf_get(config, key);
+    krti_conf *ends = NULL, *list = NULL;
+    krt_status st = spell_ends(s, krti_conf_get(config, "layers"), given, 0, &ends);
+
+    if (st == KRT_OK && is_leaf(given)) {
+        list = krti_conf_list(s->a);
+        st = krti_conf_add(s->a, list, ends);
+        ends = list;
+    }
+    return st == KRT_OK ? krti_conf_set(s->a, into, key, ends) : st;
+}
+
+static krt_status spell_entry(const speller *s, const krti_conf *layers, const krti_conf *entry,
+                              int depth, krti_conf **out)
+{
+    const char *module = krti_conf_get_text(entry, "module");
+    const char *name = krti_conf_get_text(entry, "name");
+    const krti_conf *nodes = krti_conf_get(entry, "inbound_nodes");
+    krti_conf *calls = NULL;
+    krt_status st = KRT_OK;
+
+    if (s->both && krti_conf_num(nodes) > 0 &&
+        !krti_conf_is(krti_conf_at(nodes, 0), KRTI_CONF_DICT))
+        return fail(s, name, "the operation %s of tf.keras",
+                    krti_conf_get_text(entry, "class_name"));
+    if (module != NULL && strstr(module, ".ops") != NULL)
+        return fail(s, name, "the operation %s of keras.ops in its graph",
+                    krti_conf_get_text(entry, "class_name"));
+    TRY(spell_layer(s, entry, depth + 1, out));
+    if (nodes == NULL)
+        goto done;
+    TRY(spell_calls(s, layers, nodes, name, &calls));
+    TRY(krti_conf_set(s->a, *out, "name", krti_conf_string(s->a, name)));
+    TRY(krti_conf_set(s->a, *out, "inbound_nodes", calls));
+
+done:
+    return st;
+}
+
+/* Whether the output of an operation stands among these positional arguments. */
+static bool is_used_in(const krti_conf *args, const char *name)
+{
+    const char *from = krti_conf_text(krti_conf_at(history_of(args), 0));
+
+    if (from != NULL && strcmp(from, name) == 0)
+        return true;
+    for (size_t i = 0; i < krti_conf_num(args); i++)
+        if (is_used_in(krti_conf_at(args, i), name))
+            return true;
+    return false;
+}
+
+/* Keras 3 makes a mask by an operation of the graph, Keras 2 on the way. */
+static bool is_mask_only(const krti_conf *layers, const krti_conf *entry)
+{
+    const char *class_name = krti_conf_get_text(entry, "class_name");
+    const char *name = krti_conf_get_text(entry, "name");
+
+    if (class_name == NULL || name == NULL || strcmp(class_name, "NotEqual") != 0)
+        return false;
+    for (size_t i = 0; i < krti_conf_num(layers); i++) {
+        const krti_conf *nodes = krti_conf_get(krti_conf_at(layers, i), "inbound_nodes");
+
+        for (size_t j = 0; j < krti_conf_num(nodes); j++)
+            if (is_used_in(krti_conf_get(krti_conf_at(nodes, j), "args"), name))
+                return false;
+    }
+    return true;
+}
+
+static krt_status spell_layers(const speller *s, const krti_conf *layers, int depth,
+                               krti_conf *into)
+{
+    krti_conf *list = krti_conf_list(s->a);
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; i < krti_conf_num(layers); i++) {
+        krti_conf *entry = NULL;
+
+        if (is_mask_only(layers, krti_conf_at(layers, i)))
+            continue;
+        TRY(spell_entry(s, layers, krti_conf_at(layers, i), depth, &entry));
+        TRY(krti_conf_add(s->a, list, entry));
+    }
+    TRY(krti_conf_set(s->a, into, "layers", list));
+
+done:
+    return st;
+}
+
+static krt_status spell_model(const speller *s, const krti_conf *config, int depth, krti_conf **out)
+{
+    const krti_conf *shape = krti_conf_get(config, "build_input_shape");
+    krt_status st = KRT_OK;
+
+    *out = krti_conf_dict(s->a);
+    TRY(krti_conf_set(s->a, *out, "name",
+                      krti_conf_string(s->a, krti_conf_get_text(config, "name"))));
+    if (krti_conf_get(config, "input_layers") != NULL)
+        TRY(krti_conf_set(s->a, *out, "trainable",
+                          krti_conf_bool(s->a, krti_conf_get_bool(config, "trainable", true))));
+    TRY(spell_layers(s, krti_conf_get(config, "layers"), depth, *out));
+    if (krti_conf_get(config, "input_layers") != NULL) {
+        TRY(set_ends(s, config, "input_layers", *out));
+        TRY(set_ends(s, config, "output_layers", *out));
+    } else if (shape != NULL) {
+        TRY(krti_conf_set(s->a, *out, "build_input_shape", krti_conf_copy(s->a, shape)));
+    }
+
+done:
+    return st;
+}
+
+static krt_status spell_layer(const speller *s, const krti_conf *object, int depth, krti_conf **out)
+{
+    const char *class_name = krti_conf_get_text(object, "class_name");
+    const krti_conf *config = krti_conf_get(object, "config");
+    const bool holds_layers = krti_conf_is(krti_conf_get(config, "layers"), KRTI_CONF_LIST);
+    krti_conf *spelled = NULL;
+    krt_status st = KRT_OK;
+
+    if (class_name == NULL || depth > MAX_DEPTH)
+        return krti_fail(s->a->k, KRT_E_FORMAT, NULL, "a layer without a class");
+    if (holds_layers && depth > 0 && s->both)
+        return krti_fail(s->a->k, KRT_E_UNSUPPORTED, krti_conf_get_text(config, "name"),
+                         "a model in a model cannot be written for Keras 2 and 3 at once");
+    TRY(holds_layers ? spell_model(s, config, depth, &spelled)
+                     : spell_config(s, class_name, config, depth, &spelled));
+    *out = krti_conf_dict(s->a);
+    TRY(krti_conf_set(s->a, *out, "class_name", krti_conf_string(s->a, class_name)));
+    TRY(krti_conf_set(s->a, *out, "config", spelled));
+
+done:
+    return st;
+}
+
+krt_status krti_keras2_model(krti_arena *a, const krti_conf *object, bool both, krti_conf **out)
+{
+    const speller s = {a, both};
+
+    return spell_layer(&s, object, 0, out);
+}
+
+/* ------------------------------------------------------------------------------- settings */
+
+/* Those that tf.keras had before 2.11, and the arguments they took. */
+static const struct old_optimizer {
+    const char *class_name, *keys[8];
+} old_optimizers[] = {
+    {"SGD", {"momentum", "nesterov"}},
+    {"RMSprop", {"rho", "momentum", "epsilon", "centered"}},
+    {"Adagrad", {"initial_accumulator_value", "epsilon"}},
+    {"Adadelta", {"rho", "epsilon"}},
+    {"Adam", {"beta_1", "beta_2", "epsilon", "amsgrad"}},
+    {"Adamax", {"beta_1", "beta_2", "epsilon"}},
+    {"Nadam", {"beta_1", "beta_2", "epsilon"}},
+    {"Ftrl",
+     {"learning_rate_power", "initial_accumulator_value", "l1_regularization_strength",
+      "l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta"}},
+};
+
+/* What every optimizer of Keras 3 takes and none of the old ones did, and what says nothing. */
+static bool is_base_key(const char *key)
+{
+    static const char *const keys[] = {"weight_decay",
+                                       "clipnorm",
+                                       "global_clipnorm",
+                                       "clipvalue",
+                                       "use_ema",
+                                       "ema_momentum",
+                                       "ema_overwrite_frequency",
+                                       "loss_scale_factor",
+                                       "gradient_accumulation_steps"};
+
+    return is_one_of(keys, KRTI_COUNT(keys), key);
+}
+
+static bool says_something(const krti_conf *config, const char *key)
+{
+    const krti_conf *value = krti_conf_get(config, key);
+
+    return !krti_conf_is_null(value) &&
+           !krti_conf_equal(value, &(krti_conf){.kind = KRTI_CONF_BOOL});
+}
+
+/* Weight decay and the like are beyond the old optimizers. */
+static const struct old_optimizer *old_optimizer(const char *class_name, const krti_conf *config)
+{
+    static const char *const new_ones[] = {"weight_decay", "use_ema", "loss_scale_factor",
+                                           "gradient_accumulation_steps", "global_clipnorm"};
+
+    for (size_t i = 0; i < KRTI_COUNT(new_ones); i++)
+        if (says_something(config, new_ones[i]))
+            return NULL;
+    for (size_t i = 0; class_name != NULL && i < KRTI_COUNT(old_optimizers); i++)
+        if (strcmp(old_optimizers[i].class_name, class_name) == 0)
+            return &old_optimizers[i];
+    return NULL;
+}
+
+static krt_status copy_key(krti_arena *a, const krti_conf *from, const char *key, krti_conf *to)
+{
+    const krti_conf *value = krti_conf_get(from, key);
+
+    return value != NULL ? krti_conf_set(a, to, key, krti_conf_copy(a, value)) : KRT_OK;
+}
+
+static krt_status old_config(krti_arena *a, const struct old_optimizer *o, const krti_conf *config,
+                             krti_conf *into)
+{
+    krt_status st = KRT_OK;
+
+    TRY(copy_key(a, config, "name", into));
+    TRY(copy_key(a, config, "learning_rate", into));
+    for (size_t i = 0; i < KRTI_COUNT(o->keys) && o->keys[i] != NULL; i++)
+        TRY(copy_key(a, config, o->keys[i], into));
+    if (says_something(config, "clipnorm"))
+        TRY(copy_key(a, config, "clipnorm", into));
+    if (says_something(config, "clipvalue"))
+        TRY(copy_key(a, config, "clipvalue", into));
+
+done:
+    return st;
+}
+
+static krt_status new_config(krti_arena *a, const krti_conf *config, bool is_keras2,
+                             krti_conf *into)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < krti_conf_num(config); i++) {
+        const char *key = krti_conf_key_at(config, i);
+
+        if (!is_base_key(key) || says_something(config, key))
+            st = copy_key(a, config, key, into);
+    }
+    if (st != KRT_OK || !is_keras2)
+        return st;
+    krti_conf_remove(into, "loss_scale_factor");
+    krti_conf_remove(into, "gradient_accumulation_steps");
+    return krti_conf_set(a, into, "is_legacy_optimizer", krti_conf_bool(a, false));
+}
+
+static krt_status spell_optimizer(krti_arena *a, const krti_conf *object, bool is_keras2,
+                                  bool *legacy, krti_conf **out)
+{
+    const char *class_name = krti_conf_get_text(object, "class_name");
+    const krti_conf *config = krti_conf_get(object, "config");
+    const struct old_optimizer *old = old_optimizer(class_name, config);
+    krti_conf *spelled = krti_conf_dict(a);
+    char name[128];
+    krt_status st = KRT_OK;
+
+    *out = krti_conf_dict(a);
+    *legacy = old != NULL;
+    if (class_name == NULL)
+        class_name = "Adam";
+    snprintf(name, sizeof name, "%s%s", old == NULL && is_keras2 ? "Custom>" : "", class_name);
+    TRY(old != NULL ? old_config(a, old, config, spelled)
+                    : new_config(a, config, is_keras2, spelled));
+    TRY(krti_conf_set(a, *out, "class_name", krti_conf_string(a, name)));
+    TRY(krti_conf_set(a, *out, "config", spelled));
+
+done:
+    return st;
+}
+
+/* The short names Keras 3 cannot read back from an .h5. */
+static const char *long_name(const char *name)
+{
+    static const char *const names[][2] = {
+        {"mse", "mean_squared_error"},
+        {"MSE", "mean_squared_error"},
+        {"mae", "mean_absolute_error"},
+        {"MAE", "mean_absolute_error"},
+        {"mape", "mean_absolute_percentage_error"},
+        {"MAPE", "mean_absolute_percentage_error"},
+        {"msle", "mean_squared_logarithmic_error"},
+        {"MSLE", "mean_squared_logarithmic_error"},
+        {"bce", "binary_crossentropy"},
+        {"BCE", "binary_crossentropy"},
+        {"kld", "kl_divergence"},
+        {"KLD", "kl_divergence"},
+    };
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++)
+        if (strcmp(names[i][0], name) == 0)
+            return names[i][1];
+    return name;
+}
+
+/* Objects without their module, their dtype, and a reduction that is the default. */
+static krti_conf *bare_object(krti_arena *a, const krti_conf *object, bool is_loss)
+{
+    krti_conf *out = krti_conf_dict(a),
+              *config = krti_conf_copy(a, krti_conf_get(object, "config"));
+    const char *reduction = krti_conf_get_text(config, "reduction");
+    krt_status st = KRT_OK;
+
+    if (krti_conf_is(config, KRTI_CONF_STRING)) /* a function */
+        return krti_conf_string(a, is_loss ? long_name(config->as.string.text)
+                                           : config->as.string.text);
+    if (is_loss && krti_conf_is(config, KRTI_CONF_DICT))
+        krti_conf_remove(config, "dtype");
+    if (reduction != NULL && strcmp(reduction, "sum_over_batch_size") == 0)
+        krti_conf_remove(config, "reduction");
+    TRY(krti_conf_set(a, out, "class_name",
+                      krti_conf_string(a, krti_conf_get_text(object, "class_name"))));
+    TRY(krti_conf_set(a, out, "config", config));
+
+done:
+    return st == KRT_OK ? out : NULL;
+}
+
+static krti_conf *spell_losses(krti_arena *a, const krti_conf *given, bool is_loss, int depth)
+{
+    krti_conf *out = NULL;
+    krt_status st = KRT_OK;
+
+    if (krti_conf_is_null(given))
+        return krti_conf_null(a);
+    if (krti_conf_text(given) != NULL)
+        return krti_conf_string(a,
+                                is_loss ? long_name(krti_conf_text(given)) : krti_conf_text(given));
+    if (krti_conf_get_text(given, "class_name") != NULL)
+        return bare_object(a, given, is_loss);
+    if (depth > MAX_DEPTH || (given->kind != KRTI_CONF_LIST && given->kind != KRTI_CONF_DICT))
+        return krti_conf_copy(a, given);
+    out = given->kind == KRTI_CONF_LIST ? krti_conf_list(a) : krti_conf_dict(a);
+    for (size_t i = 0; st == KRT_OK && i < krti_conf_num(given); i++) {
+        krti_conf *item = spell_losses(a, krti_conf_at(given, i), is_loss, depth + 1);
+
+        st = given->kind == KRTI_CONF_LIST
+                 ? krti_conf_add(a, out, item)
+                 : krti_conf_set(a, out, krti_conf_key_at(given, i), item);
+    }
+    return st == KRT_OK ? out : NULL;
+}
+
+krt_status krti_keras2_settings(krti_arena *a, const krti_conf *settings, bool is_keras2,
+                                bool *legacy, krti_conf **out)
+{
+    const krti_conf *weights = krti_conf_get(settings, "loss_weights");
+    krti_conf *optimizer = NULL;
+    krt_status st = KRT_OK;
+
+    *out = krti_conf_dict(a);
+    TRY(krti_conf_set(a, *out, "loss", spell_losses(a, krti_conf_get(settings, "loss"), true, 0)));
+    TRY(krti_conf_set(a, *out, "metrics",
+                      spell_losses(a, krti_conf_get(settings, "metrics"), false, 0)));
+    TRY(krti_conf_set(a, *out, "weighted_metrics",
+                      spell_losses(a, krti_conf_get(settings, "weighted_metrics"), false, 0)));
+    TRY(krti_conf_set(a, *out, "loss_weights",
+                      weights != NULL ? krti_conf_copy(a, weights) : krti_conf_null(a)));
+    TRY(spell_optimizer(a, krti_conf_get(settings, "optimizer"), is_keras2, legacy, &optimizer));
+    TRY(krti_conf_set(a, *out, "optimizer_config", optimizer));
+
+done:
+    return st;
+}

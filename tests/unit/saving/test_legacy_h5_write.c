@@ -1,0 +1,147 @@
+/* Whole models and weights written as Keras 2 writes them, read back by our own reader. That Keras
+ * and tf-keras read them is shown by tools/parity_config.py. */
+#include "unit/saving/answers.h"
+
+#include "formats/h5_read.h"
+#include "models/model.h"
+#include "saving/legacy_h5_write.h"
+#include "training/optimizer.h"
+
+static const krti_legacy_h5_options whole = {0, false, true, false};
+
+static void check_round_trip(testing *t, const char *file, const char *npz, int for_keras)
+{
+    const krti_legacy_h5_options options = {for_keras, false, true, false};
+    krt_model *m = NULL, *again = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, fixture(file), NULL));
+    ASSERT_OK(krti_write_legacy_h5(m, in_folder(t, "out.h5"), &options));
+    ASSERT_OK(krt_load(t->k, &again, in_folder(t, "out.h5"), NULL));
+    assert_answers(t, again, fixture(npz), file);
+    krt_model_free(m);
+    krt_model_free(again);
+}
+
+TEST(models_of_every_kind_come_back_with_their_answers)
+{
+    static const char *const names[] = {
+        "sequential_cnn", "residual",
+        "siamese",        "two_outputs",
+        "dict_inputs",    "nested_backbone",
+        "squeeze_excite", "shared_twice_in_chain",
+        "mixed_dtypes",   "nested_called_twice",
+        "unet",           "functional_in_functional_in_sequential",
+    };
+    char file[96], npz[96];
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++) {
+        snprintf(file, sizeof file, "models/%s.keras", names[i]);
+        snprintf(npz, sizeof npz, "models/%s.npz", names[i]);
+        check_round_trip(t, file, npz, 0);
+        check_round_trip(t, file, npz, 3);
+        if (strcmp(names[i], "squeeze_excite") != 0) /* it has operations of keras.ops */
+            check_round_trip(t, file, npz, 2);
+    }
+}
+
+TEST(an_operation_cannot_be_written_for_keras_2)
+{
+    const krti_legacy_h5_options options = {2, false, true, false};
+    krt_model *m = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, fixture("models/hard_swish.keras"), NULL));
+    ASSERT_STATUS(KRT_E_UNSUPPORTED, krti_write_legacy_h5(m, in_folder(t, "out.h5"), &options));
+    ASSERT_SAYS("of keras.ops in its graph, which Keras 2 does not have. Write for Keras 3");
+    krt_model_free(m);
+}
+
+/* Names so long and so many that one attribute cannot hold them. */
+TEST(a_list_of_names_too_long_for_one_attribute_is_split)
+{
+    krt_model *m = krt_sequential(t->k, NULL), *again = NULL;
+    krt_report *r = NULL;
+    char name[400];
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(2), NULL));
+    for (int i = 0; i < 400; i++) {
+        snprintf(name, sizeof name, "layer_%0300d", i);
+        ASSERT_OK(krt_add(m, KRT_DENSE(2, .name = name)));
+    }
+    ASSERT_OK(krti_write_legacy_h5(m, in_folder(t, "long.h5"), &whole));
+    ASSERT_OK(krt_load(t->k, &again, in_folder(t, "long.h5"), KRT_LOAD(.report = &r)));
+    ASSERT_INT_EQ(800, krt_report_count(r, KRT_LOADED));
+    krt_report_free(r);
+    krt_model_free(m);
+    krt_model_free(again);
+}
+
+TEST(weights_alone_are_a_file_of_the_same_layout)
+{
+    const krti_legacy_h5_options weights = {0, true, false, false};
+    krt_report *r = NULL;
+    krt_model *m = NULL, *again = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, fixture("models/residual.keras"), NULL));
+    ASSERT_OK(krti_write_legacy_h5(m, in_folder(t, "w.h5"), &weights));
+    ASSERT_STATUS(KRT_E_FORMAT, krt_load(t->k, &again, in_folder(t, "w.h5"), NULL));
+    ASSERT_SAYS("No model config found in the file at ");
+    ASSERT_OK(
+        krt_load(t->k, &again, fixture("models/residual.keras"), KRT_LOAD(.config_only = true)));
+    ASSERT_OK(krt_load_weights(again, in_folder(t, "w.h5"), KRT_LOAD_WEIGHTS(.report = &r)));
+    ASSERT_INT_EQ(krt_layer_num_weights(&m->base), krt_report_count(r, KRT_LOADED));
+    assert_answers(t, again, fixture("models/residual.npz"), "w.h5");
+    krt_report_free(r);
+    krt_model_free(m);
+    krt_model_free(again);
+}
+
+static void check_optimizer(testing *t, const char *file, int for_keras)
+{
+    const krti_legacy_h5_options options = {for_keras, false, true, false};
+    const krti_optimizer *o = NULL, *restored = NULL;
+    krt_model *m = NULL, *again = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, fixture(file), NULL));
+    o = krti_model_optimizer_now(m);
+    assert_non_null(o);
+    ASSERT_OK(krti_write_legacy_h5(m, in_folder(t, "o.h5"), &options));
+    ASSERT_OK(krt_load(t->k, &again, in_folder(t, "o.h5"), NULL));
+    restored = krti_model_optimizer_now(again);
+    assert_non_null(restored);
+    ASSERT_STR_EQ(o->class_name, restored->class_name);
+    ASSERT_INT_EQ(o->num_variables, restored->num_variables);
+    for (size_t i = 0; i < o->num_variables; i++) {
+        const krti_optimizer_variable *a = &o->variables[i], *b = &restored->variables[i];
+
+        if (a->of == NULL && strcmp(a->slot, "iteration") != 0) /* rates are not in every list */
+            continue;
+        if (memcmp(a->tensor->data, b->tensor->data, a->tensor->size_bytes) != 0)
+            fail_msg("%s for Keras %d: %s is another", file, for_keras, a->path);
+    }
+    krt_model_free(m);
+    krt_model_free(again);
+}
+
+TEST(optimizer_state_comes_back_from_files_for_each_keras)
+{
+    static const char *const names[] = {"adam",    "amsgrad", "adamw",    "sgd",
+                                        "rmsprop", "adagrad", "adadelta", "adamax",
+                                        "nadam",   "ftrl",    "lion"};
+    char file[96];
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++) {
+        snprintf(file, sizeof file, "legacy/optimizer_keras3_%s.h5", names[i]);
+        check_optimizer(t, file, 0);
+        check_optimizer(t, file, 2);
+        check_optimizer(t, file, 3);
+    }
+}
+
+int main(void)
+{
+    return RUN(UNIT(models_of_every_kind_come_back_with_their_answers),
+               UNIT(an_operation_cannot_be_written_for_keras_2),
+               UNIT(a_list_of_names_too_long_for_one_attribute_is_split),
+               UNIT(weights_alone_are_a_file_of_the_same_layout),
+               UNIT(optimizer_state_comes_back_from_files_for_each_keras));
+}
