@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/fixtures/checkpoints: TensorFlow checkpoints, SavedModels, .safetensors and .npz as the originals write them.
 
-  python tools/make_checkpoint_fixtures.py [--out DIR]
+  python tools/make_checkpoint_fixtures.py [--out DIR] [--corpus DIR]
 
 Needs TensorFlow, tf-keras, Keras 3 and safetensors. Every model has an architecture NAME.json, an input NAME.x.npy and the answer
 NAME.y.npy; the other files hold its weights.
@@ -16,6 +16,8 @@ NAME.y.npy; the other files hold its weights.
               cnn_pieces     three shards, tensors in pieces (MaxShardSizePolicy)
               cnn_saved      SavedModel of tf-keras, keras_metadata.pb included
 - three       the same kind of model in Keras 3: tf.train.Checkpoint(model=...), export(), .safetensors and .npz by variable path
+
+--corpus also writes the fuzzers' first inputs from these files.
 """
 
 import argparse
@@ -142,15 +144,55 @@ def three(out):
     np.savez(os.path.join(out, "three_weights.npz"), **arrays)
 
 
+def literal(data):
+    """Snappy without any copy."""
+    out = bytearray()
+    n = len(data)
+    while n >= 0x80:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    out.append(n)
+    for i in range(0, len(data), 60):
+        piece = data[i:i + 60]
+        out.append((len(piece) - 1) << 2)
+        out += piece
+    return bytes(out)
+
+
+def corpus(out, folder):
+    for name in ("sstable", "object_graph", "snappy", "safetensors"):
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+    for name in ("example", "cnn", "cnn_legacy", "cnn_names", "cnn_pieces", "three"):
+        index = open(os.path.join(out, name + ".index"), "rb").read()
+        open(os.path.join(folder, "sstable", name), "wb").write(index)
+        open(os.path.join(folder, "snappy", name), "wb").write(literal(index[:200]))
+        reader = tf.train.load_checkpoint(os.path.join(out, name))
+        if reader.has_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"):
+            graph = reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
+            open(os.path.join(folder, "object_graph", name), "wb").write(graph)
+    block = b"\x00\x01\x03a123\x01\x01\x03b123\x00\x00\x00\x00\x01\x00\x00\x00"
+    open(os.path.join(folder, "snappy", "copy"), "wb").write(bytes([len(block) + 8]) + literal(block)[1:] + b"\x11\x08")
+    for name in ("three.safetensors", "three_weights.npz"):
+        shutil.copy(os.path.join(out, name), os.path.join(folder, "safetensors", name))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default=os.path.join(HERE, "..", "tests", "fixtures", "checkpoints"))
-    out = p.parse_args().out
+    p.add_argument("--corpus")
+    args = p.parse_args()
+    out = args.out
     os.makedirs(out, exist_ok=True)
     tf.keras.utils.set_random_seed(1)
     cnn_files(out)
     three(out)
     example(out)
+    shutil.rmtree(os.path.join(out, "cnn_saved", "assets"), ignore_errors=True)
+    shutil.rmtree(os.path.join(out, "three_exported", "assets"), ignore_errors=True)
+    for folder in ("cnn_saved", "three_exported"):
+        os.remove(os.path.join(out, folder, "fingerprint.pb"))
+    if args.corpus:
+        corpus(out, args.corpus)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ typedef struct object {
 
 typedef struct saver {
     krt_ctx *k;
-    krti_bundle_list *list;
+    krti_named_list *list;
     krt_model *model;
     krti_optimizer *optimizer; /* NULL: none is written */
     krti_object_graph graph;
@@ -367,7 +367,7 @@ static krt_status list_values(saver *s)
 
     for (uint32_t i = 0; i < s->graph.num_nodes; i++) {
         const object *o = &s->objects[i];
-        krti_bundle_item item = {.dtype = o->dtype, .shape = o->shape, .data = o->data};
+        krti_named_item item = {.dtype = o->dtype, .shape = o->shape, .data = o->data};
 
         if (o->kind != VALUE)
             continue;
@@ -376,7 +376,7 @@ static krt_status list_values(saver *s)
         TRY(krti_object_graph_add_attribute(&s->graph, i, KRTI_VARIABLE_VALUE, o->full_name,
                                             key.ptr));
         item.key = key.ptr;
-        TRY(krti_bundle_list_add(s->list, &item));
+        TRY(krti_named_list_add(s->list, &item));
     }
 
 done:
@@ -407,8 +407,8 @@ static krt_status check_built(const krt_model *m)
         m->base.name);
 }
 
-krt_status krti_bundle_list_add_model(krti_bundle_list *l, krt_model *m,
-                                      const krti_checkpoint_options *options)
+krt_status krti_named_list_add_checkpoint(krti_named_list *l, krt_model *m,
+                                          const krti_checkpoint_options *options)
 {
     saver s = {.k = l->k, .list = l, .model = m};
     krt_status st = check_built(m);

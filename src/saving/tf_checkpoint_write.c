@@ -16,7 +16,7 @@
 
 typedef struct writing {
     krt_ctx *k;
-    const krti_bundle_list *list;
+    const krti_named_list *list;
     const krti_checkpoint_options *options;
     krti_txn *txn;
     const char *name; /* of the prefix, without its directory */
@@ -26,38 +26,9 @@ typedef struct writing {
     krti_str graph;      /* the payload of the graph's string */
 } writing;
 
-/* ------------------------------------------------------------------------------- list */
-
-void krti_bundle_list_init(krti_bundle_list *l, krt_ctx *k)
-{
-    *l = (krti_bundle_list){.k = k, .arena = KRTI_ARENA_INIT(k), .graph = KRTI_STR_INIT(k)};
-}
-
-void krti_bundle_list_free(krti_bundle_list *l)
-{
-    krti_free(l->k, l->items);
-    krti_str_free(&l->graph);
-    krti_arena_free(&l->arena);
-}
-
-krt_status krti_bundle_list_add(krti_bundle_list *l, const krti_bundle_item *item)
-{
-    krti_bundle_item copy = *item;
-    krt_status st = KRT_OK;
-
-    copy.key = krti_arena_strdup(&l->arena, item->key);
-    if (copy.key == NULL)
-        return KRT_E_NOMEM;
-    TRY(krti_grow(l->k, &l->items, &l->capacity, l->n + 1, sizeof *l->items));
-    l->items[l->n++] = copy;
-
-done:
-    return st;
-}
-
 /* ------------------------------------------------------------------------------- types */
 
-static krt_status type_of(krt_ctx *k, const krti_bundle_item *item, uint32_t *type)
+static krt_status type_of(krt_ctx *k, const krti_named_item *item, uint32_t *type)
 {
     static const uint32_t types[] = {
         [KRT_FLOAT32] = KRTI_TF_FLOAT, [KRT_FLOAT64] = KRTI_TF_DOUBLE,
@@ -80,7 +51,7 @@ static krt_status type_of(krt_ctx *k, const krti_bundle_item *item, uint32_t *ty
 /* One array: of memory, or read from the store for as long as it takes to write it. */
 static krt_status write_item(writing *w, krti_txn_file *f, size_t i)
 {
-    const krti_bundle_item *item = &w->list->items[i];
+    const krti_named_item *item = &w->list->items[i];
     krti_bundle_tensor *t = &w->tensors[i];
     krt_tensor *x = NULL;
     const void *data = item->data;
@@ -110,7 +81,7 @@ static krt_status lay_out(writing *w, uint64_t *size)
     if (w->tensors == NULL)
         return KRT_E_NOMEM;
     for (size_t i = 0; i < w->list->n; i++) {
-        const krti_bundle_item *item = &w->list->items[i];
+        const krti_named_item *item = &w->list->items[i];
         size_t bytes = 0;
 
         if (!krti_shape_bytes(item->shape, item->dtype, &bytes))
@@ -293,8 +264,8 @@ done:
     return st;
 }
 
-krt_status krti_bundle_list_write(const krti_bundle_list *l, const char *prefix,
-                                  const krti_checkpoint_options *options)
+krt_status krti_tf_checkpoint_write(const krti_named_list *l, const char *prefix,
+                                    const krti_checkpoint_options *options)
 {
     writing w = {.k = l->k,
                  .list = l,

@@ -1,0 +1,243 @@
+/* Writing TensorFlow checkpoints: the bytes TensorFlow writes, and a whole checkpoint at every moment. */
+#include "faulty.h"
+#include "testing.h"
+
+#include "base/fs.h"
+#include "saving/source.h"
+#include "saving/tf_checkpoint.h"
+#include "saving/tf_checkpoint_write.h"
+
+#include <dirent.h>
+#include <keratin/keratin.h>
+
+#define FOLDER KERATIN_FIXTURES "/checkpoints/"
+
+static const krti_checkpoint_options options = {.sync = true, .include_optimizer = true};
+
+static krt_status save(testing *t, krt_model *m, const char *prefix)
+{
+    krti_named_list l;
+    krt_status st = KRT_OK;
+
+    krti_named_list_init(&l, t->k);
+    st = krti_named_list_add_checkpoint(&l, m, &options);
+    if (st == KRT_OK)
+        st = krti_tf_checkpoint_write(&l, prefix, &options);
+    krti_named_list_free(&l);
+    return st;
+}
+
+static void expect_same_file(testing *t, const char *expected, const char *found)
+{
+    krti_bytes *a = NULL, *b = NULL;
+
+    ASSERT_OK(krti_bytes_map(t->k, &a, expected));
+    ASSERT_OK(krti_bytes_map(t->k, &b, found));
+    ASSERT_INT_EQ(a->size, b->size);
+    assert_memory_equal(a->data, b->data, a->size);
+    krti_bytes_drop(a);
+    krti_bytes_drop(b);
+}
+
+/* How many files the folder holds, hidden ones included. */
+static int count_files(testing *t)
+{
+    DIR *dir = opendir(t->folder);
+    int n = 0;
+
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(dir);
+    return n;
+}
+
+TEST(a_model_is_written_byte_for_byte_as_tensorflow_writes_it)
+{
+    krt_model *m = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, FOLDER "cnn.json", KRT_LOAD(.weights = FOLDER "cnn_plain")));
+    for (int i = 0; i < 3; i++) { /* new, and twice over the old one */
+        ASSERT_OK(save(t, m, in_folder(t, "cnn_plain")));
+        expect_same_file(t, FOLDER "cnn_plain.index", in_folder(t, "cnn_plain.index"));
+        expect_same_file(t, FOLDER "cnn_plain.data-00000-of-00001",
+                         in_folder(t, "cnn_plain.data-00000-of-00001"));
+        ASSERT_INT_EQ(3, count_files(t));
+    }
+    krt_model_free(m);
+}
+
+TEST(a_checkpoint_of_several_shards_is_replaced_by_one_of_one)
+{
+    static const char *const files[] = {
+        "cnn_pieces.index", "cnn_pieces.data-00000-of-00004", "cnn_pieces.data-00001-of-00004",
+        "cnn_pieces.data-00002-of-00004", "cnn_pieces.data-00003-of-00004"};
+    krt_model *m = NULL;
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        krti_bytes *b = NULL;
+        char path[512];
+
+        snprintf(path, sizeof path, FOLDER "%s", files[i]);
+        ASSERT_OK(krti_bytes_map(t->k, &b, path));
+        put_file(t, files[i], b->data, b->size);
+        krti_bytes_drop(b);
+    }
+    ASSERT_OK(krt_load(t->k, &m, FOLDER "cnn.json",
+                       KRT_LOAD(.weights = in_folder(t, "cnn_pieces.index"))));
+    ASSERT_OK(save(t, m, in_folder(t, "cnn_pieces")));
+    ASSERT_INT_EQ(3, count_files(t));
+    expect_same_file(t, FOLDER "cnn_plain.index", in_folder(t, "cnn_pieces.index"));
+    krt_model_free(m);
+}
+
+TEST(the_state_file_names_the_newest)
+{
+    krt_model *m = NULL;
+    krti_bytes *b = NULL;
+    static const char expected[] = "model_checkpoint_path: \"a \\\"b\\\" \\303\\244\"\n"
+                                   "all_model_checkpoint_paths: \"a \\\"b\\\" \\303\\244\"\n";
+
+    ASSERT_OK(krt_load(t->k, &m, FOLDER "cnn.json", KRT_LOAD(.weights = FOLDER "cnn_plain")));
+    ASSERT_OK(save(t, m, in_folder(t, "first")));
+    ASSERT_OK(save(t, m, in_folder(t, "a \"b\" \xC3\xA4")));
+    ASSERT_OK(krti_bytes_map(t->k, &b, in_folder(t, "checkpoint")));
+    ASSERT_INT_EQ(sizeof expected - 1, b->size);
+    assert_memory_equal(expected, b->data, b->size);
+    krti_bytes_drop(b);
+    ASSERT_OK(krt_load_weights(m, t->folder, NULL));
+    krt_model_free(m);
+}
+
+TEST(a_checkpoint_is_copied_with_its_graph_and_others_by_name)
+{
+    static const char *const names[] = {"cnn", "cnn_legacy", "cnn_pieces", "cnn_names", "three"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        krt_file *before = NULL, *after = NULL;
+        krti_source *f = NULL;
+        krti_named_list l;
+        char path[512];
+
+        snprintf(path, sizeof path, FOLDER "%s", names[i]);
+        ASSERT_OK(krti_source_open(t->k, &f, path));
+        ASSERT_OK(krti_source_list(f, true));
+        krti_named_list_init(&l, t->k);
+        ASSERT_OK(krti_named_list_add_store(&l, f->store, true));
+        ASSERT_OK(krti_tf_checkpoint_write(&l, in_folder(t, "copy"), &options));
+        krti_named_list_free(&l);
+        krti_source_close(f);
+        ASSERT_OK(krt_file_open(t->k, &before, path));
+        ASSERT_OK(krt_file_open(t->k, &after, in_folder(t, "copy")));
+        ASSERT_INT_EQ(krt_file_num_arrays(before), krt_file_num_arrays(after));
+        for (size_t j = 0; j < krt_file_num_arrays(before); j++) {
+            krt_tensor *x = NULL, *y = NULL;
+
+            ASSERT_STR_EQ(krt_file_array_at(before, j)->path, krt_file_array_at(after, j)->path);
+            ASSERT_OK(krt_file_read_array(before, j, &x));
+            ASSERT_OK(krt_file_read_array(after, j, &y));
+            ASSERT_INT_EQ(x->size_bytes, y->size_bytes);
+            assert_memory_equal(x->data, y->data, x->size_bytes);
+            krt_tensor_free(x);
+            krt_tensor_free(y);
+        }
+        krt_file_close(before);
+        krt_file_close(after);
+    }
+}
+
+/* --- faults --- */
+
+static krt_model *dense(testing *t, float value)
+{
+    krt_model *m = krt_sequential(t->k, NULL);
+
+    krt_add_input(m, KRT_SHAPE(300), NULL);
+    krt_add(m, KRT_DENSE(7, .kernel_initializer = KRT_CONSTANT(value),
+                         .bias_initializer = KRT_CONSTANT(value)));
+    ASSERT_OK(krti_layer_initialize((krt_layer *)m));
+    return m;
+}
+
+/* What the checkpoint holds: one number everywhere. */
+static float loaded(testing *t, krt_model *into)
+{
+    krti_bytes *index = NULL;
+    float first = 0;
+
+    ASSERT_OK(krti_bytes_map(t->k, &index, in_folder(t, "cp.index")));
+    krti_bytes_drop(index);
+    ASSERT_OK(krt_load_weights(into, in_folder(t, "cp"), NULL));
+    for (size_t i = 0; i < 2; i++) {
+        const krt_variable *v = krt_layer_weight((krt_layer *)into, i);
+        const float *x = krt_variable_data(v);
+
+        first = i == 0 ? x[0] : first;
+        for (size_t j = 0; j < v->tensor->size_bytes / 4; j++)
+            ASSERT_TRUE(x[j] == first);
+    }
+    return first;
+}
+
+/* Every system call fails in turn, alone and with all that follow, as when the process is killed: then
+ * the old checkpoint opens, or the new one does, and the next save leaves nothing behind. */
+static void fail_each_call(testing *t, bool stays)
+{
+    krt_model *one = dense(t, 1), *two = dense(t, 2), *into = dense(t, 0);
+    size_t calls = 1;
+
+    for (size_t n = 0; n < calls; n++) {
+        float found = 0;
+
+        t->k->sys = &krti_sys_posix;
+        ASSERT_OK(save(t, one, in_folder(t, "cp")));
+        ASSERT_INT_EQ(3, count_files(t));
+        faulty_install(t->k, n, EIO);
+        faulty.stays = stays;
+        const krt_status st = save(t, two, in_folder(t, "cp"));
+        calls = faulty_calls() > n ? n + 2 : 0; /* until a save made fewer calls */
+        t->k->sys = &krti_sys_posix;
+        found = loaded(t, into);
+        ASSERT_TRUE(found == 2 || (found == 1 && st != KRT_OK));
+    }
+    faulty.stays = false;
+    krt_model_free(one);
+    krt_model_free(two);
+    krt_model_free(into);
+}
+
+TEST(a_save_that_fails_at_any_call_leaves_the_old_checkpoint_or_the_new_one)
+{
+    fail_each_call(t, false);
+}
+
+TEST(a_save_that_is_killed_at_any_call_leaves_the_old_checkpoint_or_the_new_one)
+{
+    fail_each_call(t, true);
+}
+
+TEST(what_cannot_be_written_is_refused)
+{
+    krt_model *m = dense(t, 1);
+
+    ASSERT_STATUS(KRT_E_INVALID, save(t, m, in_folder(t, "")));
+    ASSERT_SAYS("a checkpoint's prefix ends in a name");
+    ASSERT_STATUS(KRT_E_NOT_FOUND, save(t, m, in_folder(t, "missing/cp")));
+    krt_model_free(m);
+    m = krt_sequential(t->k, NULL);
+    krt_add(m, KRT_DENSE(1));
+    ASSERT_STATUS(KRT_E_STATE, save(t, m, in_folder(t, "cp")));
+    ASSERT_SAYS("have not yet been created");
+    krt_model_free(m);
+}
+
+int main(void)
+{
+    return RUN(UNIT(a_model_is_written_byte_for_byte_as_tensorflow_writes_it),
+               UNIT(a_checkpoint_of_several_shards_is_replaced_by_one_of_one),
+               UNIT(the_state_file_names_the_newest),
+               UNIT(a_checkpoint_is_copied_with_its_graph_and_others_by_name),
+               UNIT(a_save_that_fails_at_any_call_leaves_the_old_checkpoint_or_the_new_one),
+               UNIT(a_save_that_is_killed_at_any_call_leaves_the_old_checkpoint_or_the_new_one),
+               UNIT(what_cannot_be_written_is_refused));
+}
