@@ -1,6 +1,6 @@
 # Tests that are no cmocka programs: source rules, headers, symbols, the tool, packaging.
 add_test(NAME source COMMAND sh ${CMAKE_SOURCE_DIR}/tools/check_source.sh)
-set_tests_properties(source PROPERTIES TIMEOUT 60)
+set_tests_properties(source PROPERTIES TIMEOUT 300)
 add_test(NAME api_pages COMMAND sh ${CMAKE_SOURCE_DIR}/tools/make_api.sh --check)
 set_tests_properties(source floors api_pages PROPERTIES LABELS source)
 

@@ -100,6 +100,12 @@ static krt_status read_state(krti_str *s, const char *filepath)
     krt_status st = KRT_OK;
 
     TRY(krti_bytes_map(s->k, &b, filepath));
+    if (krti_sstable_detect(b))
+        TRY(krti_fail(
+            s->k, KRT_E_UNSUPPORTED, NULL,
+            "%s is a table of TensorFlow's that is not called PREFIX.index: a checkpoint "
+            "of version 1 (before TensorFlow 0.12), which is not read, or a renamed index",
+            krti_path_name(filepath)));
     TRY(read_field(&recorded, b, "model_checkpoint_path:", &found));
     if (recorded.length == 0 || memchr(recorded.ptr, '\0', recorded.length) != NULL)
         TRY(krti_fail(s->k, KRT_E_FORMAT, NULL, "%s names no checkpoint (model_checkpoint_path)",

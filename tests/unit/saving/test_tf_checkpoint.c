@@ -193,6 +193,15 @@ TEST(a_state_file_that_leads_nowhere_is_refused)
     }
 }
 
+TEST(a_table_under_another_name_is_told)
+{
+    krt_file *f = NULL;
+
+    copy(t, FOLDER "example.index", "model.ckpt");
+    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_file_open(t->k, &f, in_folder(t, "model.ckpt")));
+    ASSERT_SAYS("a checkpoint of version 1 (before TensorFlow 0.12), which is not read");
+}
+
 /* A prefix called `checkpoint` beside the state file `checkpoint`: the prefix is meant. */
 TEST(a_checkpoint_may_be_called_checkpoint)
 {
@@ -283,7 +292,7 @@ int main(void)
         UNIT(a_checkpoint_is_found_by_any_of_its_paths),
         UNIT(a_saved_model_of_tf_keras_brings_its_architecture),
         UNIT(optimizer_state_is_told_from_weights), UNIT(a_directory_means_its_newest_checkpoint),
-        UNIT(a_state_file_that_leads_nowhere_is_refused),
+        UNIT(a_state_file_that_leads_nowhere_is_refused), UNIT(a_table_under_another_name_is_told),
         UNIT(a_checkpoint_may_be_called_checkpoint),
         UNIT(a_flipped_bit_in_the_data_is_noticed_and_named), UNIT(a_missing_data_file_is_named),
         UNIT(weights_of_another_model_are_refused_in_keras_words));
