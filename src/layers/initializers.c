@@ -2,8 +2,8 @@
  * initializers.py.
  *
  * Each initializer is a class with a field table, like a layer, so that configs and C structs are
- * read by the same code; a second table says how to fill. The numbers are drawn in doubles by
- * base/rng.h, one stream a weight. */
+ * read by the same code; a second table says how to fill. With an integer seed the numbers are those
+ * Keras draws on JAX, whose generator base/rng.h has; Orthogonal's are so to rounding. */
 #include "base/rng.h"
 #include "layers/layer.h"
 #include "tensor/tensor.h"
@@ -17,9 +17,42 @@ typedef krt_status (*fill_fn)(krt_variable *v, const void *args, const char *cla
 
 /* ------------------------------------------------------------------------------- simple ones */
 
-static krti_rng stream(const krt_variable *v, int64_t seed)
+/* The key Keras makes of a seed, which JAX draws with. A seed of None is one of its own for every
+ * weight. */
+typedef struct draw_key {
+    uint32_t word[2];
+} draw_key;
+
+static draw_key key_of(const krt_variable *v, int64_t seed)
 {
-    return seed == KRT_NONE ? krti_rng_next(v->layer->owned.k) : krti_rng_seeded((uint64_t)seed);
+    if (seed == KRT_NONE) {
+        krti_rng r = krti_rng_next(v->layer->owned.k);
+
+        seed = 1 + krti_rng_u32(&r) % 1000000000u;
+    }
+    return (draw_key){{(uint32_t)seed, 0}};
+}
+
+static void draw_uniform(float *out, size_t n, draw_key key, double low, double high)
+{
+#pragma omp parallel for schedule(static) if (n > 16384)
+    for (size_t i = 0; i < n; i++)
+        out[i] = krti_random_uniform(krti_random_bits(key.word, i), (float)low, (float)high);
+}
+
+static void draw_normal(float *out, size_t n, draw_key key, double mean, double stddev)
+{
+#pragma omp parallel for schedule(static) if (n > 16384)
+    for (size_t i = 0; i < n; i++)
+        out[i] = krti_random_normal(krti_random_bits(key.word, i)) * (float)stddev + (float)mean;
+}
+
+static void draw_truncated(float *out, size_t n, draw_key key, double mean, double stddev)
+{
+#pragma omp parallel for schedule(static) if (n > 16384)
+    for (size_t i = 0; i < n; i++)
+        out[i] = krti_random_truncated_normal(krti_random_bits(key.word, i)) * (float)stddev +
+                 (float)mean;
 }
 
 static krt_status fill_constant(krt_variable *v, const void *args, const char *class_name,
@@ -57,11 +90,9 @@ static krt_status fill_normal(krt_variable *v, const void *args, const char *cla
                               size_t n)
 {
     const krt_random_normal_args *a = args;
-    krti_rng r = stream(v, a->seed);
 
     (void)class_name;
-    for (size_t i = 0; i < n; i++)
-        out[i] = (float)(a->mean + a->stddev * krti_rng_normal(&r));
+    draw_normal(out, n, key_of(v, a->seed), a->mean, a->stddev);
     return KRT_OK;
 }
 
@@ -69,11 +100,9 @@ static krt_status fill_truncated(krt_variable *v, const void *args, const char *
                                  float *out, size_t n)
 {
     const krt_truncated_normal_args *a = args;
-    krti_rng r = stream(v, a->seed);
 
     (void)class_name;
-    for (size_t i = 0; i < n; i++)
-        out[i] = (float)(a->mean + a->stddev * krti_rng_truncated_normal(&r));
+    draw_truncated(out, n, key_of(v, a->seed), a->mean, a->stddev);
     return KRT_OK;
 }
 
@@ -81,11 +110,9 @@ static krt_status fill_uniform(krt_variable *v, const void *args, const char *cl
                                float *out, size_t n)
 {
     const krt_random_uniform_args *a = args;
-    krti_rng r = stream(v, a->seed);
 
     (void)class_name;
-    for (size_t i = 0; i < n; i++)
-        out[i] = (float)(a->minval + (a->maxval - a->minval) * krti_rng_uniform(&r));
+    draw_uniform(out, n, key_of(v, a->seed), a->minval, a->maxval);
     return KRT_OK;
 }
 
@@ -141,7 +168,6 @@ static krt_status fill_scaled(krt_variable *v, const void *args, const char *cla
 {
     const krt_variance_scaling_args *a = args;
     double fan_in = 1, fan_out = 1, fan = 0;
-    krti_rng r = stream(v, a->seed);
     const krt_status st = compute_fans(v, a, &fan_in, &fan_out);
 
     if (st != KRT_OK)
@@ -159,17 +185,12 @@ static krt_status fill_scaled(krt_variable *v, const void *args, const char *cla
     if (is(a->distribution, "uniform")) {
         const double limit = sqrt(3 * variance);
 
-        for (size_t i = 0; i < n; i++)
-            out[i] = (float)(limit * (2 * krti_rng_uniform(&r) - 1));
+        draw_uniform(out, n, key_of(v, a->seed), -limit, limit);
     } else if (is(a->distribution, "untruncated_normal")) {
-        for (size_t i = 0; i < n; i++)
-            out[i] = (float)(sqrt(variance) * krti_rng_normal(&r));
+        draw_normal(out, n, key_of(v, a->seed), 0, sqrt(variance));
     } else if (is(a->distribution, "truncated_normal") || is(a->distribution, "normal")) {
         /* What is left of a standard normal cut at two has this standard deviation. */
-        const double stddev = sqrt(variance) / 0.87962566103423978;
-
-        for (size_t i = 0; i < n; i++)
-            out[i] = (float)(stddev * krti_rng_truncated_normal(&r));
+        draw_truncated(out, n, key_of(v, a->seed), 0, sqrt(variance) / 0.87962566103423978);
     } else {
         return krti_layer_fail(v->layer, KRT_E_INVALID, "%s has the distribution \"%s\"",
                                class_name, a->distribution != NULL ? a->distribution : "None");
@@ -208,9 +229,11 @@ static krt_status fill_named(krt_variable *v, const void *args, const char *clas
 
 /* Modified Gram-Schmidt on the columns of a (rows >= cols), each pass done twice: as orthogonal as
  * Householder's QR to rounding, and R's diagonal is positive, which is what Keras makes Q unique
- * with. A column that vanishes (never, with normal draws) is drawn again. */
-static void orthonormalize(double *a, size_t rows, size_t cols, krti_rng *r)
+ * with. A column that vanishes (never, with normal draws) gets numbers from the end of the key's. */
+static void orthonormalize(double *a, size_t rows, size_t cols, draw_key key)
 {
+    uint64_t last = UINT64_MAX;
+
     for (size_t j = 0; j < cols; j++) {
         double *column = a + j * rows;
         double norm = 0;
@@ -233,7 +256,7 @@ static void orthonormalize(double *a, size_t rows, size_t cols, krti_rng *r)
             if (norm > 1e-20)
                 break;
             for (size_t row = 0; row < rows; row++)
-                column[row] = krti_rng_normal(r);
+                column[row] = (double)krti_random_normal(krti_random_bits(key.word, last--));
         }
         for (size_t row = 0; row < rows; row++)
             column[row] /= sqrt(norm);
@@ -245,7 +268,7 @@ static krt_status fill_orthogonal(krt_variable *v, const void *args, const char 
 {
     const krt_orthogonal_args *a = args;
     const krt_shape shape = v->tensor->shape;
-    krti_rng r = stream(v, a->seed);
+    const draw_key key = key_of(v, a->seed);
     double *q = NULL;
 
     if (shape.rank < 2)
@@ -260,9 +283,9 @@ static krt_status fill_orthogonal(krt_variable *v, const void *args, const char 
     q = krti_array(v->layer->owned.k, n > 0 ? n : 1, sizeof *q);
     if (q == NULL)
         return KRT_E_NOMEM;
-    for (size_t i = 0; i < n; i++)
-        q[i] = krti_rng_normal(&r);
-    orthonormalize(q, rows, cols, &r);
+    for (size_t i = 0; i < n; i++) /* drawn row by row, kept column by column */
+        q[i % cols * rows + i / cols] = (double)krti_random_normal(krti_random_bits(key.word, i));
+    orthonormalize(q, rows, cols, key);
     /* q holds `cols` vectors of length `rows`; wide weights have them as rows. */
     for (size_t i = 0; i < num_rows; i++)
         for (size_t j = 0; j < num_cols; j++)

@@ -146,7 +146,11 @@ typedef union krti_attrs {
     struct {
         bool exclusive, reverse;
         int axis;
-    } scan;                         /* cumsum */
+    } scan; /* cumsum */
+    struct {
+        krt_shape shape;
+        double a, b; /* uniform: the bounds; bernoulli: the probability of true */
+    } random;
     const krt_tensor *tensor;       /* variable */
     const struct krti_fused *fused; /* fused: its program; see fused.h */
 } krti_attrs;
@@ -241,6 +245,21 @@ krt_status krti_assign(krti_graph *g, krt_value *variable, krt_value *value);
 krt_value *krti_current(krti_graph *g, krt_value *variable);
 /* A scalar to be added to the loss of a training or evaluation step. */
 krt_status krti_add_loss(krti_graph *g, krt_value *loss);
+
+/* --- random numbers (op_random.c) ------------------------------------------------------------- */
+/* float32 arrays from a key, uint32 (2,): the same key gives the same array, the one that JAX draws
+ * from it. Keras counterpart: keras.random on JAX, the key being what a SeedGenerator hands out. */
+krt_value *krti_random_uniform_of(krti_graph *g, krt_value *key, krt_shape shape, double low,
+                                  double high);
+krt_value *krti_random_normal_of(krti_graph *g, krt_value *key, krt_shape shape, double mean,
+                                 double stddev);
+/* Cut at two standard deviations. */
+krt_value *krti_random_truncated_normal_of(krti_graph *g, krt_value *key, krt_shape shape,
+                                           double mean, double stddev);
+/* KRT_BOOL, true with probability p. */
+krt_value *krti_random_bernoulli_of(krti_graph *g, krt_value *key, krt_shape shape, double p);
+/* keras.random.dropout: x / (1 - rate) where a draw of shape `noise`, broadcast, keeps it, else 0. */
+krt_value *krti_dropout(krti_graph *g, krt_value *x, krt_value *key, double rate, krt_shape noise);
 
 /* --- elementwise (op_math.c) ----------------------------------------------------------------- */
 /* X(name): krti_<name>(g, x) and krti_op_<name>. */
