@@ -50,11 +50,21 @@ static const krt_layer_class layer_scale = {
 
 static krt_status depth_call(const krt_layer *l, const void *args, krt_call *c)
 {
-    (void)args;
-    if (c->training)
-        return krti_layer_fail(l, KRT_E_UNSUPPORTED,
-                               "%s acts in training, which this build does not run", l->class_name);
-    return krt_call_output(c, 0, krti_cast_input(c, 0));
+    const krt_stochastic_depth_args *a = args;
+    krti_graph *const g = c->g;
+    krt_value *const x = krti_cast_input(c, 0);
+    const double keep = 1 - a->drop_path_rate;
+
+    (void)l;
+    if (!c->training || x == NULL)
+        return krt_call_output(c, 0, x);
+    krt_shape a_sample = x->shape;
+    for (int i = 1; i < a_sample.rank; i++)
+        a_sample.dim[i] = 1;
+    krt_value *const drawn = krti_random_uniform_of(g, krti_call_draw(c), a_sample, 0, 1);
+    krt_value *const kept = krti_floor(g, krti_affine(g, drawn, 1, keep, 0));
+    krt_value *const scaled = krti_divide(g, x, krti_scalar_like(g, x, keep));
+    return krt_call_output(c, 0, krti_multiply(g, scaled, kept));
 }
 
 static const krt_field stochastic_depth_fields[] = {
@@ -69,6 +79,7 @@ static const krt_layer_class stochastic_depth = {
     .fields = stochastic_depth_fields,
     .num_fields = KRTI_COUNT(stochastic_depth_fields),
     .call = depth_call,
+    .flags = KRTI_LAYER_DRAWS,
 };
 
 /* ------------------------------------------------------------------------------- CustomScaleLayer */

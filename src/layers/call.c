@@ -155,7 +155,7 @@ krt_value *krt_call_weight(krt_call *c, const char *name)
 
     if (v == NULL)
         return krti_graph_fail(c->g, KRT_E_INVALID, "the layer has no weight \"%s\"", name);
-    return krti_variable(c->g, v->tensor);
+    return krti_current(c->g, krti_variable(c->g, v->tensor));
 }
 
 bool krt_call_training(const krt_call *c)

@@ -44,3 +44,10 @@ krt_value *krti_call_mask(krt_call *c, size_t position)
         return mask;
     return c->in_mask != NULL && c->num_in > 0 ? c->in_mask[0] : NULL;
 }
+
+krt_value *krti_a_sample(krti_graph *g, krt_value *penalty, krt_shape shape)
+{
+    const bool empty = shape.rank == 0 || shape.dim[0] == KRT_NONE || shape.dim[0] <= 0;
+
+    return empty ? penalty : krti_affine(g, penalty, 1 / (double)shape.dim[0], 0, 0);
+}

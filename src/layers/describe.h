@@ -27,6 +27,9 @@ krt_value *krti_call_argument(krt_call *c, const char *name, size_t position, bo
  * input, else NULL. */
 krt_value *krti_call_mask(krt_call *c, size_t position);
 
+/* A penalty on a value of this shape as it counts for one sample: divided by the batch's size. */
+krt_value *krti_a_sample(krti_graph *g, krt_value *penalty, krt_shape shape);
+
 /* Classes whose code is a file of its own, for the tables of their package. */
 extern const krt_layer_class krti_class_einsum_dense;
 

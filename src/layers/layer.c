@@ -34,6 +34,8 @@ static void layer_destroy(void *self)
             krt_tensor_free(v->tensor);
         krti_free(k, v);
     }
+    if (!k->is_closing)
+        krt_tensor_free(l->seed);
     krti_free(k, l->variables);
     krti_free(k, l->inner);
     krti_free(k, l->build_shapes);

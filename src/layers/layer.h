@@ -53,6 +53,7 @@ struct krt_layer {
     size_t num_inner, inner_capacity;
     krt_shape *build_shapes; /* what it was built for */
     size_t num_build_shapes;
+    krt_tensor *seed; /* Keras's SeedGenerator state, uint32 [seed, draws]; NULL until needed */
     void (*fini)(krt_layer *l); /* what a class with state of its own frees; NULL: nothing */
     const char *unsupported; /* why it cannot run, found while reading the config; NULL: it can */
 };
@@ -109,7 +110,10 @@ typedef struct krti_own_class {
     krti_conf *(*to_conf)(krti_arena *a,
                           const krt_layer *l); /* the whole object; NULL: no memory */
 } krti_own_class;
-enum { KRTI_LAYER_OWN = 1 << 16 };
+enum {
+    KRTI_LAYER_OWN = 1 << 16,
+    KRTI_LAYER_DRAWS = 1 << 17 /* random numbers, in training */
+};
 /* Every built-in class, NULL-terminated lists, one a file; the registry concatenates them. */
 extern const krt_layer_class *const krti_classes_core[];
 extern const krt_layer_class *const krti_classes_activation[];
@@ -192,6 +196,19 @@ krt_status krti_layer_trace(krt_layer *l, krti_graph *g, krt_call *c);
 /* One value in, one out, for a layer inside a layer; mask in and out may be NULL. */
 krt_value *krti_layer_apply(krt_layer *l, krt_call *outer, krt_value *x, krt_value *mask,
                             krt_value **mask_out);
+/* --- what a step does beside its outputs (step.c) -------------------------------------------- */
+/* In training: the key of the layer's next draw, for krti_random_*(); the draws are counted in the
+ * layer's seed state, which the step updates. Keras: SeedGenerator.next(). */
+krt_value *krti_call_draw(krt_call *c);
+/* The weight holds `value` from the end of the step on, and for what is described after this. Keras:
+ * variable.assign(). */
+krt_status krti_call_update(krt_call *c, const char *weight, krt_value *value);
+/* Visits the seed state of every layer that draws, made from its `seed` argument where there is none
+ * yet: what exact resumption has to keep beside the weights. A seed of None becomes one made of the
+ * context's seed and the layer's name. */
+typedef krt_status (*krti_seed_fn)(void *user, krt_layer *l, krt_tensor *state);
+krt_status krti_layer_each_seed(krt_layer *l, krti_seed_fn fn, void *user);
+
 /* Builds without describing: for inner layers of layers. */
 krt_status krti_layer_build(krt_layer *l, const krt_shape *inputs, size_t n);
 /* Sets a mask for output i (NULL: none) and says that the layer has decided. */

@@ -6,6 +6,7 @@
  * float32 whatever comes in is computed in float32, epsilon goes under the root, scale into the
  * factor and shift into the offset. Keras: layers/normalization/, ops/nn.py. */
 #include "layers/describe.h"
+#include "ops/autodiff.h"
 #include <keratin/layers/initializers.h>
 #include <keratin/layers/normalization.h>
 
@@ -151,6 +152,107 @@ done:
     return st;
 }
 
+/* Sums over what the mask shows, and how much that is. */
+static krt_value *masked_mean(krti_graph *g, krt_value *x, krt_value *shown, const int *axes, int n)
+{
+    krt_value *const kept = krti_where(g, shown, x, krti_scalar(g, 0));
+    krt_value *const num = krti_reduce_sum(
+        g, krti_broadcast_to(g, krti_cast(g, shown, KRT_FLOAT32), x->shape), axes, n, true);
+
+    return krti_divide(g, krti_reduce_sum(g, kept, axes, n, true), krti_affine(g, num, 1, 1e-7, 0));
+}
+
+/* The batch's own statistics over every axis but those of the layer, keepdims. */
+static krt_status batch_moments(const krt_layer *l, krti_graph *g, krt_value *x, krt_value *mask,
+                                krt_value **mean, krt_value **variance)
+{
+    const krt_batch_normalization_args *a = l->args;
+    int own[KRT_MAX_RANK], axes[KRT_MAX_RANK], n = 0;
+    const krt_status st = find_axes(l, x->shape, &a->axis, own);
+    char text[160], other[160];
+
+    if (st != KRT_OK)
+        return st;
+    for (int i = 0; i < x->shape.rank; i++) {
+        bool kept = false;
+
+        for (int j = 0; j < a->axis.n; j++)
+            kept = kept || own[j] == i;
+        if (!kept)
+            axes[n++] = i;
+    }
+    if (mask == NULL)
+        return krti_moments(g, x, axes, n, mean, variance);
+    if (mask->shape.rank != x->shape.rank - 1)
+        return krti_layer_fail(l, KRT_E_INVALID,
+                               "The mask provided should be one dimension less than the inputs. "
+                               "Received: mask.shape=%s, inputs.shape=%s",
+                               krt_shape_print(mask->shape, text, sizeof text),
+                               krt_shape_print(x->shape, other, sizeof other));
+    krt_value *const shown = krti_cast(g, krti_expand_dims(g, mask, -1), KRT_BOOL);
+    *mean = masked_mean(g, x, shown, axes, n);
+    *variance = masked_mean(g, krti_squared_difference(g, x, *mean), shown, axes, n);
+    return g->status;
+}
+
+/* moving = moving * momentum + batch * (1 - momentum) */
+static krt_status move_towards(krt_call *c, const char *name, krt_value *batch, double momentum)
+{
+    krti_graph *const g = c->g;
+    krt_value *const moving = krt_call_weight(c, name);
+
+    return krti_call_update(c, name,
+                            krti_add(g, krti_affine(g, moving, momentum, 0, 0),
+                                     krti_affine(g, batch, 1 - momentum, 0, 0)));
+}
+
+/* What tf.keras hands the moving variance: its fused kernel for images divides by n - 1. */
+static krt_value *as_moved(const krt_layer *l, krti_graph *g, krt_value *variance, krt_shape x)
+{
+    const krt_batch_normalization_args *a = l->args;
+    const int axis = a->axis.n == 1 ? find_axis(l, x, a->axis.axis[0]) : -1;
+
+    if (l->generation != 2 || x.rank != 4 || (axis != 1 && axis != 3))
+        return variance;
+    const double n = (double)krt_shape_size(x) / (double)x.dim[axis];
+    return n > 1 ? krti_affine(g, variance, n / (n - 1), 0, 0) : variance;
+}
+
+/* By the statistics of the batch, which the moving ones follow. */
+static krt_status batch_train(const krt_layer *l, krt_call *c, krt_value *x, krt_shape shape)
+{
+    const krt_batch_normalization_args *a = l->args;
+    krti_graph *const g = c->g;
+    krt_value *const gamma = optional_weight(c, "gamma", a->scale);
+    krt_value *const beta = optional_weight(c, "beta", a->center);
+    krt_value *const mask = krti_call_mask(c, 2);
+    krt_value *mean = NULL, *variance = NULL, *y = NULL;
+    krt_status st = KRT_OK;
+
+    if (a->renorm)
+        return krti_layer_fail(l, KRT_E_UNSUPPORTED, "training with renorm=True");
+    if (mask != NULL || a->axis.n > 1) {
+        TRY(batch_moments(l, g, x, mask, &mean, &variance));
+        if (a->axis.n > 1)
+            y = normalize(g, x, mean, variance, gamma, beta, a->epsilon);
+        mean = krti_reshape(g, mean, shape);
+        variance = krti_reshape(g, variance, shape);
+    }
+    if (a->axis.n == 1) {
+        const int axis = find_axis(l, x->shape, a->axis.axis[0]);
+
+        y = mean != NULL
+                ? krti_batch_norm(g, x, mean, variance, gamma, beta, axis, a->epsilon)
+                : krti_batch_norm_train(g, x, gamma, beta, axis, a->epsilon, &mean, &variance);
+    }
+    TRY(move_towards(c, "moving_mean", mean, a->momentum));
+    TRY(move_towards(c, "moving_variance", as_moved(l, g, variance, x->shape), a->momentum));
+    st = krt_call_output(c, 0, y);
+
+done:
+    return st;
+}
+
 static krt_status batch_call(const krt_layer *l, const void *args, krt_call *c)
 {
     const krt_batch_normalization_args *a = args;
@@ -166,6 +268,8 @@ static krt_status batch_call(const krt_layer *l, const void *args, krt_call *c)
     const krt_status st = batch_shape(l, &a->axis, x->shape, &shape);
     if (st != KRT_OK)
         return st;
+    if (c->training && l->trainable)
+        return batch_train(l, c, x, shape);
     if (a->axis.n > 1)
         return krt_call_output(c, 0, normalize(c->g, x, mean, variance, gamma, beta, a->epsilon));
     const int axis = find_axis(l, x->shape, a->axis.axis[0]);
@@ -433,6 +537,47 @@ done:
     return st;
 }
 
+static krt_value *to_length_one(krti_graph *g, krt_value *x)
+{
+    krt_value *const squares = krti_reduce_sum(g, krti_square(g, x), NULL, 0, false);
+
+    return krti_multiply(g, x, krti_rsqrt(g, krti_maximum(g, squares, krti_scalar(g, 1e-14))));
+}
+
+/* Divides the kernel by its largest singular value, which power iterations on vector_u approach, and
+ * keeps both. A kernel of zeros stays. */
+static krt_status normalize_kernel(const krt_layer *l, krt_call *c)
+{
+    const krt_spectral_normalization_args *a = l->args;
+    krti_graph *const g = c->g;
+    const krt_variable *const variable = l->variables[0];
+    krt_value *const kernel = krti_current(g, krti_variable(g, variable->tensor));
+    krt_value *const first = krt_call_weight(c, "vector_u");
+    krt_value *u = first, *v = NULL;
+
+    if (kernel == NULL || u == NULL)
+        return g->status;
+    krt_value *const w =
+        krti_reshape(g, kernel, (krt_shape){2, {-1, kernel->shape.dim[kernel->shape.rank - 1]}});
+    for (int64_t i = 0; i < a->power_iterations; i++) {
+        v = to_length_one(g, krti_matmul(g, u, w, false, true, NULL));
+        u = to_length_one(g, krti_matmul(g, v, w, false, false, NULL));
+    }
+    u = krti_stop_gradient(g, u);
+    v = krti_stop_gradient(g, v);
+    krt_value *const sigma =
+        krti_matmul(g, krti_matmul(g, v, w, false, false, NULL), u, false, true, NULL);
+    krt_value *const is_zero =
+        krti_reduce_all(g, krti_equal(g, kernel, krti_scalar(g, 0)), NULL, 0, false);
+    krt_value *const divided =
+        krti_divide(g, kernel, krti_reshape(g, sigma, (krt_shape){.rank = 0}));
+    krt_status st = krti_call_update(c, "vector_u", krti_where(g, is_zero, first, u));
+    if (st == KRT_OK)
+        st = krti_assign(g, krti_variable(g, variable->tensor),
+                         krti_where(g, is_zero, kernel, divided));
+    return st;
+}
+
 /* At inference the kernel is what training left, already divided by its norm. */
 static krt_status spectral_call(const krt_layer *l, const void *args, krt_call *c)
 {
@@ -442,6 +587,9 @@ static krt_status spectral_call(const krt_layer *l, const void *args, krt_call *
     (void)args;
     if (x == NULL)
         return c->g->status;
+    const krt_status st = c->training ? normalize_kernel(l, c) : KRT_OK;
+    if (st != KRT_OK)
+        return st;
     krt_value *const y = krti_layer_apply(krti_layer_inner(l, "layer"), c, x, mask, NULL);
     return krt_call_output(c, 0, y != NULL ? krti_cast(c->g, y, x->dtype) : NULL);
 }

@@ -406,7 +406,9 @@ krt_status krti_compile(krt_ctx *k, krti_plan **out, krti_graph *graph, krti_pac
     p->k = k;
     p->graph = graph;
     p->threads = args->threads > 0 ? args->threads : krti_num_processors();
-    c.build = (krti_build){k, p, packs, p->threads};
+    if (packs == NULL)
+        TRY(krti_packs_new(k, &p->packs));
+    c.build = (krti_build){k, p, packs != NULL ? packs : p->packs, p->threads};
     TRY(graph->status);
     TRY(krti_rewrite(graph));
     TRY(schedule(&c));
@@ -437,6 +439,7 @@ void krti_plan_free(krti_plan *p)
     krti_free(p->k, p->slots);
     krti_free(p->k, p->slot_of);
     krti_graph_free(p->graph);
+    krti_packs_free(p->packs);
     krti_free(p->k, p);
 }
 

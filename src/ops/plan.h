@@ -46,6 +46,7 @@ typedef struct krti_slot {
 typedef struct krti_plan {
     krt_ctx *k;
     krti_graph *graph; /* owned */
+    krti_packs *packs; /* its own, when it was given none */
     krti_step *steps;
     int num_steps;
     krti_slot *slots;
@@ -79,7 +80,7 @@ krt_status krti_fuse_groups(krti_graph *g, krti_node **order, int num_order,
 krt_value *krti_resolve(krt_value *v);
 
 /* Compiles a graph with known shapes. Takes the graph, also on failure. `k` must be the context
- * of the caller's thread; it stays with the plan. */
+ * of the caller's thread; it stays with the plan. packs NULL: the plan keeps its own. */
 typedef struct krti_compile_args {
     int threads;      /* 0: one a processor */
     const char *only; /* NULL, or "native", "onednn", "reference": kernels of that name alone (the

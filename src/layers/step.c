@@ -1,0 +1,73 @@
+/* What a layer does in a step of training beside its outputs: drawing random numbers and updating
+ * weights of its own. Both end as updates of the graph (ops/op_state.c). Keras:
+ * random/seed_generator.py, and the assignments in layers. */
+#include "base/rng.h"
+#include "layers/layer.h"
+#include "layers/spatial.h"
+
+/* A seed of None: from 1 to 1e9, as Keras draws it, the same for the same layer of the same context
+ * seed however often the model is made or loaded. */
+static uint32_t default_seed(const krt_layer *l)
+{
+    const krti_rng stream = krti_rng_seeded(l->owned.k->seed);
+    uint64_t hash = UINT64_C(0xCBF29CE484222325);
+
+    for (const char *p = l->name; *p != '\0'; p++)
+        hash = (hash ^ (unsigned char)*p) * UINT64_C(0x100000001B3);
+    return 1 + krti_random_bits(stream.key, hash) % 1000000000u;
+}
+
+static krt_status make_seed(krt_layer *l)
+{
+    const int64_t *given = l->cls != NULL ? krti_args_member(l->cls, l->args, "seed") : NULL;
+    krt_status st = KRT_OK;
+
+    if (l->seed != NULL)
+        return KRT_OK;
+    st = krt_tensor_new(l->owned.k, &l->seed, KRT_UINT32, (krt_shape){.rank = 1, .dim = {2}});
+    if (st != KRT_OK)
+        return st;
+    uint32_t *state = l->seed->data;
+    state[0] = given != NULL && *given != KRT_NONE ? (uint32_t)*given : default_seed(l);
+    state[1] = 0;
+    return KRT_OK;
+}
+
+krt_value *krti_call_draw(krt_call *c)
+{
+    static const uint32_t one_more[] = {0, 1};
+    krti_graph *const g = c->g;
+    const krt_status st = make_seed(c->layer);
+
+    if (st != KRT_OK) {
+        g->status = st;
+        return NULL;
+    }
+    krt_value *const state = krti_variable(g, c->layer->seed);
+    krt_value *const key = krti_current(g, state);
+    krt_value *const step =
+        krti_constant(g, KRT_UINT32, (krt_shape){.rank = 1, .dim = {2}}, one_more);
+    return krti_assign(g, state, krti_add(g, key, step)) == KRT_OK ? key : NULL;
+}
+
+krt_status krti_call_update(krt_call *c, const char *weight, krt_value *value)
+{
+    const krt_variable *v = krti_layer_variable(c->layer, weight);
+
+    if (v == NULL)
+        return krti_layer_fail(c->layer, KRT_E_INVALID, "the layer has no weight \"%s\"", weight);
+    return krti_assign(c->g, krti_variable(c->g, v->tensor), value);
+}
+
+krt_status krti_layer_each_seed(krt_layer *l, krti_seed_fn fn, void *user)
+{
+    krt_status st = KRT_OK;
+
+    if (l->seed != NULL || (l->cls != NULL && (l->cls->flags & KRTI_LAYER_DRAWS) != 0))
+        st = make_seed(l);
+    if (st == KRT_OK && l->seed != NULL)
+        st = fn(user, l, l->seed);
+    for (size_t i = 0; st == KRT_OK && i < l->num_inner; i++)
+        st = krti_layer_each_seed(l->inner[i].layer, fn, user);
+    return st;
+}
