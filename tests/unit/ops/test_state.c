@@ -191,6 +191,25 @@ TEST(old_weights_are_read_before_they_are_written)
     }
 }
 
+/* What reads the old value needs the new one, so it cannot come before. */
+TEST(a_reader_of_both_values_gets_both)
+{
+    krt_tensor *w = VARIABLE(1, 2), *other = VARIABLE(0, 0);
+    krti_graph *g = graph_new(t);
+    krt_value *v = krti_variable(g, w), *o = krti_variable(g, other);
+    krt_value *next = krti_cumsum(g, krti_square(g, v), 0, false, false);
+
+    ASSERT_OK(krti_assign(g, v, next));
+    ASSERT_OK(krti_assign(g, o, krti_sort(g, krti_subtract(g, next, krti_sort(g, v, 0)), 0)));
+    program p = compile(t, g);
+    krti_exec_run(p.exec, NULL);
+    EXPECT_DATA(w, 1, 5);
+    EXPECT_DATA(other, 0, 3);
+    program_free(&p);
+    krt_tensor_free(w);
+    krt_tensor_free(other);
+}
+
 TEST(what_a_run_writes_is_no_constant_and_the_rest_is)
 {
     krt_tensor *w = VARIABLE(1, 2), *frozen = VARIABLE(3, 4);
@@ -249,6 +268,7 @@ int main(void)
                UNIT(the_last_assignment_counts_and_goes_on_from_the_one_before),
                UNIT(a_step_of_training_updates_in_place),
                UNIT(old_weights_are_read_before_they_are_written),
+               UNIT(a_reader_of_both_values_gets_both),
                UNIT(what_a_run_writes_is_no_constant_and_the_rest_is),
                UNIT(updates_that_do_not_fit_and_borrowed_memory_are_refused));
 }
