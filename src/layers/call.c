@@ -1,5 +1,8 @@
 /* Tracing one layer: build when needed, describe, pass the mask on. See layer.h. */
-#include "layers/layer.h"
+#include "layers/config.h"
+#include "layers/describe.h"
+#include "layers/spatial.h"
+#include "layers/weight_rules.h"
 
 krt_status krti_layer_build(krt_layer *l, const krt_shape *inputs, size_t n)
 {
@@ -69,6 +72,40 @@ static void pass_mask(const krt_layer *l, krt_call *c)
         c->out_mask[i] = c->in_mask != NULL ? c->in_mask[0] : NULL;
 }
 
+/* Every layer may have one; the classes that do not say so keep it in their config. */
+static krt_status find_activity_regularizer(krt_layer *l, const krt_spec **out)
+{
+    static const krt_field field = {"activity_regularizer", KRT_FIELD_OBJECT, 0};
+    const krti_field_reader r = {l->owned.k, &l->arena, l, l->class_name};
+    const krt_spec *const *member = krti_args_member(l->cls, l->args, field.key);
+    const krti_conf *given = krti_conf_get(l->config, field.key);
+
+    *out = member != NULL ? *member : NULL;
+    if (member != NULL || given == NULL || krti_conf_is_null(given))
+        return KRT_OK;
+    return krti_field_read(&r, &field, given, out);
+}
+
+/* Penalties on what the layer gives, in a step of training or evaluation. */
+static krt_status add_penalties(krt_layer *l, krt_call *c)
+{
+    const krt_spec *spec = NULL;
+    krt_status st = KRT_OK;
+
+    if (!c->g->variables_change)
+        return KRT_OK;
+    TRY(find_activity_regularizer(l, &spec));
+    for (size_t i = 0; spec != NULL && i < c->num_out; i++) {
+        krt_value *const y = krti_as_float32(c->g, c->out[i]);
+
+        TRY(krti_add_loss(c->g, krti_a_sample(c->g, krti_regularize(c->g, l, spec, y),
+                                              y != NULL ? y->shape : (krt_shape){.rank = 0})));
+    }
+
+done:
+    return st;
+}
+
 krt_status krti_layer_trace(krt_layer *l, krti_graph *g, krt_call *c)
 {
     krt_ctx *k = g->k;
@@ -94,6 +131,8 @@ krt_status krti_layer_trace(krt_layer *l, krti_graph *g, krt_call *c)
         st = g->status;
     if (st == KRT_OK && c->num_out == 0)
         st = krti_layer_fail(l, KRT_E_USER, "the layer's call set no output");
+    if (st == KRT_OK)
+        st = add_penalties(l, c);
     if (st == KRT_OK)
         pass_mask(l, c);
     krti_fail_in_object(k, st, g->scope);

@@ -101,6 +101,7 @@ static void check_model(testing *t, const char *name)
     ASSERT_OK(krt_tensors_read(t->k, &a.n, &a.tensors, &a.names, path));
     ASSERT_OK(krti_layer_each_variable(&s.m->base, sort_weight, &s));
     ASSERT_OK(krti_graph_new(t->k, &g));
+    g->variables_change = true;
     describe(t, &s, g, &a);
     ASSERT_OK(krti_compile(t->k, &s.plan, g, NULL, &(krti_compile_args){.threads = 2}));
     ASSERT_OK(krti_exec_new(t->k, &s.exec, s.plan));
@@ -120,6 +121,8 @@ static void check_model(testing *t, const char *name)
                 s.others[i]->tensor->data);
     }
     assert_null(answer(&a, "after_%d", s.num_others));
+    krt_free(t->k, a.tensors);
+    krt_free(t->k, a.names);
     krti_exec_free(s.exec);
     krti_plan_free(s.plan);
     krt_model_free(s.m);
@@ -138,6 +141,7 @@ MODEL(shared_normalization)
 MODEL(masked)
 MODEL(drops)
 MODEL(noises)
+MODEL(penalties)
 MODEL(shared_dropout)
 MODEL(spectral)
 MODEL(volumes)
@@ -147,6 +151,7 @@ int main(void)
 {
     return RUN(UNIT(a_step_of_cnn), UNIT(a_step_of_residual), UNIT(a_step_of_norms),
                UNIT(a_step_of_frozen), UNIT(a_step_of_shared_normalization), UNIT(a_step_of_masked),
-               UNIT(a_step_of_drops), UNIT(a_step_of_noises), UNIT(a_step_of_shared_dropout),
-               UNIT(a_step_of_spectral), UNIT(a_step_of_volumes), UNIT(a_step_of_sequences));
+               UNIT(a_step_of_drops), UNIT(a_step_of_noises), UNIT(a_step_of_penalties),
+               UNIT(a_step_of_shared_dropout), UNIT(a_step_of_spectral), UNIT(a_step_of_volumes),
+               UNIT(a_step_of_sequences));
 }
