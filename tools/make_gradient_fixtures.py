@@ -130,7 +130,7 @@ def penalties():
         (5, 4),
         L.Dense(6, activation="tanh", activity_regularizer=R.L2(0.1)),
         L.Conv1D(4, 2, activity_regularizer=R.L1L2(0.01, 0.02)),
-        L.Flatten(activity_regularizer=R.L1(0.03)),
+        L.Flatten(),
     )
 
 
