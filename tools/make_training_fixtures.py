@@ -150,14 +150,20 @@ def set_weights(model):
             v.assign(values.reshape(v.shape))
 
 
+def short(x):
+    """A float32 in as few digits as tell it from its neighbours."""
+    return float(f"{float(x):.8g}")
+
+
 def flat(v):
-    return [float(x) for x in np.asarray(v, dtype="float32").reshape(-1)]
+    return [short(x) for x in np.asarray(v, dtype="float32").reshape(-1)]
 
 
 def train(name, model, data, steps=20, evaluate=False, **compiled):
     """One step on all rows after the other; the loss of each, then weights and slots."""
     set_weights(model)
     model.compile(**compiled)
+    model.optimizer.build(model.trainable_variables)
     x, y = [array(s) for s in data["x"]], [array(s) for s in data["y"]]
     w = [array(s) for s in data.get("weights", [])]
     one = lambda v: v[0] if len(v) == 1 else v
@@ -169,16 +175,19 @@ def train(name, model, data, steps=20, evaluate=False, **compiled):
         "data": data,
         "steps": [],
     }
+    loss = compiled.get("loss")
+    if isinstance(loss, keras.losses.Huber):  # Keras 3.15 forgets it
+        case["compile_config"]["loss"]["config"]["delta"] = loss._fn_kwargs["delta"]
     for _ in range(steps):
         model.reset_metrics()
         logs = model.train_on_batch(one(x), one(y), sample_weight=one(w) if w else None, return_dict=True)
-        case["steps"].append({k: flat(v) if np.ndim(v) else float(v) for k, v in sorted(logs.items())})
+        case["steps"].append({k: flat(v) if np.ndim(v) else short(v) for k, v in sorted(logs.items())})
     case["weights"] = [[v.path, flat(v.numpy())] for v in model.weights if "seed" not in v.path]
     case["slots"] = [[v.path, flat(v.numpy())] for v in model.optimizer.variables]
     if evaluate:
         logs = model.evaluate(one(x), one(y), sample_weight=one(w) if w else None, batch_size=5,
                               verbose=0, return_dict=True)
-        case["evaluated"] = {k: flat(v) if np.ndim(v) else float(v) for k, v in sorted(logs.items())}
+        case["evaluated"] = {k: flat(v) if np.ndim(v) else short(v) for k, v in sorted(logs.items())}
     return case
 
 
@@ -198,6 +207,209 @@ def first():
                   loss="sparse_categorical_crossentropy", metrics=["accuracy"])]
 
 
+def optimizers():
+    kinds = [(f"{type(o).__name__} {i}", o) for i, o in enumerate(optimizer_kinds())]
+    kinds += [
+        ("weight_decay", O.SGD(0.1, weight_decay=0.05)),
+        ("weight_decay rmsprop", O.RMSprop(0.01, weight_decay=0.05)),
+        ("clipnorm", O.SGD(0.5, clipnorm=0.05)),
+        ("global_clipnorm", O.Adam(0.05, global_clipnorm=0.05)),
+        ("clipvalue", O.SGD(0.5, clipvalue=0.01)),
+        ("ema", O.SGD(0.2, use_ema=True, ema_momentum=0.7)),
+        ("ema overwrite", O.Adam(0.05, use_ema=True, ema_momentum=0.6, ema_overwrite_frequency=3)),
+        ("accumulation", O.Adam(0.05, gradient_accumulation_steps=3, clipnorm=0.1, weight_decay=0.01)),
+        ("accumulation ema schedule", O.SGD(S.ExponentialDecay(0.2, 3, 0.5), gradient_accumulation_steps=2,
+                                            use_ema=True, ema_momentum=0.5)),
+        ("loss_scale_factor", O.SGD(0.1, loss_scale_factor=64.0)),
+        ("piecewise", O.SGD(S.PiecewiseConstantDecay([2, 5], [0.2, 0.1, 0.02]), momentum=0.5)),
+        ("cosine restarts", O.Lion(S.CosineDecayRestarts(0.01, 4))),
+        ("adafactor schedule", O.Adafactor(S.InverseTimeDecay(0.05, 2, 0.5))),
+    ]
+    data = {"x": [X], "y": [CLASSES]}
+    return [train(name, mlp(), data, steps=10, optimizer=o, loss="sparse_categorical_crossentropy")
+            for name, o in kinds]
+
+
+def losses():
+    K = keras.losses
+    binary = {"shape": [12, 3], "seed": 3, "kind": "class", "classes": 2}
+    positive = {"shape": [12, 3], "seed": 4, "kind": "positive"}
+    kinds = [
+        ("BinaryCrossentropy", K.BinaryCrossentropy(), "sigmoid", binary),
+        ("BinaryCrossentropy logits", K.BinaryCrossentropy(from_logits=True), None, binary),
+        ("BinaryCrossentropy smooth", K.BinaryCrossentropy(label_smoothing=0.1), "sigmoid", binary),
+        ("BinaryCrossentropy hard_sigmoid", K.BinaryCrossentropy(), "hard_sigmoid", binary),
+        ("BinaryFocalCrossentropy", K.BinaryFocalCrossentropy(), "sigmoid", binary),
+        ("BinaryFocalCrossentropy balanced", K.BinaryFocalCrossentropy(apply_class_balancing=True, alpha=0.4, gamma=1.5), "sigmoid", binary),
+        ("BinaryFocalCrossentropy logits", K.BinaryFocalCrossentropy(from_logits=True, label_smoothing=0.2), None, binary),
+        ("CategoricalCrossentropy", K.CategoricalCrossentropy(), "softmax", ROWS),
+        ("CategoricalCrossentropy logits", K.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1), None, ROWS),
+        ("CategoricalCrossentropy unnormalised", K.CategoricalCrossentropy(), "sigmoid", ROWS),
+        ("CategoricalFocalCrossentropy", K.CategoricalFocalCrossentropy(), "softmax", ROWS),
+        ("CategoricalFocalCrossentropy logits", K.CategoricalFocalCrossentropy(alpha=0.5, gamma=1.5, from_logits=True), None, ROWS),
+        ("CategoricalGeneralizedCrossEntropy", K.CategoricalGeneralizedCrossEntropy(), "softmax", CLASSES),
+        ("SparseCategoricalCrossentropy logits", K.SparseCategoricalCrossentropy(from_logits=True), None, CLASSES),
+        ("SparseCategoricalCrossentropy sigmoid", K.SparseCategoricalCrossentropy(), "sigmoid", CLASSES),
+        ("SparseCategoricalCrossentropy ignore", K.SparseCategoricalCrossentropy(ignore_class=1), "softmax", CLASSES),
+        ("SparseCategoricalCrossentropy column", K.SparseCategoricalCrossentropy(), "softmax", {"shape": [12, 1], "seed": 2, "kind": "class", "classes": 3}),
+        ("CategoricalHinge", K.CategoricalHinge(), "tanh", ROWS),
+        ("Hinge bits", K.Hinge(), "tanh", binary),
+        ("Hinge signs", K.Hinge(), "tanh", {"shape": [12, 3], "seed": 3, "kind": "sign"}),
+        ("SquaredHinge", K.SquaredHinge(), "tanh", binary),
+        ("CosineSimilarity", K.CosineSimilarity(), None, REALS),
+        ("KLDivergence", K.KLDivergence(), "softmax", positive),
+        ("Poisson", K.Poisson(), "softplus", positive),
+        ("MeanSquaredError", K.MeanSquaredError(), None, REALS),
+        ("MeanSquaredError sum", K.MeanSquaredError(reduction="sum"), None, REALS),
+        ("MeanSquaredError weights mean", K.MeanSquaredError(reduction="mean_with_sample_weight"), None, REALS),
+        ("MeanAbsoluteError", K.MeanAbsoluteError(), None, REALS),
+        ("MeanAbsolutePercentageError", K.MeanAbsolutePercentageError(), None, positive),
+        ("MeanSquaredLogarithmicError", K.MeanSquaredLogarithmicError(), "softplus", positive),
+        ("Huber", K.Huber(delta=0.4), None, REALS),
+        ("LogCosh", K.LogCosh(), None, REALS),
+        ("Dice", K.Dice(), "sigmoid", binary),
+        ("Dice axis", K.Dice(axis=[1]), "sigmoid", binary),
+        ("Tversky", K.Tversky(alpha=0.3, beta=0.8), "sigmoid", binary),
+        ("Circle", K.Circle(gamma=8, margin=0.3), None, CLASSES),
+        ("crossentropy string", "crossentropy", "softmax", CLASSES),
+        ("mse string", "mse", None, REALS),
+    ]
+    rows = []
+    for name, loss, activation, y in kinds:
+        data = {"x": [X], "y": [y]}
+        rows.append(train(name, mlp(3, activation), data, steps=5, optimizer=O.SGD(0.1), loss=loss))
+        if name in ("MeanSquaredError", "MeanSquaredError weights mean", "CategoricalCrossentropy", "SparseCategoricalCrossentropy ignore", "Hinge bits"):
+            weighted = dict(data, weights=[{"shape": [12], "seed": 9, "kind": "positive"}])
+            rows.append(train(name + " weighted", mlp(3, activation), weighted, steps=5, optimizer=O.SGD(0.1), loss=loss))
+    ctc = keras.Sequential([keras.Input((6, 4)), L.Dense(5, name="o")], name="m")
+    rows.append(train("CTC", ctc, {"x": [{"shape": [4, 6, 4], "seed": 1, "kind": "real"}],
+                                   "y": [{"shape": [4, 2], "seed": 5, "kind": "class", "classes": 5}]},
+                      steps=5, optimizer=O.SGD(0.1), loss=keras.losses.CTC()))
+    return rows
+
+
+def metrics():
+    M = keras.metrics
+    binary = {"shape": [12, 3], "seed": 3, "kind": "class", "classes": 2}
+    one = {"shape": [12, 1], "seed": 3, "kind": "class", "classes": 2}
+    weights = [{"shape": [12], "seed": 9, "kind": "positive"}]
+    confusion = lambda: [
+        M.TruePositives(), M.TrueNegatives(), M.FalsePositives(thresholds=[0.3, 0.6]), M.FalseNegatives(),
+        M.Precision(), M.Recall(), M.Precision(thresholds=[0.2, 0.5], name="pt"), M.Recall(class_id=1, name="rc"),
+        M.Precision(top_k=2, name="pk"), M.AUC(), M.AUC(curve="PR", name="pr"),
+        M.AUC(num_thresholds=20, summation_method="minoring", name="mi"),
+        M.AUC(num_thresholds=20, summation_method="majoring", curve="PR", name="ma"),
+        M.AUC(curve="PRGAIN", name="gain"), M.AUC(thresholds=[0.3, 0.5, 0.55], name="th"),
+        M.AUC(multi_label=True, name="ml"), M.AUC(multi_label=True, label_weights=[0.2, 0.3, 0.5], name="mlw"),
+        M.AUC(multi_label=True, curve="PR", num_thresholds=30, name="mlpr"),
+        M.SensitivityAtSpecificity(0.5), M.SpecificityAtSensitivity(0.5), M.PrecisionAtRecall(0.4),
+        M.RecallAtPrecision(0.5), M.RecallAtPrecision(0.4, num_thresholds=1, name="r1"),
+        M.BinaryAccuracy(), M.BinaryAccuracy(threshold=0.55, name="ba"), M.BinaryCrossentropy(label_smoothing=0.1),
+        M.F1Score(), M.F1Score(average="micro", threshold=0.5, name="fm"), M.FBetaScore(average="macro", beta=2.0),
+        M.FBetaScore(average="weighted", beta=0.5, threshold=0.4, name="fw"), M.Hinge(), M.SquaredHinge(),
+        M.BinaryIoU(), M.BinaryIoU(target_class_ids=[1], threshold=0.6, name="b1"), "accuracy", "bce",
+    ]
+    rows = [
+        train("metrics of probabilities", mlp(3, "sigmoid"), {"x": [X], "y": [binary]}, steps=3, evaluate=True,
+              optimizer=O.SGD(0.1), loss="binary_crossentropy", metrics=confusion()),
+        train("weighted metrics of probabilities", mlp(3, "sigmoid"), {"x": [X], "y": [binary], "weights": weights},
+              steps=3, evaluate=True, optimizer=O.SGD(0.1), loss="binary_crossentropy", metrics=["accuracy"],
+              weighted_metrics=[m for m in confusion() if not isinstance(m, M.BinaryIoU)]),
+        train("metrics of one probability", mlp(1, "sigmoid"), {"x": [X], "y": [one]}, steps=3, evaluate=True,
+              optimizer=O.SGD(0.1), loss="binary_crossentropy",
+              metrics=["accuracy", "AUC", "acc", M.Precision(name="p"), "binary_crossentropy"]),
+        train("metrics of classes", mlp(), {"x": [X], "y": [CLASSES]}, steps=3, evaluate=True, optimizer=O.SGD(0.1),
+              loss="sparse_categorical_crossentropy",
+              metrics=["accuracy", "acc", M.SparseTopKCategoricalAccuracy(k=2), M.SparseCategoricalCrossentropy(),
+                       "sparse_categorical_accuracy", "accuracy", M.MeanIoU(3, sparse_y_pred=False), M.IoU(3, [0, 2], sparse_y_pred=False)],
+              weighted_metrics=["accuracy", "sparse_categorical_crossentropy"]),
+        train("metrics of rows", mlp(), {"x": [X], "y": [ROWS], "weights": weights}, steps=3, evaluate=True,
+              optimizer=O.SGD(0.1), loss="categorical_crossentropy",
+              metrics=["accuracy", M.TopKCategoricalAccuracy(k=2), M.CategoricalCrossentropy(label_smoothing=0.1),
+                       M.CategoricalHinge(), M.KLDivergence(), M.OneHotIoU(3, [0, 1]), M.OneHotMeanIoU(3), M.CosineSimilarity()],
+              weighted_metrics=["accuracy", M.CategoricalCrossentropy(), M.F1Score()]),
+        train("metrics of numbers", mlp(3, None), {"x": [X], "y": [REALS], "weights": weights}, steps=3, evaluate=True,
+              optimizer=O.SGD(0.1), loss="mse",
+              metrics=["mse", "MAE", "mean_absolute_percentage_error", M.MeanSquaredLogarithmicError(),
+                       M.RootMeanSquaredError(), M.LogCoshError(), M.CosineSimilarity(), M.R2Score(),
+                       M.R2Score(class_aggregation="variance_weighted_average", name="rv"),
+                       M.R2Score(class_aggregation=None, name="rn"), M.Poisson(),
+                       M.PearsonCorrelation(), M.ConcordanceCorrelation(), M.MeanSquaredError(name="m2")],
+              weighted_metrics=["mse", M.RootMeanSquaredError(), M.R2Score(), M.MeanAbsoluteError()]),
+    ]
+    return rows
+
+
+def models():
+    R, C = keras.regularizers, keras.constraints
+    image = {"shape": [6, 8, 8, 2], "seed": 1, "kind": "real"}
+    classes = {"shape": [6], "seed": 2, "kind": "class", "classes": 3}
+    words = {"shape": [6, 5], "seed": 3, "kind": "class", "classes": 7}
+    scc = "sparse_categorical_crossentropy"
+
+    def images(*layers):
+        return keras.Sequential([keras.Input((8, 8, 2)), *layers, L.Flatten(), L.Dense(3, activation="softmax", name="o")], name="m")
+
+    def case(name, model, x=image, y=classes, **k):
+        k.setdefault("optimizer", O.SGD(0.02, momentum=0.9))
+        k.setdefault("loss", scc)
+        return train(name, model, {"x": x if isinstance(x, list) else [x], "y": y if isinstance(y, list) else [y]}, **k)
+
+    rows = [
+        case("cnn", images(L.Conv2D(4, 3, activation="relu"), L.MaxPooling2D(), L.Conv2D(3, 2, padding="same"))),
+        case("conv strides dilation groups", images(L.Conv2D(4, 3, strides=2, padding="same", use_bias=False),
+                                                    L.Conv2D(4, 2, dilation_rate=2, groups=2, activation="tanh"))),
+        case("depthwise separable", images(L.DepthwiseConv2D(3, depth_multiplier=2), L.SeparableConv2D(3, 3, activation="relu"))),
+        case("transposed", images(L.Conv2DTranspose(3, 3, strides=2, activation="tanh"), L.AveragePooling2D(2))),
+        case("batch norm", images(L.Conv2D(4, 3), L.BatchNormalization(momentum=0.8), L.ReLU()), evaluate=True),
+        case("batch norm dense", keras.Sequential([keras.Input((4,)), L.Dense(5), L.BatchNormalization(center=False), L.Dense(3, activation="softmax")], name="m"), X, CLASSES, evaluate=True),
+        case("layer norm", images(L.Conv2D(4, 3), L.LayerNormalization(), L.Activation("gelu"))),
+        case("group norm", images(L.Conv2D(4, 3), L.GroupNormalization(2), L.Activation("swish"))),
+        case("global pooling", keras.Sequential([keras.Input((8, 8, 2)), L.Conv2D(4, 3, activation="elu"), L.GlobalAveragePooling2D(), L.Dense(3, activation="softmax")], name="m")),
+        case("global max", keras.Sequential([keras.Input((8, 8, 2)), L.Conv2D(4, 3, activation="selu"), L.GlobalMaxPooling2D(), L.Dense(3, activation="softmax")], name="m")),
+    ]
+    frozen = L.BatchNormalization(trainable=False)
+    rows.append(case("frozen batch norm", images(L.Conv2D(4, 3), frozen, L.ReLU()), evaluate=True))
+    rows.append(case("conv1d", keras.Sequential([keras.Input((9, 3)), L.Conv1D(4, 3, padding="causal", activation="relu"), L.MaxPooling1D(2), L.Flatten(), L.Dense(3, activation="softmax")], name="m"),
+                     {"shape": [6, 9, 3], "seed": 1, "kind": "real"}))
+    rows.append(case("conv3d", keras.Sequential([keras.Input((4, 4, 4, 2)), L.Conv3D(3, 2, activation="relu"), L.MaxPooling3D(2), L.Flatten(), L.Dense(3, activation="softmax")], name="m"),
+                     {"shape": [6, 4, 4, 4, 2], "seed": 1, "kind": "real"}))
+    rows.append(case("embedding", keras.Sequential([keras.Input((5,)), L.Embedding(7, 4, name="e"), L.GlobalAveragePooling1D(), L.Dense(3, activation="softmax")], name="m"), words, optimizer=O.Adam(0.02)))
+    rows.append(case("masked embedding", keras.Sequential([keras.Input((5,)), L.Embedding(7, 4, mask_zero=True), L.Dense(3, activation="softmax")], name="m"), words,
+                     {"shape": [6, 5], "seed": 4, "kind": "class", "classes": 3}, metrics=["accuracy"], weighted_metrics=["accuracy"], evaluate=True))
+    rows.append(case("masked mean", keras.Sequential([keras.Input((5,)), L.Embedding(7, 4, mask_zero=True), L.GlobalAveragePooling1D(), L.Dense(3, activation="softmax")], name="m"), words))
+    rows.append(case("regularizers", keras.Sequential([keras.Input((4,)), L.Dense(5, activation="relu", kernel_regularizer="l2", bias_regularizer=R.L1(0.02)),
+                                                       L.Dense(4, kernel_regularizer=R.L1L2(0.01, 0.02)), L.Dense(4, kernel_regularizer=R.OrthogonalRegularizer(0.05, mode="columns")),
+                                                       L.Dense(3, activation="softmax", kernel_regularizer=R.OrthogonalRegularizer(0.03))], name="m"), X, CLASSES, evaluate=True))
+    rows.append(case("activity regularizers", keras.Sequential([keras.Input((4,)), L.Dense(5, activation="relu", activity_regularizer=R.L2(0.05)),
+                                                                L.ActivityRegularization(l1=0.02), L.Dense(3, activation="softmax")], name="m"), X, CLASSES, evaluate=True))
+    rows.append(case("constraints", keras.Sequential([keras.Input((4,)), L.Dense(5, activation="tanh", kernel_constraint=C.MaxNorm(0.5), bias_constraint=C.NonNeg()),
+                                                      L.Dense(4, kernel_constraint=C.MinMaxNorm(0.2, 0.4, rate=0.7)), L.Dense(3, activation="softmax", kernel_constraint=C.UnitNorm(axis=1))], name="m"),
+                     X, CLASSES, optimizer=O.SGD(0.2)))
+    a, b = keras.Input((4,), name="a"), keras.Input((3,), name="b")
+    x, y = L.Dense(4, activation="relu")(a), L.Dense(4, activation="tanh")(b)
+    merged = L.Concatenate()([L.Add()([x, y]), L.Multiply()([x, y]), L.Maximum()([x, y]), L.Subtract()([x, y]), L.Average()([x, y])])
+    kind = L.Dense(3, activation="softmax", name="kind")(merged)
+    box = L.Dense(2, name="box")(merged)
+    two = {"x": [X, {"shape": [12, 3], "seed": 6, "kind": "real"}], "y": [CLASSES, {"shape": [12, 2], "seed": 7, "kind": "real"}]}
+    build = lambda: keras.models.clone_model(keras.Model([a, b], [kind, box], name="two"))
+    rows.append(train("merges and two outputs", build(), two, optimizer=O.Adam(0.02), evaluate=True,
+                      loss={"kind": scc, "box": "mse"}, loss_weights={"kind": 1.0, "box": 0.3}, metrics={"kind": ["accuracy"], "box": ["mae", "mse"]}))
+    rows.append(train("two outputs by list", build(), dict(two, weights=[{"shape": [12], "seed": 9, "kind": "positive"}, {"shape": [12], "seed": 10, "kind": "positive"}]),
+                      optimizer=O.SGD(0.05), evaluate=True, loss=[scc, keras.losses.Huber()], loss_weights=[0.5, 2.0], weighted_metrics=[["accuracy"], ["mae"]]))
+    shared = L.Dense(4, activation="tanh", name="shared")
+    i = keras.Input((4,))
+    rows.append(case("shared layer", keras.Model(i, L.Dense(3, activation="softmax")(shared(shared(i))), name="m"), X, CLASSES))
+    inner = keras.Sequential([keras.Input((4,)), L.Dense(4, activation="relu"), L.BatchNormalization()], name="inner")
+    rows.append(case("nested", keras.Sequential([keras.Input((4,)), inner, L.Dense(3, activation="softmax")], name="m"), X, CLASSES, evaluate=True))
+    frozen = keras.Sequential([keras.Input((4,)), L.Dense(4, activation="relu"), L.BatchNormalization()], name="inner")
+    frozen.trainable = False
+    rows.append(case("frozen nested", keras.Sequential([keras.Input((4,)), frozen, L.Dense(3, activation="softmax")], name="m"), X, CLASSES, evaluate=True))
+    rows.append(case("prelu", keras.Sequential([keras.Input((4,)), L.Dense(5), L.PReLU(), L.Dense(4), L.LeakyReLU(0.1), L.Dense(3), L.Softmax()], name="m"), X, CLASSES))
+    rows.append(case("reshapes", images(L.ZeroPadding2D(1), L.Cropping2D(1), L.UpSampling2D(2), L.Conv2D(2, 3), L.Permute((2, 1, 3)))))
+    return rows
+
+
 def cases(name):
     def make():
         keras.utils.clear_session()
@@ -206,7 +418,7 @@ def cases(name):
 
 
 PARTS = {"slots": slots, "schedules": schedules}
-PARTS.update({name: cases(name) for name in ["first"]})
+PARTS.update({name: cases(name) for name in ["first", "optimizers", "losses", "metrics", "models"]})
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

@@ -76,19 +76,22 @@ static bool same_shape(krti_scoring *s)
            refuse_shapes(s, "Arguments `target` and `output` must have the same shape");
 }
 
-/* What went into a softmax or sigmoid at the very end; NULL: there is none, or it is not asked for. */
-static krt_value *behind(const krti_scoring *s, const krti_op *op)
+/* What went into a softmax or sigmoid at the very end; NULL: there is none, or it is not asked for.
+ * Keras notes the logits of either, and takes them for whichever crossentropy comes. */
+static krt_value *behind(const krti_scoring *s)
 {
-    if (!s->looks_through || !krti_is(s->y_pred, op))
+    const bool is_softmax = krti_is(s->y_pred, &krti_op_softmax);
+
+    if (!s->looks_through || (!is_softmax && !krti_is(s->y_pred, &krti_op_sigmoid)))
         return NULL;
-    if (op == &krti_op_softmax && s->y_pred->node->attrs.axis.axis != s->y_pred->shape.rank - 1)
+    if (is_softmax && s->y_pred->node->attrs.axis.axis != s->y_pred->shape.rank - 1)
         return NULL;
     return s->y_pred->node->in[0];
 }
 
-static krt_value *logits_of(const krti_scoring *s, const krti_op *op, bool from_logits)
+static krt_value *logits_of(const krti_scoring *s, bool from_logits)
 {
-    krt_value *logits = behind(s, op);
+    krt_value *logits = behind(s);
 
     return logits == NULL && from_logits ? s->y_pred : logits;
 }
@@ -145,7 +148,7 @@ krt_value *krti_score_binary_crossentropy(krti_scoring *s)
     if (!same_shape(s))
         return NULL;
     krt_value *y = smooth(g, s->y_true, a->label_smoothing, 2);
-    krt_value *logits = logits_of(s, &krti_op_sigmoid, a->from_logits);
+    krt_value *logits = logits_of(s, a->from_logits);
     krt_value *each = logits != NULL ? binary_of_logits(g, y, logits) : binary_of(g, y, s->y_pred);
     return krti_reduce_mean(g, each, &axis, 1, false);
 }
@@ -160,8 +163,7 @@ krt_value *krti_score_binary_focal_crossentropy(krti_scoring *s)
         return NULL;
     krt_value *y = smooth(g, s->y_true, a->label_smoothing, 2);
     krt_value *p = a->from_logits ? krti_sigmoid(g, s->y_pred) : s->y_pred;
-    krt_value *logits =
-        a->from_logits && s->looks_through ? s->y_pred : behind(s, &krti_op_sigmoid);
+    krt_value *logits = a->from_logits && s->looks_through ? s->y_pred : behind(s);
     krt_value *bce = logits != NULL ? binary_of_logits(g, y, logits) : binary_of(g, y, p);
     krt_value *not_y = scale(g, y, -1, 1);
     krt_value *p_t =
@@ -185,7 +187,7 @@ krt_value *krti_score_categorical_crossentropy(krti_scoring *s)
         return NULL;
     const double classes = (double)s->y_true->shape.dim[s->y_true->shape.rank - 1];
     krt_value *y = class_last(g, smooth(g, s->y_true, a->label_smoothing, classes), a->axis);
-    krt_value *logits = logits_of(s, &krti_op_softmax, a->from_logits);
+    krt_value *logits = logits_of(s, a->from_logits);
 
     if (logits != NULL)
         return krti_softmax_crossentropy(g, class_last(g, logits, a->axis), y);
@@ -237,7 +239,7 @@ krt_value *krti_score_sparse_categorical_crossentropy(krti_scoring *s)
 {
     const krt_sparse_categorical_crossentropy_args *a = s->args;
     krti_graph *g = s->g;
-    krt_value *logits = logits_of(s, &krti_op_softmax, a->from_logits), *zero = NULL;
+    krt_value *logits = logits_of(s, a->from_logits), *zero = NULL;
 
     if (a->ignore_class != KRT_NONE) /* where() stands between Keras and the softmax */
         logits = a->from_logits ? s->y_pred : NULL;

@@ -119,6 +119,7 @@ static krt_status update_variable(krti_optimizing *s, size_t i)
                        .args = s->o->args,
                        .v = v,
                        .gradient = s->gradients[i],
+                       .follows_tensorflow = s->follows_tensorflow,
                        .rate = s->rate};
 
     memcpy(u.scalars, s->scalars, sizeof u.scalars);

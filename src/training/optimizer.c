@@ -50,14 +50,30 @@ const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bo
     return slot;
 }
 
+/* The model a layer is one of the layers of: the innermost. */
+static const krt_model *model_with(const krt_model *m, const krt_layer *l)
+{
+    for (size_t i = 0; i < m->base.num_inner; i++) {
+        const krt_model *inner = krti_model_of(m->base.inner[i].layer);
+        const krt_model *found = inner != NULL ? model_with(inner, l) : NULL;
+
+        if (found != NULL)
+            return found;
+        if (m->base.inner[i].layer == l)
+            return m;
+    }
+    return NULL;
+}
+
 /* Keras's path of a variable with "_" for "/": the layers of a Sequential are built in its scope. */
 static krt_status flat_path(const krt_model *m, const krt_variable *v, krti_str *out)
 {
+    const krt_model *own = model_with(m, v->layer);
     krt_status st = KRT_OK;
 
     krti_str_clear(out);
-    if (m->is_sequential)
-        st = krti_str_addf(out, "%s_", m->base.name);
+    if (own != NULL ? own->is_sequential : m->is_sequential)
+        st = krti_str_addf(out, "%s_", own != NULL ? own->base.name : m->base.name);
     if (st == KRT_OK)
         st = krti_str_add(out, krt_variable_path(v));
     for (size_t i = 0; i < out->length; i++)

@@ -291,6 +291,7 @@ static krt_status describe_update(describing *d)
 
     s->g = d->g;
     s->o = o;
+    s->follows_tensorflow = strcmp(d->t->backend, "jax") != 0;
     s->undecayed = d->t->undecayed;
     s->accumulates = d->p->kind == KRTI_PROGRAM_ACCUMULATE;
     s->rate = scalar_input(d);
@@ -623,6 +624,8 @@ static void track_metrics(struct krti_training *t, const struct krti_program *p,
 
 static void track_losses(struct krti_training *t, const struct krti_program *p, int64_t rows)
 {
+    /* Keras weighs an output's loss by the batch's static size, which TensorFlow does not know. */
+    const float weight = strcmp(t->backend, "jax") == 0 ? (float)rows : 1;
     int next = p->output_losses;
 
     t->total += result(p, 0) * (float)rows;
@@ -630,8 +633,8 @@ static void track_losses(struct krti_training *t, const struct krti_program *p, 
     for (size_t i = 0; t->num_losses > 1 && i < t->num_outputs; i++) {
         if (!t->outputs[i].has_loss)
             continue;
-        t->outputs[i].total += result(p, next++) * (float)rows;
-        t->outputs[i].count += (float)rows;
+        t->outputs[i].total += result(p, next++) * weight;
+        t->outputs[i].count += weight;
     }
 }
 

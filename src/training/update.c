@@ -57,6 +57,30 @@ static krt_value *sum_all(krti_graph *g, krt_value *x)
     return krti_reduce_sum(g, x, NULL, 0, false);
 }
 
+/* fn of a gradient; of each of the rows that a gather's gradient adds up, when they are squared so. */
+typedef krt_value *(*unary_fn)(krti_graph *g, krt_value *x);
+static krt_value *of_slices(const krti_updating *u, krt_value *x, unary_fn fn)
+{
+    krt_value *in[2] = {NULL, NULL};
+
+    if (!u->follows_tensorflow || x == NULL)
+        return fn(u->g, x);
+    if (krti_is(x, &krti_op_gather_grad)) {
+        in[0] = fn(u->g, x->node->in[0]);
+        in[1] = x->node->in[1];
+        return krti_graph_add1(u->g, &krti_op_gather_grad, in, 2, &x->node->attrs);
+    }
+    if (krti_is(x, &krti_op_add) && krti_is(x->node->in[0], &krti_op_gather_grad) &&
+        krti_is(x->node->in[1], &krti_op_gather_grad))
+        return krti_add(u->g, of_slices(u, x->node->in[0], fn), of_slices(u, x->node->in[1], fn));
+    return fn(u->g, x);
+}
+
+static krt_value *squared(const krti_updating *u)
+{
+    return of_slices(u, u->gradient, krti_square);
+}
+
 /* ------------------------------------------------------------------------------- the simple ones */
 
 krt_value *krti_update_sgd(krti_updating *u)
@@ -78,8 +102,7 @@ krt_value *krti_update_rmsprop(krti_updating *u)
 {
     const krt_rmsprop_args *a = u->args;
     krti_graph *g = u->g;
-    krt_value *v =
-        set(u, "velocity", blend(g, a->rho, get(u, "velocity"), krti_square(g, u->gradient)));
+    krt_value *v = set(u, "velocity", blend(g, a->rho, get(u, "velocity"), squared(u)));
     krt_value *denominator = v;
 
     if (a->centered) {
@@ -99,8 +122,7 @@ krt_value *krti_update_adagrad(krti_updating *u)
 {
     const double epsilon = ((const krt_adagrad_args *)u->args)->epsilon;
     krti_graph *g = u->g;
-    krt_value *sum =
-        set(u, "accumulator", krti_add(g, get(u, "accumulator"), krti_square(g, u->gradient)));
+    krt_value *sum = set(u, "accumulator", krti_add(g, get(u, "accumulator"), squared(u)));
 
     return krti_subtract(g, u->variable,
                          krti_divide(g, krti_multiply(g, u->rate, u->gradient),
@@ -112,8 +134,7 @@ krt_value *krti_update_adadelta(krti_updating *u)
     const krt_adadelta_args *a = u->args;
     krti_graph *g = u->g;
     krt_value *grads =
-        set(u, "accumulated_grad",
-            blend(g, a->rho, get(u, "accumulated_grad"), krti_square(g, u->gradient)));
+        set(u, "accumulated_grad", blend(g, a->rho, get(u, "accumulated_grad"), squared(u)));
     krt_value *before = get(u, "accumulated_delta_var");
     krt_value *delta = krti_negative(
         g, krti_divide(g, krti_multiply(g, krti_sqrt(g, shift(g, before, a->epsilon)), u->gradient),
@@ -156,7 +177,7 @@ static void adam_moments(krti_updating *u, double beta_1, double beta_2, krt_val
     krti_graph *g = u->g;
 
     *m = set(u, "momentum", move(g, get(u, "momentum"), u->gradient, 1 - beta_1));
-    *v = set(u, "velocity", move(g, get(u, "velocity"), krti_square(g, u->gradient), 1 - beta_2));
+    *v = set(u, "velocity", move(g, get(u, "velocity"), squared(u), 1 - beta_2));
 }
 
 krt_value *krti_update_adam(krti_updating *u)
@@ -182,9 +203,9 @@ krt_value *krti_update_adamax(krti_updating *u)
     const krt_adamax_args *a = u->args;
     krti_graph *g = u->g;
     krt_value *m = set(u, "momentum", move(g, get(u, "momentum"), u->gradient, 1 - a->beta_1));
-    krt_value *norm =
-        set(u, "norm",
-            krti_maximum(g, scale(g, get(u, "norm"), a->beta_2), krti_absolute(g, u->gradient)));
+    krt_value *norm = set(u, "norm",
+                          krti_maximum(g, scale(g, get(u, "norm"), a->beta_2),
+                                       of_slices(u, u->gradient, krti_absolute)));
 
     return krti_subtract(g, u->variable,
                          krti_divide(g, krti_multiply(g, u->rate, m),
@@ -269,15 +290,15 @@ krt_value *krti_update_schedule_free(krti_updating *u)
     krti_graph *g = u->g;
     krt_value *before = get(u, "momentum");
     krt_value *v =
-        set(u, "velocity",
-            move(g, get(u, "velocity"), krti_square(g, u->gradient), 1 - (double)(float)a->beta_2));
+        set(u, "velocity", move(g, get(u, "velocity"), squared(u), 1 - (double)(float)a->beta_2));
     krt_value *root = shift(g, krti_sqrt(g, krti_divide(g, v, u->scalars[1])), a->epsilon);
     krt_value *m =
         set(u, "momentum",
             krti_subtract(g, before,
                           krti_divide(g, krti_multiply(g, u->scalars[0], u->gradient), root)));
+    krt_value *old = u->follows_tensorflow ? m : before;
     krt_value *x =
-        scale(g, krti_subtract(g, u->variable, scale(g, before, 1 - a->beta_1)), 1 / a->beta_1);
+        scale(g, krti_subtract(g, u->variable, scale(g, old, 1 - a->beta_1)), 1 / a->beta_1);
 
     x = krti_add(g, krti_multiply(g, u->scalars[3], x), krti_multiply(g, u->scalars[2], m));
     return krti_add(g, scale(g, m, 1 - a->beta_1), scale(g, x, a->beta_1));
@@ -317,7 +338,7 @@ krt_value *krti_update_adafactor(krti_updating *u)
     krti_graph *g = u->g;
     krt_value *alpha = krti_multiply(
         g, krti_maximum(g, krti_scalar(g, a->epsilon_2), rms(g, u->variable)), u->scalars[0]);
-    krt_value *square = shift(g, krti_square(g, u->gradient), a->epsilon_1), *v = NULL;
+    krt_value *square = shift(g, squared(u), a->epsilon_1), *v = NULL;
 
     if (u->v->tensor->shape.rank >= 2) {
         krt_value *r = decayed(u, "r", krti_reduce_mean(g, square, (const int[]){-1}, 1, false));
@@ -352,7 +373,7 @@ krt_value *krti_update_ftrl(krti_updating *u)
     const krt_ftrl_args *a = u->args;
     krti_graph *g = u->g;
     krt_value *old = get(u, "accumulator"), *linear = get(u, "linear");
-    krt_value *sum = krti_add(g, old, krti_square(g, u->gradient));
+    krt_value *sum = krti_add(g, old, squared(u));
     krt_value *root = krti_power_scalar(g, sum, -a->learning_rate_power, 0, 0);
     krt_value *gradient = krti_add(
         g, u->gradient, scale(g, u->variable, 2 * a->l2_shrinkage_regularization_strength));

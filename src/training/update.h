@@ -39,6 +39,7 @@ typedef struct krti_updating {
     const void *args;
     const krt_variable *v;
     krt_value *variable, *gradient; /* as they are now: decayed, clipped */
+    bool follows_tensorflow;        /* see krti_optimizing */
     krt_value *rate;
     krt_value *scalars[KRTI_MAX_SCALARS]; /* the class's own */
 } krti_updating;
@@ -92,6 +93,10 @@ typedef struct krti_optimizing {
     krt_names undecayed;
     krt_value **gradients; /* one a trainable variable; NULL: none */
     bool accumulates;      /* this step only adds to the sums of gradients */
+    /* TensorFlow's ways: the gradient of an embedding is a list of rows, and what is squared is each
+     * row of the list, although an index may occur in it twice; a value taken from a variable before
+     * it is assigned is read after. */
+    bool follows_tensorflow;
     krt_value *rate, *scalars[KRTI_MAX_SCALARS];
     krt_value *average;   /* momentum of the averages in this step */
     krt_value *overwrite; /* KRT_BOOL: whether the averages replace the variables; NULL: never */
