@@ -1,0 +1,536 @@
+/* fit(), evaluate() and their refusals. Numbers against real Keras are tests/parity/test_training.c's. */
+#include "failing.h"
+#include "training/data_adapter.h"
+#include "training_testing.h"
+#include <keratin/keratin.h>
+
+enum { ROWS = 20, FEATURES = 4, CLASSES = 3 };
+
+static krt_tensor *features(testing *t, int64_t rows)
+{
+    krt_tensor *x = NULL;
+
+    ASSERT_OK(krt_tensor_new(t->k, &x, KRT_FLOAT32, KRT_SHAPE(rows, FEATURES)));
+    float *v = krt_tensor_data_mut(x);
+    for (int64_t i = 0; i < rows * FEATURES; i++)
+        v[i] = (float)((i * 37 + 11) % 101) / 101.0f - 0.5f;
+    return x;
+}
+
+static krt_tensor *classes(testing *t, int64_t rows)
+{
+    krt_tensor *y = NULL;
+
+    ASSERT_OK(krt_tensor_new(t->k, &y, KRT_INT32, KRT_SHAPE(rows)));
+    int32_t *v = krt_tensor_data_mut(y);
+    for (int64_t i = 0; i < rows; i++)
+        v[i] = (int32_t)(i * 7 % CLASSES);
+    return y;
+}
+
+static krt_model *classifier(testing *t, double dropout)
+{
+    krt_model *m = krt_sequential(t->k, NULL);
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(FEATURES), NULL));
+    ASSERT_OK(krt_add(m, KRT_DENSE(8, .activation = "relu",
+                                   .kernel_initializer = KRT_GLOROT_UNIFORM(.seed = 3))));
+    ASSERT_OK(krt_add(m, KRT_DROPOUT(dropout, .seed = 5)));
+    ASSERT_OK(krt_add(m, KRT_DENSE(CLASSES, .activation = "softmax",
+                                   .kernel_initializer = KRT_GLOROT_UNIFORM(.seed = 4))));
+    return m;
+}
+
+static krt_model *compiled(testing *t, double dropout)
+{
+    krt_model *m = classifier(t, dropout);
+
+    ASSERT_OK(krt_compile(m, KRT_COMPILE(.optimizer = KRT_ADAM(.learning_rate = 0.01),
+                                         .loss = KRT_ID("sparse_categorical_crossentropy"),
+                                         .metrics = KRT_SPECS(KRT_ID("accuracy")))));
+    return m;
+}
+
+/* ------------------------------------------------------------------------------- history */
+
+TEST(a_history_has_sorted_names_training_first_and_the_loss_falls)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = compiled(t, 0);
+    krt_history *h = NULL;
+    size_t n = 0;
+
+    ASSERT_OK(krt_fit(
+        m, x, y, KRT_FIT(.epochs = 5, .batch_size = 6, .validation_split = 0.2, .history = &h)));
+    ASSERT_INT_EQ(4, krt_history_num(h));
+    ASSERT_STR_EQ("accuracy", krt_history_name(h, 0));
+    ASSERT_STR_EQ("loss", krt_history_name(h, 1));
+    ASSERT_STR_EQ("val_accuracy", krt_history_name(h, 2));
+    ASSERT_STR_EQ("val_loss", krt_history_name(h, 3));
+    const double *loss = krt_history_get(h, "loss", &n);
+    ASSERT_INT_EQ(5, n);
+    ASSERT_TRUE(loss[4] < loss[0]);
+    ASSERT_INT_EQ(4, krt_history_epochs(h, &n)[4]);
+    ASSERT_TRUE(krt_history_get(h, "mae", &n) == NULL && n == 0);
+    krt_history_free(h);
+}
+
+TEST(validation_takes_the_last_rows_and_happens_after_the_epoch)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS), *part_x = NULL, *part_y = NULL;
+    krt_model *m = compiled(t, 0);
+    krt_history *h = NULL;
+    const krt_logs *logs = NULL;
+    double loss = 0;
+    size_t n = 0;
+
+    ASSERT_OK(krt_fit(m, x, y, KRT_FIT(.validation_split = 0.25, .history = &h)));
+    ASSERT_OK(krt_tensor_wrap(t->k, &part_x, KRT_FLOAT32, KRT_SHAPE(5, FEATURES),
+                              (const float *)krt_tensor_data(x) + 15 * FEATURES));
+    ASSERT_OK(krt_tensor_wrap(t->k, &part_y, KRT_INT32, KRT_SHAPE(5),
+                              (const int32_t *)krt_tensor_data(y) + 15));
+    ASSERT_OK(krt_evaluate(m, &logs, part_x, part_y, NULL));
+    ASSERT_TRUE(krt_logs_get(logs, "loss", &loss));
+    ASSERT_TRUE(loss == krt_history_get(h, "val_loss", &n)[0]);
+    krt_history_free(h);
+}
+
+TEST(a_loss_over_batches_is_the_loss_over_all_rows)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = compiled(t, 0.3); /* dropout acts in training only */
+    const krt_logs *logs = NULL;
+    double whole = 0, parts = 0;
+
+    ASSERT_OK(krt_evaluate(m, &logs, x, y, KRT_EVALUATE(.batch_size = 20)));
+    ASSERT_TRUE(krt_logs_get(logs, "loss", &whole));
+    ASSERT_OK(krt_evaluate(m, &logs, x, y, KRT_EVALUATE(.batch_size = 7)));
+    ASSERT_TRUE(krt_logs_get(logs, "loss", &parts));
+    ASSERT_TRUE(fabs(whole - parts) < 1e-6);
+}
+
+TEST(validation_freq_shortens_the_lists)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = compiled(t, 0);
+    krt_history *h = NULL;
+    size_t n = 0;
+
+    ASSERT_OK(krt_fit(m, x, y,
+                      KRT_FIT(.epochs = 5, .validation_x = x, .validation_y = y,
+                              .validation_freq = 2, .history = &h)));
+    ASSERT_TRUE(krt_history_get(h, "loss", &n) != NULL && n == 5);
+    ASSERT_TRUE(krt_history_get(h, "val_loss", &n) != NULL && n == 2);
+    krt_history_free(h);
+}
+
+/* ------------------------------------------------------------------------------- order */
+
+TEST(an_epochs_order_is_a_permutation_and_a_function_of_seed_and_epoch)
+{
+    int64_t a[100], b[100];
+    bool seen[100] = {false};
+    int moved = 0;
+
+    krti_permute(a, 100, 7, 3);
+    krti_permute(b, 100, 7, 3);
+    assert_memory_equal(a, b, sizeof a);
+    for (int i = 0; i < 100; i++) {
+        assert_true(a[i] >= 0 && a[i] < 100 && !seen[a[i]]);
+        seen[a[i]] = true;
+    }
+    krti_permute(b, 100, 7, 4);
+    for (int i = 0; i < 100; i++)
+        moved += a[i] != b[i];
+    ASSERT_TRUE(moved > 50);
+    krti_permute(b, 100, 8, 3);
+    ASSERT_TRUE(memcmp(a, b, sizeof a) != 0);
+}
+
+static void same_weights(const krt_model *a, const krt_model *b)
+{
+    for (size_t i = 0; i < krt_model_num_layers(a); i++) {
+        const krt_layer *l = krt_model_layer(a, i), *other = krt_model_layer(b, i);
+
+        for (size_t j = 0; j < krt_layer_num_weights(l); j++) {
+            const krt_variable *v = krt_layer_weight(l, j);
+
+            assert_memory_equal(krt_variable_data(v), krt_variable_data(krt_layer_weight(other, j)),
+                                (size_t)krt_shape_size(krt_variable_shape(v)) * sizeof(float));
+        }
+    }
+}
+
+TEST(training_in_two_parts_is_training_in_one_bit_for_bit)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *once = compiled(t, 0.4), *twice = compiled(t, 0.4);
+
+    ASSERT_OK(krt_fit(once, x, y, KRT_FIT(.epochs = 4, .batch_size = 6)));
+    ASSERT_OK(krt_fit(twice, x, y, KRT_FIT(.epochs = 2, .batch_size = 6)));
+    ASSERT_OK(krt_fit(twice, x, y, KRT_FIT(.epochs = 4, .initial_epoch = 2, .batch_size = 6)));
+    same_weights(once, twice);
+}
+
+TEST(predictions_after_training_use_the_new_weights)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS), *before = NULL, *after = NULL;
+    krt_model *m = compiled(t, 0);
+
+    ASSERT_OK(krt_predict(m, &before, x, NULL));
+    ASSERT_OK(krt_fit(m, x, y, NULL));
+    ASSERT_OK(krt_predict(m, &after, x, NULL));
+    ASSERT_TRUE(memcmp(krt_tensor_data(before), krt_tensor_data(after),
+                       ROWS * CLASSES * sizeof(float)) != 0);
+}
+
+/* ------------------------------------------------------------------------------- weights of rows */
+
+TEST(class_weights_are_sample_weights)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS), *w = NULL;
+    krt_model *by_class = compiled(t, 0), *by_row = compiled(t, 0);
+
+    ASSERT_OK(krt_tensor_new(t->k, &w, KRT_FLOAT32, KRT_SHAPE(ROWS)));
+    for (int i = 0; i < ROWS; i++)
+        ((float *)krt_tensor_data_mut(w))[i] = (float[]){2, 0.5f, 1}[i * 7 % CLASSES];
+    ASSERT_OK(krt_fit(by_class, x, y, KRT_FIT(.class_weight = KRT_NUMBERS(2, 0.5))));
+    ASSERT_OK(krt_fit(by_row, x, y, KRT_FIT(.sample_weight = w)));
+    same_weights(by_class, by_row);
+    ASSERT_STATUS(
+        KRT_E_INVALID,
+        krt_fit(by_row, x, y, KRT_FIT(.sample_weight = w, .class_weight = KRT_NUMBERS(2, 1))));
+    ASSERT_SAYS("You cannot `class_weight` and `sample_weight` at the same time");
+}
+
+/* ------------------------------------------------------------------------------- callbacks */
+
+typedef struct recorded {
+    char text[512];
+    int64_t stop_after, batches;
+    krt_status fails;
+} recorded;
+
+static void note(recorded *r, const char *what, int64_t number)
+{
+    const size_t n = strlen(r->text);
+
+    snprintf(r->text + n, sizeof r->text - n, number < 0 ? "%s " : "%s%lld ", what,
+             (long long)number);
+}
+
+static krt_status train_begin(void *user, krt_model *m, const krt_logs *logs)
+{
+    (void)logs;
+    note(user, "train", -1);
+    return krt_params(m)->steps == 4 ? KRT_OK : KRT_E_USER;
+}
+
+static krt_status train_end(void *user, krt_model *m, const krt_logs *logs)
+{
+    (void)m;
+    note(user, krt_logs_get(logs, "loss", NULL) ? "end" : "nothing", -1);
+    return KRT_OK;
+}
+
+static krt_status epoch_begin(void *user, krt_model *m, int64_t epoch, const krt_logs *logs)
+{
+    (void)m;
+    (void)logs;
+    note(user, "epoch", epoch);
+    return KRT_OK;
+}
+
+static krt_status epoch_end(void *user, krt_model *m, int64_t epoch, const krt_logs *logs)
+{
+    note(user, krt_logs_get(logs, "val_loss", NULL) ? "v" : "e", epoch);
+    return krt_add_log(m, "extra", (double)epoch);
+}
+
+static krt_status batch_end(void *user, krt_model *m, int64_t batch, const krt_logs *logs)
+{
+    recorded *r = user;
+
+    note(r, krt_logs_get(logs, "accuracy", NULL) ? "b" : "?", batch);
+    if (++r->batches == r->stop_after)
+        krt_stop_training(m);
+    return r->fails;
+}
+
+static krt_status interrupt(void *user, krt_model *m, int64_t batch, const krt_logs *logs)
+{
+    (void)user;
+    (void)logs;
+    if (batch == 1)
+        krt_request_stop(m);
+    return KRT_OK;
+}
+
+TEST(hooks_are_called_in_keras_order)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = compiled(t, 0);
+    krt_history *h = NULL;
+    recorded r = {.stop_after = 6};
+    size_t n = 0;
+
+    ASSERT_OK(krt_fit(
+        m, x, y,
+        KRT_FIT(.epochs = 3, .batch_size = 5, .history = &h, .validation_x = x, .validation_y = y,
+                .callbacks = KRT_SPECS(
+                    KRT_CALLBACK(.user = &r, .on_train_begin = train_begin,
+                                 .on_train_end = train_end, .on_epoch_begin = epoch_begin,
+                                 .on_epoch_end = epoch_end, .on_train_batch_end = batch_end)))));
+    ASSERT_STR_EQ("train epoch0 b0 b1 b2 b3 v0 epoch1 b0 b1 v1 end ", r.text);
+    ASSERT_STR_EQ("extra", krt_history_name(h, 4));
+    ASSERT_TRUE(krt_history_get(h, "extra", &n)[1] == 1 && n == 2);
+    ASSERT_STATUS(KRT_E_STATE, krt_add_log(m, "late", 0));
+    krt_history_free(h);
+}
+
+TEST(a_hook_that_fails_ends_the_training_with_its_status)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = compiled(t, 0);
+    krt_history *h = NULL;
+    recorded r = {.fails = KRT_E_USER};
+
+    ASSERT_STATUS(KRT_E_USER,
+                  krt_fit(m, x, y,
+                          KRT_FIT(.history = &h,
+                                  .callbacks = KRT_SPECS(
+                                      KRT_CALLBACK(.user = &r, .on_train_batch_end = batch_end)))));
+    ASSERT_INT_EQ(0, krt_history_num(h));
+    krt_history_free(h);
+}
+
+TEST(an_interrupted_training_keeps_its_history_and_ends_its_callbacks)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = compiled(t, 0);
+    krt_history *h = NULL;
+    recorded r = {.stop_after = -1};
+
+    ASSERT_STATUS(KRT_E_CANCELLED,
+                  krt_fit(m, x, y,
+                          KRT_FIT(.epochs = 2, .batch_size = 5, .history = &h,
+                                  .callbacks = KRT_SPECS(
+                                      KRT_CALLBACK(.on_train_batch_end = interrupt),
+                                      KRT_CALLBACK(.user = &r, .on_train_end = train_end)))));
+    ASSERT_SAYS("interrupted in epoch 1, after batch 2");
+    ASSERT_STR_EQ("nothing ", r.text);
+    ASSERT_INT_EQ(0, krt_history_num(h));
+    krt_history_free(h);
+}
+
+/* ------------------------------------------------------------------------------- sources */
+
+typedef struct counting {
+    float x[5 * FEATURES];
+    int32_t y[5];
+    krt_array arrays[2];
+    int calls, a_pass;
+} counting;
+
+static krt_status next_batch(void *user, krt_batch *batch, bool *is_end)
+{
+    counting *c = user;
+
+    *is_end = c->calls++ % (c->a_pass + 1) == c->a_pass;
+    for (int i = 0; i < 5 * FEATURES; i++)
+        c->x[i] = (float)((i * 31 + c->calls) % 17) / 17.0f;
+    for (int i = 0; i < 5; i++)
+        c->y[i] = (i + c->calls) % CLASSES;
+    c->arrays[0] = (krt_array){KRT_FLOAT32, KRT_SHAPE(5, FEATURES), c->x};
+    c->arrays[1] = (krt_array){KRT_INT32, KRT_SHAPE(5), c->y};
+    *batch = (krt_batch){.num_x = 1, .x = &c->arrays[0], .num_y = 1, .y = &c->arrays[1]};
+    return KRT_OK;
+}
+
+static krt_status bad_batch(void *user, krt_batch *batch, bool *is_end)
+{
+    (void)user;
+    (void)batch;
+    *is_end = false;
+    return KRT_E_USER;
+}
+
+TEST(a_source_of_batches_is_read_to_its_end_each_epoch)
+{
+    krt_model *m = compiled(t, 0);
+    counting c = {.a_pass = 3};
+    int64_t steps = 0;
+
+    ASSERT_OK(krt_fit_data(m, KRT_DATA(.source = KRT_SOURCE(next_batch, .user = &c)),
+                           KRT_FIT(.epochs = 2)));
+    ASSERT_OK(krt_iterations(m, &steps));
+    ASSERT_INT_EQ(6, steps);
+    ASSERT_INT_EQ(8, c.calls);
+}
+
+TEST(a_source_that_fails_ends_the_training)
+{
+    krt_model *m = compiled(t, 0);
+
+    ASSERT_STATUS(KRT_E_USER,
+                  krt_fit_data(m, KRT_DATA(.source = KRT_SOURCE(bad_batch)), KRT_FIT(.epochs = 2)));
+    ASSERT_SAYS("the source of batches failed");
+}
+
+TEST(steps_per_epoch_leaves_a_pass_to_the_next_epoch)
+{
+    krt_tensor *x = features(t, 15), *y = classes(t, 15);
+    krt_model *m = compiled(t, 0);
+    int64_t steps = 0;
+
+    ASSERT_OK(krt_fit(m, x, y, KRT_FIT(.epochs = 4, .batch_size = 5, .steps_per_epoch = 2)));
+    ASSERT_OK(krt_iterations(m, &steps));
+    ASSERT_INT_EQ(6, steps); /* 2, 1, 2, 1, as in Keras */
+}
+
+/* ------------------------------------------------------------------------------- refusals */
+
+TEST(a_model_that_is_not_compiled_says_so)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = classifier(t, 0);
+
+    ASSERT_STATUS(KRT_E_STATE, krt_fit(m, x, y, NULL));
+    ASSERT_SAYS("You must call `compile()` before using the model");
+}
+
+TEST(bad_fit_arguments_are_refused_before_the_first_step)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS), *one_x = features(t, 1),
+               *one_y = classes(t, 1), *short_y = classes(t, 19);
+    krt_model *m = compiled(t, 0);
+    int64_t steps = -1;
+
+    ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, y, KRT_FIT(.batch_size = 0)));
+    ASSERT_SAYS("batch_size is 0, expected 1 or more");
+    ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, y, KRT_FIT(.validation_split = 1)));
+    ASSERT_SAYS("validation_split is 1, expected [0, 1)");
+    ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, one_x, one_y, KRT_FIT(.validation_split = 0.5)));
+    ASSERT_SAYS("Training data contains 1 samples, which is not sufficient to split it");
+    ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, short_y, NULL));
+    ASSERT_SAYS("Data cardinality is ambiguous");
+    ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, NULL, NULL));
+    ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, y, KRT_FIT(.steps_per_epoch = 0)));
+    ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, y, y, NULL));
+    ASSERT_SAYS("x has shape (20,), the model wants (None, 4)");
+    ASSERT_STATUS(KRT_E_UNKNOWN_CLASS,
+                  krt_fit(m, x, y, KRT_FIT(.callbacks = KRT_SPECS(KRT_ID("Psychic")))));
+    ASSERT_OK(krt_iterations(m, &steps));
+    ASSERT_INT_EQ(0, steps);
+}
+
+TEST(a_label_out_of_range_is_named)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = compiled(t, 0);
+
+    ((int32_t *)krt_tensor_data_mut(y))[7] = 3;
+    ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, y, KRT_FIT(.shuffle = false)));
+    ASSERT_SAYS("label 3 in row 7 of the batch is outside [0, 3)");
+}
+
+TEST(nan_in_the_data_is_found_before_training)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = compiled(t, 0);
+
+    ((float *)krt_tensor_data_mut(x))[13] = NAN;
+    ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, y, NULL));
+    ASSERT_SAYS("x 0 holds NaN in row 3");
+}
+
+TEST(y_of_the_wrong_shape_is_refused_with_both_shapes)
+{
+    krt_tensor *x = features(t, ROWS);
+    krt_model *m = compiled(t, 0);
+
+    ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, x, NULL));
+    ASSERT_SAYS("must have the same shape up until the last dimension: y_true has shape (20, 4), "
+                "y_pred has shape (20, 3)");
+}
+
+TEST(bad_compile_arguments_leave_the_model_as_it_was)
+{
+    krt_model *m = compiled(t, 0);
+    static const struct {
+        const char *loss, *metric, *optimizer, *says;
+    } rows[] = {
+        {"crossentropee", NULL, NULL, "Could not interpret loss identifier: crossentropee"},
+        {"mse", "accurate", NULL, "Could not interpret metric identifier: accurate"},
+        {"mse", NULL, "adamant", "Could not interpret optimizer identifier: adamant"},
+    };
+
+    for (size_t i = 0; i < KRTI_COUNT(rows); i++) {
+        krt_compile_args args = {.struct_size = sizeof args, .loss = KRT_ID(rows[i].loss)};
+        const krt_spec *const metric = KRT_ID(rows[i].metric);
+
+        if (rows[i].metric != NULL)
+            args.metrics = (krt_specs){1, &metric};
+        args.optimizer = rows[i].optimizer != NULL ? KRT_ID(rows[i].optimizer) : NULL;
+        ASSERT_STATUS(KRT_E_UNKNOWN_CLASS, krt_compile(m, &args));
+        ASSERT_SAYS(rows[i].says);
+    }
+    ASSERT_STR_EQ("sparse_categorical_crossentropy",
+                  krti_conf_get_text(krti_compile_config(m), "loss"));
+}
+
+TEST(the_learning_rate_can_be_read_and_set)
+{
+    krt_model *m = compiled(t, 0);
+    double rate = 0;
+
+    ASSERT_OK(krt_learning_rate(m, &rate));
+    ASSERT_TRUE(rate == (double)0.01f);
+    ASSERT_OK(krt_set_learning_rate(m, 0.5));
+    ASSERT_OK(krt_learning_rate(m, &rate));
+    ASSERT_TRUE(rate == 0.5);
+    ASSERT_OK(krt_compile(
+        m, KRT_COMPILE(.optimizer = KRT_SGD(.schedule = KRT_EXPONENTIAL_DECAY(0.1, 10, 0.5)))));
+    ASSERT_STATUS(KRT_E_INVALID, krt_set_learning_rate(m, 0.5));
+    ASSERT_SAYS("its learning rate is not settable");
+}
+
+TEST(a_mapped_weight_is_never_written)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS), *file = NULL;
+    krt_model *m = compiled(t, 0);
+    krt_variable *kernel = NULL;
+
+    ASSERT_OK(krti_model_ready(m, (krt_shape){.rank = -1}));
+    kernel = krt_layer_weight(krt_model_layer(m, 0), 0);
+    ASSERT_OK(krt_tensor_from(t->k, &file, KRT_FLOAT32, krt_variable_shape(kernel),
+                              krt_variable_data(kernel)));
+    krt_tensor_free(kernel->tensor);
+    ASSERT_OK(krt_tensor_wrap(t->k, &kernel->tensor, KRT_FLOAT32, krt_tensor_shape(file),
+                              krt_tensor_data(file)));
+    ASSERT_OK(krt_fit(m, x, y, NULL));
+    ASSERT_TRUE(krt_variable_data(kernel) != krt_tensor_data(file));
+}
+
+int main(void)
+{
+    return RUN(UNIT(a_history_has_sorted_names_training_first_and_the_loss_falls),
+               UNIT(validation_takes_the_last_rows_and_happens_after_the_epoch),
+               UNIT(a_loss_over_batches_is_the_loss_over_all_rows),
+               UNIT(validation_freq_shortens_the_lists),
+               UNIT(an_epochs_order_is_a_permutation_and_a_function_of_seed_and_epoch),
+               UNIT(training_in_two_parts_is_training_in_one_bit_for_bit),
+               UNIT(predictions_after_training_use_the_new_weights),
+               UNIT(class_weights_are_sample_weights), UNIT(hooks_are_called_in_keras_order),
+               UNIT(a_hook_that_fails_ends_the_training_with_its_status),
+               UNIT(an_interrupted_training_keeps_its_history_and_ends_its_callbacks),
+               UNIT(a_source_of_batches_is_read_to_its_end_each_epoch),
+               UNIT(a_source_that_fails_ends_the_training),
+               UNIT(steps_per_epoch_leaves_a_pass_to_the_next_epoch),
+               UNIT(a_model_that_is_not_compiled_says_so),
+               UNIT(bad_fit_arguments_are_refused_before_the_first_step),
+               UNIT(a_label_out_of_range_is_named), UNIT(nan_in_the_data_is_found_before_training),
+               UNIT(y_of_the_wrong_shape_is_refused_with_both_shapes),
+               UNIT(bad_compile_arguments_leave_the_model_as_it_was),
+               UNIT(the_learning_rate_can_be_read_and_set), UNIT(a_mapped_weight_is_never_written));
+}
