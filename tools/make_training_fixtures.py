@@ -2,6 +2,7 @@
 """Writes tests/fixtures/training: what Keras computes while it trains.
 
     KERAS_BACKEND=tensorflow tools/make_training_fixtures.py [PART ...]
+    KERAS_BACKEND=jax tools/make_training_fixtures.py
 
 Everything is small and committed; without PART every part is written. Weights and data come from a
 little generator that the tests have too (numbers()), so that files hold results only.
@@ -18,7 +19,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-HERE = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "training"
+HERE = pathlib.Path(os.environ.get("KERATIN_TRAINING_FIXTURES") or
+                    pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "training")
+SEED = int(os.environ.get("KERATIN_TRAINING_SEED", "0"))  # other numbers, for tools/parity_training.py
 O = keras.optimizers
 S = O.schedules
 
@@ -115,7 +118,7 @@ SCALE = 0.6
 
 def numbers(n, seed):
     """n floats in [-0.5, 0.5) that any language makes alike: a multiplicative hash's upper bits."""
-    i = np.arange(n, dtype=np.uint64)
+    i, seed = np.arange(n, dtype=np.uint64), seed + 1000 * SEED
     mixed = (i * np.uint64(2654435761) + np.uint64(seed) * np.uint64(40503)) % np.uint64(2**32)
     mixed = (mixed ^ (mixed >> np.uint64(15))) * np.uint64(2246822519) % np.uint64(2**32)
     return ((mixed >> np.uint64(8)).astype(np.float64) / 2**24 - 0.5).astype(np.float32)
@@ -410,6 +413,37 @@ def models():
     return rows
 
 
+def jax():
+    """Where JAX's ways differ from TensorFlow's, and a few where they do not."""
+    data = {"x": [X], "y": [CLASSES]}
+    scc = "sparse_categorical_crossentropy"
+    far = dict(data, x=[dict(X, scale=400)])  # probabilities beyond the clip
+    binary = {"x": [X], "y": [{"shape": [12, 3], "seed": 3, "kind": "class", "classes": 2}]}
+    words = {"x": [{"shape": [6, 5], "seed": 3, "kind": "class", "classes": 7}], "y": [dict(CLASSES, shape=[6])]}
+    embedding = keras.Sequential([keras.Input((5,)), L.Embedding(7, 4, name="e"), L.GlobalAveragePooling1D(),
+                                  L.Dense(3, activation="softmax")], name="m")
+    linear = keras.Sequential([keras.Input((4,)), L.Dense(3, activation="softmax", name="o")], name="m")
+    a, b = keras.Input((4,), name="a"), keras.Input((3,), name="b")
+    x = L.Concatenate()([a, b])
+    two = keras.Model([a, b], [L.Dense(3, activation="softmax", name="kind")(x), L.Dense(2, name="box")(x)], name="two")
+    cnn = keras.Sequential([keras.Input((8, 8, 2)), L.Conv2D(4, 3), L.BatchNormalization(), L.ReLU(), L.MaxPooling2D(),
+                            L.Flatten(), L.Dense(3, activation="softmax", name="o")], name="m")
+    return [
+        train("jax clipped", linear, far, steps=5, optimizer=O.SGD(0.1), loss=scc),
+        train("jax sigmoid", mlp(3, "sigmoid"), binary, steps=5, optimizer=O.SGD(0.1), loss="binary_crossentropy"),
+        train("jax unnormalised", mlp(3, "sigmoid"), data, steps=5, optimizer=O.SGD(0.1), loss=scc),
+        train("jax embedding", embedding, words, optimizer=O.Adam(0.02), loss=scc),
+        train("jax schedule free", mlp(), data, optimizer=O.ScheduleFreeAdamW(0.01), loss=scc),
+        train("jax accumulation", mlp(), data, steps=7, optimizer=O.Adam(0.05, gradient_accumulation_steps=3), loss=scc),
+        train("jax ema", mlp(), data, steps=7, optimizer=O.SGD(0.2, use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=3), loss=scc),
+        train("jax two outputs", two, {"x": [X, {"shape": [12, 3], "seed": 6, "kind": "real"}],
+                                       "y": [CLASSES, {"shape": [12, 2], "seed": 7, "kind": "real"}]}, evaluate=True,
+              optimizer=O.Adam(0.02), loss=[scc, "mean_squared_error"], metrics=[["accuracy"], ["mae"]]),
+        train("jax cnn", cnn, {"x": [{"shape": [6, 8, 8, 2], "seed": 1, "kind": "real"}], "y": [dict(CLASSES, shape=[6])]},
+              optimizer=O.SGD(0.02, momentum=0.9), loss=scc, evaluate=True),
+    ]
+
+
 def cases(name):
     def make():
         keras.utils.clear_session()
@@ -417,8 +451,11 @@ def cases(name):
     return make
 
 
-PARTS = {"slots": slots, "schedules": schedules}
-PARTS.update({name: cases(name) for name in ["first", "optimizers", "losses", "metrics", "models"]})
+if keras.backend.backend() == "jax":
+    PARTS = {"jax": cases("jax")}
+else:
+    PARTS = {"slots": slots, "schedules": schedules}
+    PARTS.update({name: cases(name) for name in ["first", "optimizers", "losses", "metrics", "models"]})
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

@@ -33,6 +33,9 @@ static double number(const krti_conf *c)
 /* numbers() of the script. */
 static void numbers(float *out, size_t n, uint64_t seed)
 {
+    const char *other = getenv("KERATIN_TRAINING_SEED");
+
+    seed += 1000 * (other != NULL ? strtoull(other, NULL, 10) : 0);
     for (size_t i = 0; i < n; i++) {
         uint64_t x = (i * 2654435761u + seed * 40503u) % ((uint64_t)1 << 32);
 
@@ -268,7 +271,9 @@ static size_t run_case(testing *t, const krti_conf *row)
 
 TEST(trainings_are_keras_step_for_step)
 {
-    DIR *d = opendir(KERATIN_FIXTURES "/training");
+    const char *other = getenv("KERATIN_TRAINING_FIXTURES"); /* tools/parity_training.py's */
+    const char *folder = other != NULL ? other : KERATIN_FIXTURES "/training";
+    DIR *d = opendir(folder);
     size_t cases = 0, failures = 0;
 
     assert_non_null(d);
@@ -278,7 +283,7 @@ TEST(trainings_are_keras_step_for_step)
 
         if (strstr(e->d_name, ".json") == NULL)
             continue;
-        snprintf(path, sizeof path, "%s/training/%s", KERATIN_FIXTURES, e->d_name);
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
         const krti_conf *rows = read_file(t, &a, path);
         for (size_t i = 0; i < krti_conf_num(rows); i++) {
             if (krti_conf_get(krti_conf_at(rows, i), "steps") == NULL)
