@@ -121,6 +121,55 @@ KRT_API krt_status krt_to_json(const krt_model *m, char **out, int indent);
  *  was; the optimizer begins anew. Fails: as krt_compile(), E_FORMAT (no JSON). */
 KRT_API krt_status krt_compile_json(krt_model *m, const char *json);
 
+/* --- saving ---------------------------------------------------------------------------------- */
+
+/** Asked when a file is there and `overwrite` is false; true goes on. The library itself never
+ *  asks anybody. */
+typedef bool (*krt_overwrite_fn)(void *user, const char *filepath);
+
+typedef struct krt_save_args {
+    size_t           struct_size;
+    bool             overwrite; /**< true; false asks `ask`, or fails: KRT_E_EXISTS */
+    krt_overwrite_fn ask;
+    void            *ask_user;
+    bool             include_optimizer; /**< true: its state, for training that goes on */
+    bool             zipped;            /**< true; false writes a directory */
+    bool             sync;   /**< true: on the disk, not only with the system, before it returns */
+    krt_digest       digest; /**< of each array, kept where Keras does not look: XXH3-128 */
+} krt_save_args;
+#define KRT_SAVE(...)                                                                     \
+    KRT_ARGS(krt_save_args, .overwrite = true, .include_optimizer = true, .zipped = true, \
+             .sync = true, .digest = KRT_DIGEST_XXH3_128, __VA_ARGS__)
+
+/** Keras: model.save(filepath). The ending decides as in Keras: `.keras` is an archive, any other
+ *  name with zipped false a directory. The file is written beside, synced and renamed: whatever
+ *  stops a save, the old file is whole or the new one is. A second writer fails at once, naming the
+ *  first. `ask` saying no is no failure, as in Keras.
+ *  Fails: E_INVALID (the ending), E_EXISTS, E_NOT_FOUND (no such directory), E_IO,
+ *  E_UNKNOWN_CLASS (a layer whose weights the model does not hold), E_UNSUPPORTED, E_NOMEM. */
+KRT_API krt_status krt_save(krt_model *m, const char *filepath, const krt_save_args *args);
+
+typedef struct krt_save_weights_args {
+    size_t           struct_size;
+    bool             overwrite; /**< true; false asks `ask`, or fails: KRT_E_EXISTS */
+    krt_overwrite_fn ask;
+    void            *ask_user;
+    double           max_shard_size;    /**< in GB (1024 cubed), as in Keras; 0: one file */
+    bool             include_optimizer; /**< true: of a compiled model, as in Keras */
+    bool             sync;              /**< true, as in krt_save() */
+    krt_digest       digest;            /**< XXH3-128, as in krt_save() */
+} krt_save_weights_args;
+#define KRT_SAVE_WEIGHTS(...)                                                                   \
+    KRT_ARGS(krt_save_weights_args, .overwrite = true, .include_optimizer = true, .sync = true, \
+             .digest = KRT_DIGEST_XXH3_128, __VA_ARGS__)
+
+/** Keras: model.save_weights(filepath). `NAME.weights.h5`, or with max_shard_size
+ *  `NAME.weights.json` and shards `NAME_00000.weights.h5` beside it, which change as one. An array
+ *  larger than a shard gets a shard of its own. Fails: as krt_save(); E_STATE for a model without
+ *  its variables yet. */
+KRT_API krt_status krt_save_weights(krt_model *m, const char *filepath,
+                                    const krt_save_weights_args *args);
+
 /* --- looking at a file without building a model ---------------------------------------------- */
 
 /** An open file of any supported kind. Never reads tensor data unless asked for a value. */

@@ -48,6 +48,10 @@ krt_status krti_path_join(krti_str *s, const char *dir, const char *name);
 krt_status krti_path_dir(krti_str *s, const char *filepath);
 /* The part after the last slash. */
 const char *krti_path_name(const char *filepath);
+/* Calls `each` for every name in a directory but "." and ".."; a non-OK return stops. A directory that
+ * cannot be looked into has none. */
+krt_status krti_path_each(const char *dir, krt_status (*each)(void *user, const char *name),
+                          void *user);
 /* A single component: no separator, not "", "." or "..", no NUL. */
 bool krti_path_is_plain_name(const char *name);
 

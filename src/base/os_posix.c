@@ -4,6 +4,7 @@
 #endif
 #include "base/fs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -187,6 +188,20 @@ const char *krti_path_name(const char *filepath)
     const char *slash = strrchr(filepath, '/');
 
     return slash != NULL ? slash + 1 : filepath;
+}
+
+krt_status krti_path_each(const char *path, krt_status (*each)(void *user, const char *name),
+                          void *user)
+{
+    DIR *dir = opendir(path);
+    krt_status st = KRT_OK;
+
+    for (struct dirent *e = NULL; dir != NULL && st == KRT_OK && (e = readdir(dir)) != NULL;)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            st = each(user, e->d_name);
+    if (dir != NULL)
+        closedir(dir);
+    return st;
 }
 
 bool krti_path_is_plain_name(const char *name)

@@ -687,7 +687,11 @@ krti_sink krti_txn_sink(krti_txn_file *f)
 static krt_status finish_file(krti_txn_file *f)
 {
     krti_txn *t = f->t;
-    krt_status st = flush(f);
+    krt_status st = KRT_OK;
+
+    if (f->fd < 0) /* it is */
+        return KRT_OK;
+    st = flush(f);
 
     if (st == KRT_OK && t->sync && t->sys->sync(f->fd) != 0 && errno != EINVAL)
         st = krti_fail_errno(t->k, KRT_E_IO, "cannot sync to disk; nothing was changed");
@@ -699,7 +703,16 @@ static krt_status finish_file(krti_txn_file *f)
         return krti_fail_errno(t->k, KRT_E_IO, "cannot close the new file; nothing was changed");
     if (t->new_dir != NULL && t->sync)
         st = sync_parents(t, f->path);
+    krti_free(t->k, f->buffer);
+    f->buffer = NULL;
     return st;
+}
+
+krt_status krti_txn_finish(krti_txn_file *f)
+{
+    const krt_status st = finish_file(f);
+
+    return st == KRT_OK ? st : krti_fail_in_file(f->t->k, st, f->t->target);
 }
 
 static krt_status place_files(krti_txn *t)
@@ -743,10 +756,10 @@ krt_status krti_txn_link(krti_txn *t, const char *from, const char *to)
     if (st == KRT_OK && t->sys->link(source, temp) != 0)
         st = krti_fail_errno(t->k, errno == EIO ? KRT_E_IO : KRT_E_UNSUPPORTED,
                              "cannot give %s a second name", from);
-    else if (st == KRT_OK && t->sys->rename(temp, target) != 0) {
+    else if (st == KRT_OK && t->sys->rename(temp, target) != 0)
         st = krti_fail_errno(t->k, KRT_E_IO, "cannot rename into place");
+    if (temp != NULL) /* it stays when both are names of one file already */
         (void)t->sys->unlink(temp);
-    }
     krti_free(t->k, source);
     krti_free(t->k, target);
     krti_free(t->k, temp);

@@ -37,6 +37,10 @@ krt_status krti_txn_create_target(krti_txn *t, krti_txn_file **out);
 /* Writes at a position; small neighbours are gathered. What is never written reads as zeros. */
 krt_status krti_txn_write(krti_txn_file *f, uint64_t offset, const void *data, size_t size);
 
+/* The file is complete: synced and closed, so that a set of thousands needs one descriptor. Optional;
+ * a commit does it for those that are not. */
+krt_status krti_txn_finish(krti_txn_file *f);
+
 /* Syncs all files created since the last commit, then renames them in the order of their creation:
  * what decides about a set (its map) is created last. May be called again for further files. */
 krt_status krti_txn_commit(krti_txn *t);

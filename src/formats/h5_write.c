@@ -395,42 +395,50 @@ static krt_status write_block(krti_h5_writer *w, const krti_sink *sink, const kr
 }
 
 /* In blocks, so that what looks at the data finds it in the cache. */
-static krt_status write_dataset(krti_h5_writer *w, const krti_sink *sink, const krti_h5_node *d,
-                                unsigned char *buffer)
+static krt_status write_blocks(krti_h5_writer *w, const krti_sink *sink, const krti_h5_node *d,
+                               const unsigned char *all, unsigned char *buffer)
 {
     krt_status st = KRT_OK;
 
     for (uint64_t at = 0; at < d->data_size && st == KRT_OK; at += BLOCK) {
         const uint64_t left = d->data_size - at;
         const size_t n = left < BLOCK ? (size_t)left : BLOCK;
-        const void *data = buffer;
 
-        if (d->source.data != NULL)
-            data = (const unsigned char *)d->source.data + at;
-        else
+        if (all == NULL)
             st = d->source.read(d->source.user, at, buffer, n);
         if (st == KRT_OK)
-            st = write_block(w, sink, d, at, data, n);
+            st = write_block(w, sink, d, at, all != NULL ? all + at : buffer, n);
     }
+    return st;
+}
+
+static krt_status write_dataset(krti_h5_writer *w, const krti_sink *sink, const krti_h5_node *d,
+                                unsigned char *buffer)
+{
+    const void *all = d->source.data;
+    krt_status st = KRT_OK;
+
+    if (all == NULL && d->source.open != NULL)
+        st = d->source.open(d->source.user, &all);
+    if (st == KRT_OK)
+        st = write_blocks(w, sink, d, all, buffer);
     if (d->source.done != NULL)
         d->source.done(d->source.user);
     return st;
 }
 
-static krt_status write_data(krti_h5_writer *w, const krti_sink *sink)
+krt_status krti_h5_write_data(krti_h5_writer *w, const krti_sink *sink)
 {
     unsigned char *buffer = krti_alloc_raw(w->k, BLOCK);
     uint64_t end = w->metadata_size;
     krt_status st = buffer != NULL ? KRT_OK : KRT_E_NOMEM;
 
     for (const krti_h5_node *d = w->datasets; d != NULL && st == KRT_OK; d = d->next_dataset) {
-        if (d->data_size == 0)
-            continue;
-        if (d->data > end)
+        if (d->data_size > 0 && d->data > end)
             st = sink->write(sink->user, end, zeros, (size_t)(d->data - end));
         if (st == KRT_OK)
             st = write_dataset(w, sink, d, buffer);
-        end = d->data + d->data_size;
+        end = d->data_size > 0 ? d->data + d->data_size : end;
     }
     krti_free(w->k, buffer);
     return st;
@@ -443,15 +451,11 @@ static void put_tree(const krti_h5_writer *w, unsigned char *base, const krti_h5
         put_tree(w, base, c);
 }
 
-krt_status krti_h5_write(krti_h5_writer *w, const krti_sink *sink)
+krt_status krti_h5_write_metadata(krti_h5_writer *w, const krti_sink *sink)
 {
-    krt_status st = write_data(w, sink);
-    unsigned char *base = NULL;
+    unsigned char *base = krti_alloc(w->k, (size_t)w->metadata_size);
+    krt_status st = KRT_OK;
 
-    KRTI_ASSERT(w->is_planned);
-    if (st != KRT_OK)
-        return st;
-    base = krti_alloc(w->k, (size_t)w->metadata_size);
     if (base == NULL)
         return KRT_E_NOMEM;
     krti_h5_put_superblock(w, base);
@@ -461,6 +465,13 @@ krt_status krti_h5_write(krti_h5_writer *w, const krti_sink *sink)
     st = sink->write(sink->user, 0, base, (size_t)w->metadata_size);
     krti_free(w->k, base);
     return st;
+}
+
+krt_status krti_h5_write(krti_h5_writer *w, const krti_sink *sink)
+{
+    const krt_status st = krti_h5_write_data(w, sink);
+
+    return st == KRT_OK ? krti_h5_write_metadata(w, sink) : st;
 }
 
 /* ------------------------------------------------------------------------------- types */

@@ -25,10 +25,12 @@ krt_status krti_h5_add_group(krti_h5_writer *w, krti_h5_node *parent, const char
                              krti_h5_node **out);
 
 /* Where a dataset's elements come from: little endian, row major, type.size times the dimensions
- * bytes. Either `data`, which lives until the file is written, or `read`, called for one piece
- * after the other, without gaps. `done` (or NULL) is called once all of it was written. */
+ * bytes. One of three: `data`, which lives until the file is written; `open`, which brings all of it
+ * when its turn comes; `read`, called for one piece after the other, without gaps. `done` (or NULL)
+ * is called when all of it was written, or when that failed. */
 typedef struct krti_h5_source {
     const void *data;
+    krt_status (*open)(void *user, const void **data);
     krt_status (*read)(void *user, uint64_t offset, void *to, size_t size);
     void (*done)(void *user);
     void *user;
@@ -61,6 +63,9 @@ typedef krt_status (*krti_h5_tap)(void *user, const krti_h5_node *dataset, const
 void krti_h5_set_tap(krti_h5_writer *w, krti_h5_tap tap, void *user);
 /* Writes every byte of the file once, position 0 being the sink's. After krti_h5_plan(). */
 krt_status krti_h5_write(krti_h5_writer *w, const krti_sink *sink);
+/* Its two halves, for attributes that are made of all data. */
+krt_status krti_h5_write_data(krti_h5_writer *w, const krti_sink *sink);
+krt_status krti_h5_write_metadata(krti_h5_writer *w, const krti_sink *sink);
 
 /* Types at hand: rank 0 until the caller sets rank and dim. `size` in bytes. */
 krti_h5_type krti_h5_type_float(uint32_t size);

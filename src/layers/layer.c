@@ -30,8 +30,10 @@ static void layer_destroy(void *self)
         if (i < 64 && (l->shared_variables >> i & 1) != 0) /* its owner frees it, or has */
             continue;
         krti_free(k, v->path);
-        if (!k->is_closing) /* else the context frees the tensor, or has */
+        if (!k->is_closing) { /* else the context frees the tensors, or has */
             krt_tensor_free(v->tensor);
+            krt_tensor_free(v->precise);
+        }
         krti_free(k, v);
     }
     if (!k->is_closing)

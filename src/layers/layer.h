@@ -14,10 +14,11 @@
 #include <keratin/sys/layer_class.h>
 
 struct krt_variable {
-    krt_layer *layer;   /* the owner */
-    const char *name;   /* "kernel" */
-    char *path;         /* "conv2d/kernel", made on demand */
-    krt_tensor *tensor; /* shape from build on; data NULL until loaded or initialized */
+    krt_layer *layer;    /* the owner */
+    const char *name;    /* "kernel" */
+    char *path;          /* "conv2d/kernel", made on demand */
+    krt_tensor *tensor;  /* shape from build on; data NULL until loaded or initialized */
+    krt_tensor *precise; /* float64 of a file, whose values this one's are in float32; else NULL */
     bool trainable;
     const krt_spec *initializer;
 };

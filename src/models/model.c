@@ -94,6 +94,8 @@ static void model_fini(krt_layer *l)
 
     if (m->training != NULL)
         m->free_training(m->training);
+    if (m->saved != NULL)
+        m->free_saved(m->saved);
     krti_plans_free(m->plans);
     free_kept(m);
     krti_free(k, m->nodes);

@@ -36,6 +36,8 @@ typedef struct krti_model_input {
     krt_shape shape; /* with the batch dimension; rank -1 while unknown */
 } krti_model_input;
 
+struct krti_optimizer; /* the training floor's */
+
 struct krt_model {
     krt_layer base; /* inner: "layers", in_list, in Keras's order of model.layers, with the
                                InputLayers of a Functional and without a Sequential's */
@@ -61,6 +63,11 @@ struct krt_model {
     /* What compile() made of the model: the training floor's, which frees it. */
     struct krti_training *training;
     void (*free_training)(struct krti_training *training);
+    /* The state of its file's optimizer, not read yet: the saving floor's, which reads it into an
+     * optimizer made later. */
+    struct krti_saved_state *saved;
+    void (*free_saved)(struct krti_saved_state *saved);
+    krt_status (*restore_optimizer)(krt_model *m, struct krti_optimizer *o);
 };
 
 /* Builds from Keras's object {"class_name", "config"}: layers, wiring, and, by a symbolic trace,

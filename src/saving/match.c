@@ -296,6 +296,21 @@ static krt_status read_pairs(krti_match *m, krt_tensor **read)
     return st;
 }
 
+/* Models compute in float32. What a float64 file says more precisely is kept where it lies, for a
+ * save; those of its values that have not changed by then go on as they are. */
+static krt_status keep_precise(krti_match *m, const krti_pair *p)
+{
+    const krti_want want = {p->array, KRT_FLOAT64, true};
+    krt_variable *v = p->variable;
+
+    krt_tensor_free(v->precise);
+    v->precise = NULL;
+    if (m->store->arrays[p->array].dtype != KRT_FLOAT64 || is_turned(p) ||
+        v->tensor->dtype != KRT_FLOAT32 || strcmp(v->layer->dtype_policy, "float64") != 0)
+        return KRT_OK;
+    return krti_store_tensors(m->store, &want, 1, &v->precise);
+}
+
 krt_status krti_match_commit(krti_match *m)
 {
     krt_tensor **read = krti_array(m->k, m->num_pairs, sizeof *read);
@@ -303,6 +318,8 @@ krt_status krti_match_commit(krti_match *m)
 
     if (st == KRT_OK) /* compiled programs hold the old weights in their own layouts */
         st = krti_model_forget_plans(m->model);
+    for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
+        st = keep_precise(m, &m->pairs[i]);
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
         krti_variable_take(m->pairs[i].variable, read[i]);
     for (size_t i = 0; read != NULL && i < m->num_pairs; i++)

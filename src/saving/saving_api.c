@@ -8,8 +8,10 @@
 #include "saving/legacy_optimizer.h"
 #include "saving/legacy_settings.h"
 #include "saving/named_arrays.h"
+#include "saving/optimizer_state.h"
 #include "saving/saving_lib.h"
 #include "saving/tf_checkpoint.h"
+#include "saving/walk.h"
 
 #include "formats/json.h"
 #include "models/rename.h"
@@ -88,6 +90,8 @@ static krt_status fill(krt_model *model, krti_source *f, krt_report **report, bo
         TRY(krti_match_commit(&m));
     if (st == KRT_OK && whole && f->store->is_legacy)
         TRY(krti_legacy_optimizer_fill(model, f->store, r));
+    if (st == KRT_OK)
+        TRY(krti_load_optimizer_state(model, f));
 
 done:
     krti_match_fini(&m);
@@ -278,15 +282,6 @@ done:
 
 /* ------------------------------------------------------------------------------- load_weights */
 
-/* Whether a layer that makes variables has not made them: its input's shape is not known yet. */
-static bool is_unbuilt(const krt_layer *l)
-{
-    for (size_t i = 0; i < l->num_inner; i++)
-        if (is_unbuilt(l->inner[i].layer))
-            return true;
-    return l->cls != NULL && l->cls->build != NULL && !l->is_built;
-}
-
 static bool has_layer(const krt_layer *l, const char *name)
 {
     bool found = strcmp(l->name, name) == 0;
@@ -319,7 +314,7 @@ krt_status krt_load_weights(krt_model *m, const char *filepath, const krt_load_w
         *a.report = NULL;
     if (m->failed != KRT_OK)
         TRY(m->failed);
-    if (m->cannot_run == NULL && is_unbuilt(&m->base))
+    if (m->cannot_run == NULL && krti_walk_is_unbuilt(&m->base))
         TRY(krti_fail(
             k, KRT_E_STATE, m->base.name,
             "You are loading weights into a model that has not yet been built. Give it an "

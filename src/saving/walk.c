@@ -230,3 +230,11 @@ krt_status krti_walk_model(krt_model *m, const krti_walk *how)
     krti_str_free(&w.path);
     return st;
 }
+
+bool krti_walk_is_unbuilt(const krt_layer *l)
+{
+    for (size_t i = 0; i < l->num_inner; i++)
+        if (krti_walk_is_unbuilt(l->inner[i].layer))
+            return true;
+    return l->cls != NULL && l->cls->build != NULL && !l->is_built;
+}

@@ -83,6 +83,9 @@ krt_status krti_set_compile_config(krt_model *m, const krti_conf *config)
         return st;
     }
     forget(t);
+    if (m->saved != NULL) /* of the optimizer before */
+        m->free_saved(m->saved);
+    m->saved = NULL;
     t->arena = arena;
     t->config = copy;
     return KRT_OK;
@@ -98,8 +101,11 @@ krt_status krti_model_optimizer(krt_model *m, krti_optimizer **out)
     if (krti_conf_is_null(krti_conf_get(config, "optimizer")))
         return KRT_OK;
     TRY(krti_training_of(m, &t));
-    if (t->optimizer == NULL)
+    if (t->optimizer == NULL) {
         TRY(krti_optimizer_from_conf(m, &t->optimizer, krti_conf_get(config, "optimizer")));
+        if (m->saved != NULL)
+            TRY(m->restore_optimizer(m, t->optimizer));
+    }
     *out = t->optimizer;
 
 done:

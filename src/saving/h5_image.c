@@ -1,0 +1,333 @@
+/* A list of weights as an HDF5 image: Keras's tree of `vars` groups, with digests beside the arrays.
+ *
+ * Digests are made of the blocks on their way to the file, so the data is looked at while it is in
+ * the cache, and come into the attributes, which are written last. */
+#include "saving/digests.h"
+#include "saving/weights_writer.h"
+
+#include "formats/h5_write.h"
+
+typedef struct item {
+    krti_h5_image *image;
+    const krti_save_array *array;
+    const char *entry; /* "/layers/dense/vars/0" */
+    krt_tensor *held;  /* while an array of a store is written */
+    char digest[KRTI_DIGEST_TEXT];
+} item;
+
+struct krti_h5_image {
+    krt_ctx *k;
+    krti_save_list *list;
+    krti_arena arena;
+    krti_h5_writer *writer;
+    krti_digests digests;
+    uint64_t size;
+    size_t note_size; /* of the attribute on the root; 0: none */
+    char *note;
+    char print[KRTI_DIGEST_TEXT];
+};
+
+/* ------------------------------------------------------------------------------- arrays */
+
+static krt_status open_item(void *user, const void **data)
+{
+    item *it = user;
+    krti_save_list *l = it->image->list;
+    const krti_want want = {it->array->store_array, it->array->dtype, true};
+    const krt_status st = krti_store_tensors(l->store, &want, 1, &it->held);
+
+    *data = st == KRT_OK ? it->held->data : NULL;
+    return st;
+}
+
+/* float64 whose float32 is still the value: as they were in the file. */
+static void refine(const krti_save_array *a, uint64_t first, double *to, size_t n)
+{
+    const unsigned char *precise = a->precise;
+    const float *now = a->data;
+
+    for (size_t i = 0; i < n; i++) {
+        double old;
+
+        memcpy(&old, precise + (first + i) * sizeof old, sizeof old);
+        const float rounded = (float)old;
+        if (memcmp(&rounded, &now[first + i], sizeof rounded) == 0)
+            to[i] = old;
+    }
+}
+
+/* A variable whose dtype in files is not the one it is computed in. */
+static krt_status read_converted(void *user, uint64_t offset, void *to, size_t size)
+{
+    const krti_save_array *a = ((const item *)user)->array;
+    const size_t to_size = krt_dtype_size(a->dtype), from_size = krt_dtype_size(a->data_dtype);
+    const unsigned char *from = a->data;
+
+    krti_convert(to, a->dtype, from + offset / to_size * from_size, a->data_dtype, size / to_size);
+    if (a->precise != NULL && a->dtype == KRT_FLOAT64 && a->data_dtype == KRT_FLOAT32)
+        refine(a, offset / to_size, to, size / to_size);
+    return KRT_OK;
+}
+
+static void end_item(void *user)
+{
+    item *it = user;
+    const char *text = krti_digests_end(&it->image->digests, it->entry);
+
+    if (text != NULL)
+        memcpy(it->digest, text, strlen(text));
+    if (it->held != NULL && it->held->source != NULL)
+        krti_bytes_forget(it->held->source, it->held->data, it->held->size_bytes);
+    krt_tensor_free(it->held);
+    it->held = NULL;
+}
+
+static krt_status tap(void *user, const krti_h5_node *dataset, const void *data, size_t size)
+{
+    krti_h5_image *image = user;
+
+    (void)dataset;
+    krti_digests_update(&image->digests, data, size);
+    return KRT_OK;
+}
+
+/* bfloat16 has no HDF5 type: Keras writes two opaque bytes and says so in an attribute. */
+static krti_h5_type type_of(krt_dtype dtype)
+{
+    const uint32_t size = (uint32_t)krt_dtype_size(dtype);
+
+    switch (dtype) {
+    case KRT_FLOAT16:
+    case KRT_FLOAT32:
+    case KRT_FLOAT64:
+        return krti_h5_type_float(size);
+    case KRT_BFLOAT16:
+        return krti_h5_type_opaque(size);
+    case KRT_BOOL:
+        return krti_h5_type_bool();
+    case KRT_INT8:
+    case KRT_INT16:
+    case KRT_INT32:
+    case KRT_INT64:
+        return krti_h5_type_int(size, true);
+    default:
+        return krti_h5_type_int(size, false);
+    }
+}
+
+static krt_status add_array(krti_h5_image *image, krti_h5_node *vars, const krti_save_object *o,
+                            const krti_save_array *a, size_t digest_size)
+{
+    krti_h5_type type = type_of(a->dtype);
+    krti_h5_node *node = NULL;
+    krti_str entry = KRTI_STR_INIT(image->k);
+    item *it = krti_arena_alloc(&image->arena, sizeof *it);
+    krt_status st = it != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    if (st != KRT_OK)
+        return st;
+    TRY(krti_str_addf(&entry, "/%s%svars/%s", o->path, o->path[0] != '\0' ? "/" : "", a->key));
+    *it = (item){.image = image, .array = a, .entry = krti_arena_strdup(&image->arena, entry.ptr)};
+    if (it->entry == NULL)
+        TRY(KRT_E_NOMEM);
+    type.rank = a->shape.rank;
+    for (int i = 0; i < type.rank; i++)
+        type.dim[i] = (uint64_t)a->shape.dim[i];
+    const bool converts = a->data != NULL && a->data_dtype != a->dtype;
+    const krti_h5_source source = {.data = converts ? NULL : a->data,
+                                   .open = a->data == NULL && a->size_bytes > 0 ? open_item : NULL,
+                                   .read = converts ? read_converted : NULL,
+                                   .done = end_item,
+                                   .user = it};
+    TRY(krti_h5_add_dataset(image->writer, vars, a->key, &type, &source, &node));
+    if (a->dtype == KRT_BFLOAT16)
+        TRY(krti_h5_add_text(image->writer, node, "dtype", "bfloat16", 8, KRTI_H5_UTF8));
+    if (digest_size > 0) {
+        const krti_h5_type text = krti_h5_type_string((uint32_t)digest_size);
+
+        TRY(krti_h5_add_attribute(image->writer, node, KRTI_DIGEST_ATTRIBUTE, &text, it->digest));
+    }
+
+done:
+    krti_str_free(&entry);
+    return krti_fail_in_object(image->k, st, o->path);
+}
+
+/* ------------------------------------------------------------------------------- the image */
+
+static krt_status add_piece(krti_h5_image *image, const krti_piece *p, size_t digest_size)
+{
+    const krti_save_object *o = &image->list->objects[p->object];
+    krti_h5_node *object = NULL, *vars = NULL;
+    krt_status st = KRT_OK;
+
+    TRY(krti_h5_add_group(image->writer, krti_h5_writer_root(image->writer), o->path, &object));
+    TRY(krti_h5_add_group(image->writer, object, "vars", &vars));
+    if (p->is_first && o->name != NULL)
+        TRY(krti_h5_add_text(image->writer, vars, "name", o->name, strlen(o->name), KRTI_H5_UTF8));
+    if (p->is_first && o->has_seed) {
+        const krti_h5_type type = krti_h5_type_int(8, false);
+
+        TRY(krti_h5_add_attribute(image->writer, vars, KRTI_SEED_ATTRIBUTE, &type, &o->seed));
+    }
+    for (size_t i = p->first; i < p->first + p->num; i++)
+        TRY(add_array(image, vars, o, &image->list->arrays[i], digest_size));
+
+done:
+    return st;
+}
+
+/* The note's length is known before its digits: a note of as many arrays is as long. */
+static krt_status add_note(krti_h5_image *image, size_t num, krt_digest digest)
+{
+    krti_digests sample;
+    krti_str text = KRTI_STR_INIT(image->k);
+    krt_status st = krti_digests_init(image->k, &sample, digest);
+
+    if (st == KRT_OK) {
+        sample.num = num;
+        st = krti_digests_note(&sample, &text, NULL);
+    }
+    if (st == KRT_OK) {
+        const krti_h5_type type = krti_h5_type_string((uint32_t)text.length);
+
+        image->note_size = text.length;
+        image->note = krti_arena_alloc(&image->arena, text.length);
+        st = image->note == NULL
+                 ? KRT_E_NOMEM
+                 : krti_h5_add_attribute(image->writer, krti_h5_writer_root(image->writer),
+                                         KRTI_NOTE_NAME, &type, image->note);
+    }
+    krti_digests_fini(&sample);
+    krti_str_free(&text);
+    return st;
+}
+
+static krt_status describe(krti_h5_image *image, const krti_piece *pieces, size_t n,
+                           krt_digest digest)
+{
+    size_t num = 0, digest_size = 0;
+    krt_status st = krti_h5_writer_new(image->k, &image->writer);
+
+    if (st == KRT_OK)
+        st = krti_digests_init(image->k, &image->digests, digest);
+    if (st == KRT_OK && digest != KRT_DIGEST_NONE) {
+        char text[KRTI_DIGEST_TEXT];
+
+        digest_size = strlen(krti_hasher_end(image->digests.hasher, text));
+    }
+    for (size_t i = 0; st == KRT_OK && i < n; i++) {
+        st = add_piece(image, &pieces[i], digest_size);
+        num += pieces[i].num;
+    }
+    if (st == KRT_OK && digest != KRT_DIGEST_NONE)
+        st = add_note(image, num, digest);
+    if (st != KRT_OK)
+        return st;
+    krti_h5_set_tap(image->writer, tap, image);
+    return krti_h5_plan(image->writer, &image->size);
+}
+
+krt_status krti_h5_image_new(krti_save_list *l, krti_h5_image **out, const krti_piece *pieces,
+                             size_t n, krt_digest digest)
+{
+    krti_h5_image *image = krti_alloc(l->k, sizeof *image);
+    krt_status st = KRT_OK;
+
+    *out = NULL;
+    if (image == NULL)
+        return KRT_E_NOMEM;
+    image->k = l->k;
+    image->list = l;
+    image->arena = (krti_arena)KRTI_ARENA_INIT(l->k);
+    st = describe(image, pieces, n, digest);
+    if (st != KRT_OK) {
+        krti_h5_image_free(image);
+        return st;
+    }
+    *out = image;
+    return KRT_OK;
+}
+
+krt_status krti_h5_image_of_list(krti_save_list *l, krti_h5_image **out, krt_digest digest)
+{
+    krti_piece *pieces = krti_array(l->k, l->num_objects, sizeof *pieces);
+    krt_status st = pieces != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    *out = NULL;
+    for (size_t i = 0; st == KRT_OK && i < l->num_objects; i++)
+        pieces[i] = (krti_piece){i, l->objects[i].first, l->objects[i].num, true};
+    if (st == KRT_OK)
+        st = krti_h5_image_new(l, out, pieces, l->num_objects, digest);
+    krti_free(l->k, pieces);
+    return st;
+}
+
+void krti_h5_image_free(krti_h5_image *image)
+{
+    if (image == NULL)
+        return;
+    krti_h5_writer_free(image->writer);
+    krti_digests_fini(&image->digests);
+    krti_arena_free(&image->arena);
+    krti_free(image->k, image);
+}
+
+uint64_t krti_h5_image_size(const krti_h5_image *image)
+{
+    return image->size;
+}
+
+const char *krti_h5_image_print(const krti_h5_image *image)
+{
+    return image->print;
+}
+
+/* The writer asks for attributes when all data is through: the note is made just before. */
+static krt_status finish_note(krti_h5_image *image)
+{
+    krti_str text = KRTI_STR_INIT(image->k);
+    krt_status st = krti_digests_note(&image->digests, &text, image->print);
+
+    if (st == KRT_OK && text.length != image->note_size)
+        st = krti_fail(image->k, KRT_E_INVALID, NULL, "arrays of the list were written twice");
+    if (st == KRT_OK)
+        memcpy(image->note, text.ptr, text.length);
+    krti_str_free(&text);
+    return st;
+}
+
+/* The data, then the note, then the metadata that holds it. */
+krt_status krti_h5_image_write(krti_h5_image *image, const krti_sink *sink)
+{
+    krt_status st = krti_h5_write_data(image->writer, sink);
+
+    if (st == KRT_OK && image->note_size > 0)
+        st = finish_note(image);
+    return st == KRT_OK ? krti_h5_write_metadata(image->writer, sink) : st;
+}
+
+/* ------------------------------------------------------------------------------- one file */
+
+krt_status krti_write_weights_h5(krti_save_list *l, const char *filepath,
+                                 const krti_write_options *options)
+{
+    krti_h5_image *image = NULL;
+    krti_txn *t = NULL;
+    krti_txn_file *f = NULL;
+    krti_sink sink;
+    krt_status st = KRT_OK;
+
+    TRY(krti_h5_image_of_list(l, &image, options->digest));
+    TRY(krti_txn_begin(l->k, &t, filepath, options->sync));
+    TRY(krti_txn_need(t, krti_h5_image_size(image)));
+    TRY(krti_txn_create_target(t, &f));
+    sink = krti_txn_sink(f);
+    TRY(krti_h5_image_write(image, &sink));
+    TRY(krti_txn_commit(t));
+
+done:
+    krti_txn_end(t);
+    krti_h5_image_free(image);
+    return st;
+}

@@ -1,0 +1,181 @@
+/* See optimizer_state.h. Keras: load_own_variables and save_own_variables of base_optimizer.py. */
+#include "saving/optimizer_state.h"
+
+#include "saving/tf_checkpoint.h"
+#include "training/optimizer.h"
+
+static const char PATH[] = "optimizer", INNER_PATH[] = "optimizer/inner_optimizer";
+
+struct krti_saved_state {
+    krt_ctx *k;
+    krti_store *store;
+};
+
+static void free_state(struct krti_saved_state *s)
+{
+    if (s == NULL)
+        return;
+    krti_store_free(s->store);
+    krti_free(s->k, s);
+}
+
+/* The object of Keras 3's tree; NULL in other stores. */
+static const krti_store_object *find_state(const krti_store *s)
+{
+    return krti_save_list_takes(s) ? krti_store_find(s, PATH) : NULL;
+}
+
+static bool has_state(const krti_store *s)
+{
+    return s != NULL && (s->checkpoint != NULL || find_state(s) != NULL);
+}
+
+/* ------------------------------------------------------------------------------- reading */
+
+/* Variables as Keras counts them: a LossScaleOptimizer has the inner one's behind its own. */
+static size_t count(const krti_optimizer *o)
+{
+    return o != NULL ? o->num_variables + count(o->inner) : 0;
+}
+
+static const krti_optimizer_variable *variable_at(const krti_optimizer *o, size_t i)
+{
+    return i < o->num_variables ? &o->variables[i] : variable_at(o->inner, i - o->num_variables);
+}
+
+static krt_status fill(krti_store *s, const krti_store_object *state, const krti_optimizer *o)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; i < state->num && st == KRT_OK; i++) {
+        const krti_optimizer_variable *v = variable_at(o, i);
+        const krti_store_array *a = &s->arrays[state->first + i];
+        krt_tensor *t = NULL;
+        char found[160], expected[160];
+
+        if (!krt_shape_equal(a->shape, v->tensor->shape)) {
+            krti_warn(s->k, "optimizer %s: %s has the shape %s, the file's %s; it keeps its value",
+                      o->name, v->path,
+                      krt_shape_print(v->tensor->shape, expected, sizeof expected),
+                      krt_shape_print(a->shape, found, sizeof found));
+            continue;
+        }
+        st = krti_store_tensor(s, state->first + i, v->tensor->dtype, &t);
+        if (st == KRT_OK && t->size_bytes > 0)
+            memcpy(v->tensor->data, t->data, t->size_bytes);
+        krt_tensor_free(t);
+    }
+    return st;
+}
+
+static krt_status restore_from(krti_store *s, krt_model *m, krti_optimizer *o)
+{
+    const krti_store_object *state = find_state(s);
+    bool has_seed = false;
+    size_t num = 0;
+    krt_status st = krti_optimizer_build(o, m);
+
+    if (st == KRT_OK && s->checkpoint != NULL)
+        st = krti_tf_checkpoint_fill_optimizer(s, m, o, &num);
+    if (st != KRT_OK || state == NULL)
+        return st;
+    if (state->num + state->num_other != count(o)) {
+        krti_warn(s->k,
+                  "Skipping variable loading for optimizer '%s', because it has %zu variables "
+                  "whereas the saved optimizer has %zu variables",
+                  o->name, count(o), state->num + state->num_other);
+        goto done;
+    }
+    TRY(fill(s, state, o));
+    TRY(krti_store_seed(s, &o->seed, &has_seed));
+
+done:
+    return st;
+}
+
+/* Called by the training floor when it makes the optimizer. */
+static krt_status restore(krt_model *m, struct krti_optimizer *o)
+{
+    return restore_from(m->saved->store, m, o);
+}
+
+krt_status krti_load_optimizer_state(krt_model *m, krti_source *f)
+{
+    krti_optimizer *o = krti_model_optimizer_now(m);
+    struct krti_saved_state *s = NULL;
+
+    if (!has_state(f->store) || krti_compile_config(m) == NULL)
+        return KRT_OK;
+    if (o != NULL)
+        return restore_from(f->store, m, o);
+    s = krti_alloc(f->k, sizeof *s);
+    if (s == NULL)
+        return KRT_E_NOMEM;
+    s->k = f->k;
+    s->store = f->store;
+    f->store = NULL;
+    if (m->free_saved != NULL)
+        m->free_saved(m->saved);
+    m->saved = s;
+    m->free_saved = free_state;
+    m->restore_optimizer = restore;
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- writing */
+
+static krt_status add_variables(krti_save_list *l, const krti_optimizer *o, size_t *index)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; o != NULL && i < o->num_variables && st == KRT_OK; i++) {
+        const krti_optimizer_variable *v = &o->variables[i];
+        const krt_tensor *t = v->tensor;
+        const bool follows = v->of != NULL && t->dtype == KRT_FLOAT32;
+        char key[24];
+
+        snprintf(key, sizeof key, "%zu", (*index)++);
+        const krti_save_array a = {.key = key,
+                                   .dtype = follows ? krti_stored_dtype(v->of) : t->dtype,
+                                   .shape = t->shape,
+                                   .data = t->data,
+                                   .data_dtype = t->dtype};
+        st = krti_save_list_add_array(l, &a);
+    }
+    return st == KRT_OK && o != NULL && o->inner != NULL ? add_variables(l, o->inner, index) : st;
+}
+
+static krt_status add_living(krti_save_list *l, const krti_optimizer *o)
+{
+    size_t index = 0;
+    krt_status st = krti_save_list_add_object(l, PATH, o->name, KRTI_ROLE_OPTIMIZER);
+
+    if (st != KRT_OK)
+        return st;
+    l->objects[l->num_objects - 1].has_seed = true;
+    l->objects[l->num_objects - 1].seed = o->seed;
+    TRY(add_variables(l, o, &index));
+    if (o->inner == NULL)
+        goto done;
+    index = 0;
+    TRY(krti_save_list_add_object(l, INNER_PATH, o->inner->name, KRTI_ROLE_OPTIMIZER));
+    TRY(add_variables(l, o->inner, &index));
+
+done:
+    return st;
+}
+
+/* What is not read yet goes on as it lies; out of a form that has no such place it has to be read. */
+krt_status krti_save_list_add_optimizer(krti_save_list *l, krt_model *m)
+{
+    krti_optimizer *o = krti_model_optimizer_now(m);
+    krt_status st = KRT_OK;
+
+    if (krti_compile_config(m) == NULL)
+        return KRT_OK;
+    if (o == NULL && m->saved != NULL && find_state(m->saved->store) != NULL)
+        return krti_save_list_add_optimizer_of(l, m->saved->store);
+    if (o == NULL && m->saved != NULL)
+        st = krti_model_optimizer(m, &o);
+    return st == KRT_OK && o != NULL ? add_living(l, o) : st;
+}

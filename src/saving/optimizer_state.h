@@ -1,0 +1,21 @@
+/* An optimizer's variables between a file and a model.
+ *
+ * A load does not read them: who only predicts would pay for two arrays a weight. The model keeps the
+ * file's list instead, and they are read when an optimizer is made of the model's settings. A save
+ * before that passes them on as they lie, so a model whose optimizer this build does not know loses
+ * nothing. */
+#ifndef KRTI_SAVING_OPTIMIZER_STATE_H
+#define KRTI_SAVING_OPTIMIZER_STATE_H
+
+#include "saving/save_list.h"
+#include "saving/source.h"
+
+/* After the weights of `f` were loaded: the optimizer that is there is filled; else the store moves
+ * from the source to the model when it has something for one. Fails: E_CORRUPT, E_NOMEM; a state of
+ * another optimizer is a warning, as in Keras. */
+krt_status krti_load_optimizer_state(krt_model *m, krti_source *f);
+
+/* Appends the model's optimizer to what a save writes; nothing for a model that is not compiled. */
+krt_status krti_save_list_add_optimizer(krti_save_list *l, krt_model *m);
+
+#endif
