@@ -4,7 +4,8 @@
  *                                            any other name for a directory
  *         --shard GB      --no-optimizer     --no-sync      --no-digest      --sha256
  *         --weights FILE  loads these weights first
- *         --times N       saves N times, the weights changed by one each time */
+ *         --and MODEL     saves this one over it
+ *         --times N       saves N times, both in turn */
 #include <keratin/keratin.h>
 
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 
 typedef struct options {
-    const char *model, *out, *weights;
+    const char *model, *out, *weights, *other;
     double shard;
     bool optimizer, sync;
     krt_digest digest;
@@ -29,6 +30,8 @@ static bool parse(options *o, int argc, char **argv)
             o->shard = strtod(next, NULL), i++;
         else if (strcmp(argv[i], "--weights") == 0)
             o->weights = next, i++;
+        else if (strcmp(argv[i], "--and") == 0)
+            o->other = next, i++;
         else if (strcmp(argv[i], "--times") == 0)
             o->times = (int)strtol(next, NULL, 10), i++;
         else if (strcmp(argv[i], "--no-optimizer") == 0)
@@ -77,7 +80,7 @@ static void log_line(void *user, int level, const char *text)
 int main(int argc, char **argv)
 {
     krt_ctx *k = NULL;
-    krt_model *m = NULL;
+    krt_model *m = NULL, *other = NULL;
     options o;
     krt_status st = KRT_E_NOMEM;
 
@@ -87,8 +90,15 @@ int main(int argc, char **argv)
         st = krt_load(k, &m, o.model, NULL);
     if (st == KRT_OK && o.weights != NULL)
         st = krt_load_weights(m, o.weights, NULL);
-    for (int i = 0; i < o.times && st == KRT_OK; i++)
+    if (st == KRT_OK && o.other != NULL)
+        st = krt_load(k, &other, o.other, NULL);
+    puts("ready");
+    fflush(stdout);
+    for (int i = 0; i < o.times && st == KRT_OK; i++) {
         st = save(m, &o);
+        if (st == KRT_OK && other != NULL)
+            st = save(other, &o);
+    }
     if (st != KRT_OK)
         fprintf(stderr, "%s: %s\n", krt_ctx_error(k)->filepath, krt_ctx_error(k)->message);
     krt_ctx_free(k);
