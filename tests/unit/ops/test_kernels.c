@@ -456,7 +456,107 @@ static krt_value *outer_product(krti_graph *g, krt_value *const *in, const krt_t
     return krti_add(g, krti_tanh(g, in[2]), krti_matmul(g, in[0], in[1], true, false, NULL));
 }
 
+/* The gradients of sum(y * weight) for every input but the last, which is the weight. */
+static krt_value *gradients_of(krti_graph *g, krt_value *y, krt_value *const *in, size_t n)
+{
+    krt_value *grads[MAX_IN], *flat[MAX_IN];
+    krt_value *weighted = krti_multiply(g, y, in[n]);
+
+    (void)krti_gradients(g, weighted, in, n, grads);
+    for (size_t i = 0; i < n; i++)
+        flat[i] = krti_reshape(g, grads[i], (krt_shape){.rank = 1, .dim = {-1}});
+    return krti_concat(g, flat, n, 0);
+}
+
+static krt_value *norm_train(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krt_value *mean = NULL, *variance = NULL;
+    krt_value *far = krti_affine(g, in[0], 0.01, 30, 0); /* the mean a thousand deviations off */
+    krt_value *y = krti_batch_norm_train(g, far, in[1], in[2], -1, 1e-6, &mean, &variance);
+    krt_value *all[] = {
+        krti_reshape(g, krti_relu(g, y, 0, 0, INFINITY), (krt_shape){.rank = 1, .dim = {-1}}), mean,
+        krti_affine(g, variance, 1e4, 0, 0)};
+
+    (void)w;
+    return krti_concat(g, all, 3, 0);
+}
+
+static krt_value *norm_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krt_value *y = krti_batch_norm_train(g, in[0], in[1], in[2], -1, 1e-3, NULL, NULL);
+
+    (void)w;
+    return gradients_of(g, krti_relu(g, y, 0, 0, INFINITY), in, 3);
+}
+
+static krt_value *pool_grads(krti_graph *g, krt_value *const *in, int64_t size, int64_t stride,
+                             const char *padding, bool is_max)
+{
+    const int64_t sizes[2] = {size, size}, strides[2] = {stride, stride};
+    krt_value *x = krti_relu(g, in[0], 0, 0, INFINITY);
+    krti_window w;
+
+    (void)krti_window_make(g, &w, x, 2, sizes, strides, NULL, padding);
+    return gradients_of(g, is_max ? krti_max_pool(g, x, &w) : krti_avg_pool(g, x, &w), in, 1);
+}
+
+static krt_value *max_pool_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return pool_grads(g, in, 2, 2, "valid", true);
+}
+
+static krt_value *max_pool_overlapping(krti_graph *g, krt_value *const *in,
+                                       const krt_tensor *const *w)
+{
+    (void)w;
+    return pool_grads(g, in, 3, 2, "same", true);
+}
+
+static krt_value *avg_pool_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return pool_grads(g, in, 3, 2, "same", false);
+}
+
+static krt_value *long_sum(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krt_value *both[] = {krti_reduce_sum(g, in[0], (int[]){0, 1}, 2, false),
+                         krti_reduce_mean(g, in[0], (int[]){0, 1}, 2, false),
+                         krti_reduce_max(g, in[0], (int[]){0, 1}, 2, false)};
+
+    (void)w;
+    return krti_concat(g, both, 3, 0);
+}
+
 static const graph_case cases[] = {
+    {"BatchNormalization in training",
+     {S(7, 33, 29, 19), S(19), S(19), END},
+     {END},
+     norm_train,
+     2e-4},
+    {"gradients of BatchNormalization",
+     {S(7, 33, 29, 19), S(19), S(19), S(7, 33, 29, 19)},
+     {END},
+     norm_grads,
+     2e-5},
+    {"gradient of max pooling", {S(3, 8, 6, 21), S(3, 4, 3, 21), END}, {END}, max_pool_grads, 0},
+    {"gradient of max pooling with a rest",
+     {S(3, 9, 7, 21), S(3, 4, 3, 21), END},
+     {END},
+     max_pool_grads,
+     0},
+    {"gradient of max pooling, overlapping",
+     {S(2, 9, 8, 5), S(2, 5, 4, 5), END},
+     {END},
+     max_pool_overlapping,
+     1e-6},
+    {"gradient of average pooling",
+     {S(2, 9, 8, 300), S(2, 5, 4, 300), END},
+     {END},
+     avg_pool_grads,
+     1e-6},
+    {"long sum", {S(100, 64, 36), END}, {END}, long_sum, 2e-6},
     {"conv, kernel given", {S(2, 9, 7, 5), S(3, 3, 5, 19), END}, {END}, conv_given, 2e-5},
     {"Winograd, kernel given", {S(2, 14, 13, 40), S(3, 3, 40, 72), END}, {END}, conv_given, 2e-5},
     {"conv stride 2, kernel given",
