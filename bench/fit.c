@@ -87,8 +87,8 @@ static krt_status train(krt_ctx *k, char **argv)
     char path[1024];
     double start = 0;
 
-    for (const char *p = strtok(argv[5], ","); p != NULL; p = strtok(NULL, ","))
-        row.dim[row.rank++] = strtol(p, NULL, 10);
+    for (char *p = argv[5]; *p != '\0' && row.rank < 4; p += *p == ',')
+        row.dim[row.rank++] = strtol(p, &p, 10);
     snprintf(path, sizeof path, "%s/model.keras", argv[1]);
     krt_status st = read_array(k, &x, argv[1], "x.f32", KRT_FLOAT32, row);
     if (st == KRT_OK)
