@@ -257,8 +257,10 @@ static krt_status describe_gradients(describing *d)
     krt_value **wrt = krti_array(d->t->k, o->num_trainable + 1, sizeof *wrt);
     krt_status st = wrt != NULL ? KRT_OK : KRT_E_NOMEM;
 
+    /* Where a layer has assigned to its weight on the way (SpectralNormalization), for what it made
+     * of it, as a tape sees the variable read again; the update goes on from there, too. */
     for (size_t i = 0; wrt != NULL && i < o->num_trainable; i++)
-        wrt[i] = krti_variable(d->g, o->trainable[i]->tensor);
+        wrt[i] = krti_current(d->g, krti_variable(d->g, o->trainable[i]->tensor));
     if (d->scale_input != NULL)
         loss = krti_multiply(d->g, loss, d->scale_input);
     else if (!isnan(factor))

@@ -185,10 +185,56 @@ TEST(what_cannot_be_drawn_is_named)
     krti_arena_free(&a);
 }
 
+/* Kernels of shape (4, 3) as Keras 3 draws them on JAX; to the last bits, in which normal draws may
+ * differ, and to rounding for the orthogonal one. */
+TEST(an_integer_seed_gives_what_keras_draws_on_jax)
+{
+    const struct {
+        const krt_spec *spec;
+        float values[12];
+    } rows[] = {
+        {KRT_RANDOM_NORMAL(.mean = 1, .stddev = 2, .seed = 7),
+         {0.124098659f, -0.179051518f, 1.4911195f, 2.20359373f, -1.86549783f, 0.461703598f,
+          0.839078248f, 3.25751567f, 2.8370409f, 1.88304806f, 2.37107372f, -0.862217784f}},
+        {KRT_RANDOM_UNIFORM(.minval = -1, .maxval = 2, .seed = 7),
+         {-0.00786697865f, -0.16673708f, 0.790965319f, 1.1790359f, -0.772105575f, 0.181723356f,
+          0.403805971f, 1.61149991f, 1.46248031f, 1.01174939f, 1.26049209f, -0.472304344f}},
+        {KRT_TRUNCATED_NORMAL(.stddev = 0.5, .seed = 7),
+         {-0.208398193f, -0.279814094f, 0.117087506f, 0.285568416f, -0.654525578f, -0.128311366f,
+          -0.0383962877f, 0.526091278f, 0.432041824f, 0.210088f, 0.324704796f, -0.437760413f}},
+        {KRT_GLOROT_UNIFORM(.seed = 7),
+         {-0.313462317f, -0.411519051f, 0.179587692f, 0.41911006f, -0.785160601f, -0.196444616f,
+          -0.0593722425f, 0.686032653f, 0.594055772f, 0.315858573f, 0.469385922f, -0.600119293f}},
+        {KRT_HE_NORMAL(.seed = 7),
+         {-0.335051119f, -0.449869663f, 0.188246831f, 0.459121138f, -1.05231011f, -0.206291929f,
+          -0.0617314316f, 0.845820546f, 0.69461298f, 0.337767899f, 0.522042453f, -0.703807056f}},
+        {KRT_LECUN_UNIFORM(.seed = 123456),
+         {-0.472814143f, -0.404612064f, 0.740656972f, -0.71533674f, -0.776499033f, 0.83554244f,
+          0.47939229f, 0.718656063f, -0.188088566f, 0.0712856129f, -0.0383003652f, 0.270547241f}},
+        {KRT_VARIANCE_SCALING(.scale = 2, .mode = "fan_out", .distribution = "untruncated_normal",
+                              .seed = 3),
+         {0.867646277f, -0.032700792f, 0.24448213f, 0.830477178f, -0.712623f, -1.08200836f,
+          1.01327336f, -1.36574876f, 1.0340811f, -0.313889712f, 0.0679634884f, 1.18224263f}},
+        {KRT_ORTHOGONAL(.gain = 1, .seed = 7),
+         {-0.503898621f, -0.411510527f, -0.135633498f, 0.692417204f, -0.564347863f, 0.388224006f,
+          -0.0925768912f, 0.547562361f, 0.742808282f, 0.50801003f, 0.460810214f, -0.528319597f}},
+    };
+
+    for (size_t i = 0; i < KRTI_COUNT(rows); i++) {
+        const float *w = kernel(t, 4, 3, rows[i].spec);
+
+        for (int j = 0; j < 12; j++)
+            if (!(fabsf(w[j] - rows[i].values[j]) <= 2e-6f * (1 + fabsf(rows[i].values[j]))))
+                fail_msg("row %zu, element %d is %.9g, Keras has %.9g", i, j, (double)w[j],
+                         (double)rows[i].values[j]);
+    }
+}
+
 int main(void)
 {
     return RUN(UNIT(each_distribution_has_its_mean_deviation_and_bounds),
-               UNIT(constants_are_constant), UNIT(orthogonal_vectors_are_orthonormal_either_way),
+               UNIT(an_integer_seed_gives_what_keras_draws_on_jax), UNIT(constants_are_constant),
+               UNIT(orthogonal_vectors_are_orthonormal_either_way),
                UNIT(a_seed_gives_the_same_numbers_and_no_seed_gives_others),
                UNIT(a_context_with_a_seed_repeats_itself),
                UNIT(einsum_dense_tells_its_initializer_which_axes_are_inputs),
