@@ -1,7 +1,8 @@
 /* Loads a model and saves it again, for scripts that compare with Keras and for those that kill it.
  *
- *     save_driver MODEL OUT [OPTION]...      OUT: NAME.keras, NAME.weights.h5, NAME.weights.json, or
- *                                            any other name for a directory
+ *     save_driver MODEL OUT [OPTION]...      OUT: NAME.keras, NAME.weights.h5, NAME.weights.json,
+ *                                            NAME.safetensors, NAME.npz, PREFIX.ckpt, or any
+ *                                            other name for a directory
  *         --shard GB      --no-optimizer     --no-sync      --no-digest      --sha256
  *         --weights FILE  loads these weights first
  *         --and MODEL     saves this one over it
@@ -59,6 +60,13 @@ static bool ends_with(const char *text, const char *tail)
 
 static krt_status save(krt_model *m, const options *o)
 {
+    const krt_save_weights_args *checkpoint =
+        KRT_SAVE_WEIGHTS(.include_optimizer = o->optimizer, .sync = o->sync);
+
+    if (ends_with(o->out, ".ckpt"))
+        return krt_save_checkpoint(m, o->out, checkpoint);
+    if (ends_with(o->out, ".safetensors") || ends_with(o->out, ".npz"))
+        return krt_save_weights(m, o->out, checkpoint);
     if (ends_with(o->out, ".weights.h5") || ends_with(o->out, ".weights.json"))
         return krt_save_weights(m, o->out,
                                 KRT_SAVE_WEIGHTS(.max_shard_size = o->shard,

@@ -165,10 +165,25 @@ typedef struct krt_save_weights_args {
 
 /** Keras: model.save_weights(filepath). `NAME.weights.h5`, or with max_shard_size
  *  `NAME.weights.json` and shards `NAME_00000.weights.h5` beside it, which change as one. An array
- *  larger than a shard gets a shard of its own. Fails: as krt_save(); E_STATE for a model without
+ *  larger than a shard gets a shard of its own. `.safetensors` and `.npz` hold the weights by the
+ *  paths of variables, "dense/kernel". Fails: as krt_save(); E_STATE for a model without
  *  its variables yet. */
 KRT_API krt_status krt_save_weights(krt_model *m, const char *filepath,
                                     const krt_save_weights_args *args);
+
+/** tf.keras: model.save_weights(prefix), as a TensorFlow checkpoint: PREFIX.index,
+ *  PREFIX.data-00000-of-00001 and the state file `checkpoint`, which tf.keras loads with
+ *  load_weights(prefix), the optimizer's state included. Whatever stops it, the old checkpoint is
+ *  whole or the new one is. args: max_shard_size must be 0; digest is ignored, a checkpoint has
+ *  checksums of its own. Fails: as krt_save_weights(). */
+KRT_API krt_status krt_save_checkpoint(krt_model *m, const char *prefix,
+                                       const krt_save_weights_args *args);
+
+/** tf.keras: model.load_weights(prefix). A prefix, any file of a checkpoint, or a directory, of
+ *  which the newest checkpoint is meant; otherwise as krt_load_weights(). Fails: E_FORMAT for what
+ *  is no checkpoint, and as krt_load_weights(). */
+KRT_API krt_status krt_load_checkpoint(krt_model *m, const char *prefix,
+                                       const krt_load_weights_args *args);
 
 /* --- looking at a file without building a model ---------------------------------------------- */
 

@@ -187,8 +187,11 @@ krt_status krti_npz_list(krti_store *s, krti_bytes *bytes)
     items = krti_array(s->k, s->num_kept, sizeof *items);
     if (items == NULL)
         TRY(KRT_E_NOMEM);
-    for (size_t i = 0; i < s->num_kept; i++)
+    for (size_t i = 0; i < s->num_kept; i++) {
+        if (names[i] == NULL)
+            TRY(krti_fail(s->k, KRT_E_FORMAT, NULL, "is one array without a name, expected .npz"));
         describe_member(&items[i], s->kept[i], names[i], bytes);
+    }
     TRY(list_named(s, items, s->num_kept));
 
 done:

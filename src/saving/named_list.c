@@ -4,6 +4,7 @@
 #include "base/transaction.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
+#include "saving/save_list.h"
 #include "saving/tf_checkpoint.h"
 #include "saving/walk.h"
 
@@ -36,6 +37,43 @@ done:
     return st;
 }
 
+/* Numbers that are what they were when the file was read keep all their digits. */
+static void restore_digits(double *to, const unsigned char *precise, const float *now, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double old;
+
+        memcpy(&old, precise + i * sizeof old, sizeof old);
+        if ((float)old == now[i])
+            to[i] = old;
+    }
+}
+
+krt_status krti_named_item_read(const krti_named_list *l, const krti_named_item *item,
+                                const void **data, krt_tensor **owned)
+{
+    const bool is_precise =
+        item->precise != NULL && item->dtype == KRT_FLOAT64 && item->data_dtype == KRT_FLOAT32;
+    krt_status st = KRT_OK;
+
+    *data = item->data;
+    *owned = NULL;
+    if (item->data == NULL) {
+        st = krti_store_tensor(l->store, item->store_array, KRT_DTYPE_NONE, owned);
+    } else if (item->data_dtype != KRT_DTYPE_NONE && item->data_dtype != item->dtype) {
+        st = krt_tensor_new(l->k, owned, item->dtype, item->shape);
+        if (st == KRT_OK)
+            krti_convert((*owned)->data, item->dtype, item->data, item->data_dtype,
+                         (*owned)->size_bytes / krt_dtype_size(item->dtype));
+        if (st == KRT_OK && is_precise)
+            restore_digits((*owned)->data, item->precise, item->data,
+                           (*owned)->size_bytes / sizeof(double));
+    }
+    if (st == KRT_OK && *owned != NULL)
+        *data = (*owned)->data;
+    return krti_fail_in_object(l->k, st, item->key);
+}
+
 /* ------------------------------------------------------------------------------- of a model */
 
 typedef struct adding {
@@ -55,8 +93,12 @@ static krt_status note_name(void *user, krt_variable *v)
 
 static krt_status add_variable(krti_named_list *l, const char *key, const krt_variable *v)
 {
-    const krti_named_item item = {
-        .key = key, .dtype = v->tensor->dtype, .shape = v->tensor->shape, .data = v->tensor->data};
+    const krti_named_item item = {.key = key,
+                                  .dtype = krti_stored_dtype(v),
+                                  .shape = v->tensor->shape,
+                                  .data = v->tensor->data,
+                                  .data_dtype = v->tensor->dtype,
+                                  .precise = v->precise != NULL ? v->precise->data : NULL};
 
     return krti_named_list_add(l, &item);
 }
@@ -257,19 +299,17 @@ static krt_status lay_out(const krti_named_list *l, const krti_named_item **sort
 static krt_status write_array(const krti_named_list *l, krti_txn_file *f,
                               const krti_named_item *item, const krti_safetensor *t)
 {
-    krt_tensor *x = NULL;
-    const void *data = item->data;
+    krt_tensor *owned = NULL;
+    const void *data = NULL;
     krt_status st = KRT_OK;
 
-    if (data == NULL && t->size > 0) {
-        TRY(krti_store_tensor(l->store, item->store_array, KRT_DTYPE_NONE, &x));
-        data = x->data;
-    }
-    if (t->size > 0)
-        TRY(krti_txn_write(f, t->offset, data, (size_t)t->size));
+    if (t->size == 0)
+        return KRT_OK;
+    TRY(krti_named_item_read(l, item, &data, &owned));
+    TRY(krti_txn_write(f, t->offset, data, (size_t)t->size));
 
 done:
-    krt_tensor_free(x);
+    krt_tensor_free(owned);
     return krti_fail_in_object(l->k, st, item->key);
 }
 
@@ -329,7 +369,6 @@ static krt_status npz_member(const krti_named_list *l, const krti_named_item *it
                              .item_size = kinds[item->dtype].size,
                              .rank = item->shape.rank,
                              .dim = item->shape.dim,
-                             .data = item->data,
                              .size_bytes = size};
     return KRT_OK;
 }
@@ -344,10 +383,8 @@ krt_status krti_npz_write_list(const krti_named_list *l, const char *filepath)
         const krti_named_item *item = &l->items[i];
 
         st = npz_member(l, item, &members[i]);
-        if (st == KRT_OK && item->data == NULL && members[i].size_bytes > 0) {
-            st = krti_store_tensor(l->store, item->store_array, KRT_DTYPE_NONE, &read[i]);
-            members[i].data = st == KRT_OK ? read[i]->data : NULL;
-        }
+        if (st == KRT_OK && members[i].size_bytes > 0)
+            st = krti_named_item_read(l, item, &members[i].data, &read[i]);
     }
     if (st == KRT_OK)
         st = krti_npz_write(l->k, filepath, members, l->n);

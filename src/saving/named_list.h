@@ -11,8 +11,10 @@ typedef struct krti_named_item {
     const char *key;
     krt_dtype dtype;
     krt_shape shape;
-    const void *data;   /* NULL: in the list's store */
-    size_t store_array; /* its index there */
+    const void *data;     /* NULL: in the list's store */
+    krt_dtype data_dtype; /* of `data`, where models compute in float32; NONE: the same */
+    const void *precise;  /* float64 of the file it came from, for values that did not change */
+    size_t store_array;   /* its index there */
 } krti_named_item;
 
 typedef struct krti_named_list {
@@ -28,6 +30,9 @@ void krti_named_list_init(krti_named_list *l, krt_ctx *k);
 void krti_named_list_free(krti_named_list *l);
 /* The key is copied, data is not. */
 krt_status krti_named_list_add(krti_named_list *l, const krti_named_item *item);
+/* An item's elements as they are written, for as long as *owned lives, which may be NULL. */
+krt_status krti_named_item_read(const krti_named_list *l, const krti_named_item *item,
+                                const void **data, krt_tensor **owned);
 
 /* The model's weights by the paths of variables, "dense/kernel"; where two layers share a name, by
  * their places in Keras 3's tree, "layers/dense/vars/0". Fails: E_STATE for a model without its

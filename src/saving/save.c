@@ -5,6 +5,7 @@
  * ending names. Nothing is at the final path before the writer's last step. */
 #include "saving/keras_writer.h"
 #include "saving/optimizer_state.h"
+#include "saving/save_named.h"
 #include "saving/serialization.h"
 #include "saving/walk.h"
 
@@ -173,6 +174,8 @@ krt_status krt_save_weights(krt_model *m, const char *filepath, const krt_save_w
     bool go = false;
     krt_status st = KRT_OK;
 
+    if (krti_save_is_exchange(filepath))
+        return krti_save_exchange(m, filepath, args);
     TRY(krti_args_import(k, &a, KRT_SAVE_WEIGHTS(), sizeof a, args));
     if (m->failed != KRT_OK)
         TRY(m->failed);

@@ -302,7 +302,8 @@ static krt_status check_skipped(const krt_model *m, const krt_names *names)
     return KRT_OK;
 }
 
-krt_status krt_load_weights(krt_model *m, const char *filepath, const krt_load_weights_args *args)
+static krt_status load_weights(krt_model *m, const char *filepath,
+                               const krt_load_weights_args *args, bool checkpoints_only)
 {
     krt_ctx *k = m->base.owned.k;
     krt_load_weights_args a;
@@ -320,6 +321,9 @@ krt_status krt_load_weights(krt_model *m, const char *filepath, const krt_load_w
             "You are loading weights into a model that has not yet been built. Give it an "
             "input first: krt_add_input()"));
     TRY(krti_source_open(k, &f, filepath));
+    if (checkpoints_only && f->prefix == NULL)
+        TRY(krti_fail(k, KRT_E_FORMAT, NULL,
+                      "%s is no TensorFlow checkpoint; load it with krt_load_weights()", f->name));
     if (a.by_name && f->kind != KRT_FILE_LEGACY_H5 && f->kind != KRT_FILE_LEGACY_WEIGHTS_H5)
         TRY(krti_fail(k, KRT_E_INVALID, NULL,
                       "`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: %s",
@@ -336,4 +340,14 @@ krt_status krt_load_weights(krt_model *m, const char *filepath, const krt_load_w
 done:
     krti_source_close(f);
     return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
+}
+
+krt_status krt_load_weights(krt_model *m, const char *filepath, const krt_load_weights_args *args)
+{
+    return load_weights(m, filepath, args, false);
+}
+
+krt_status krt_load_checkpoint(krt_model *m, const char *prefix, const krt_load_weights_args *args)
+{
+    return load_weights(m, prefix, args, true);
 }

@@ -481,7 +481,7 @@ static krt_status open_checkpoint(krti_source *f)
 
 static krt_status open_saved_model(krti_source *f)
 {
-    krti_str dir = KRTI_STR_INIT(f->k);
+    krti_str dir = KRTI_STR_INIT(f->k), training = KRTI_STR_INIT(f->k);
     const krti_conf *c = NULL;
     krt_status st = KRT_OK;
 
@@ -498,10 +498,17 @@ static krt_status open_saved_model(krti_source *f)
     f->keras_version = krti_conf_get_text(c, "keras_version");
     f->backend = krti_conf_get_text(c, "backend");
     f->is_compiled = krti_conf_num(krti_conf_get(c, "training_config")) > 0;
+    if (f->is_compiled) {
+        TRY(krti_json_write(&training, krti_conf_get(c, "training_config"), -1));
+        f->training = krti_arena_strndup(&f->arena, training.ptr, training.length);
+        if (f->training == NULL)
+            TRY(KRT_E_NOMEM);
+    }
     TRY(take_config(f, c));
 
 done:
     krti_str_free(&dir);
+    krti_str_free(&training);
     return st;
 }
 

@@ -15,11 +15,11 @@ typedef struct krti_source {
     const char *filepath; /* NULL: a buffer */
     const char *name;     /* for sentences */
     krt_file_kind kind;
-    krti_bytes *bytes;         /* of the file; NULL for a directory or a checkpoint's prefix */
-    struct krti_zip *zip;      /* of an archive, else NULL */
-    const krti_conf *config;   /* {"class_name", "config", ...}, NULL: the file has none */
-    const char *training;      /* training_config of a whole .h5, JSON; NULL: it has none */
-    const krti_conf *shards;   /* the weight_map of sharded weights */
+    krti_bytes *bytes;       /* of the file; NULL for a directory or a checkpoint's prefix */
+    struct krti_zip *zip;    /* of an archive, else NULL */
+    const krti_conf *config; /* {"class_name", "config", ...}, NULL: the file has none */
+    const char *training;    /* training_config of a whole .h5 or a SavedModel, JSON; NULL: none */
+    const krti_conf *shards; /* the weight_map of sharded weights */
     const krti_conf *map_file; /* the JSON it stands in */
     const char *weights_group; /* of a legacy file: "" or "model_weights" */
     const char *prefix;        /* of a TensorFlow checkpoint, or of a SavedModel's variables */

@@ -2,8 +2,8 @@
  *
  * Three forms: slots that hang on the model's variables (tf.keras up to 2.10), a list `_variables` of
  * iteration and slots (tf.keras since 2.11), and the same list with the learning rate second (Keras 3).
- * In each, a slot's name says what it is and which variable it goes with; only where the layers have
- * other names by now, the place in the list counts. */
+ * In each, a slot's name says what it is and which variable it goes with; where it says something
+ * else by now, the place in the list counts. */
 #include "saving/tf_checkpoint.h"
 
 typedef struct filling {
@@ -122,29 +122,37 @@ static bool is_rate(const filling *f, uint32_t node)
                          krti_ends_with(a->full_name, "/learning_rate"));
 }
 
-/* By place, where not one name is known: as many slots on both sides, all of the same shape. */
+/* The next slot of the optimizer from `at` on. */
+static size_t next_slot(const filling *f, size_t at)
+{
+    while (at < f->o->num_variables && f->o->variables[at].of == NULL)
+        at++;
+    return at;
+}
+
+/* What has another name by now, by its place: where both sides have as many slots and the shape fits. */
 static void take_places(filling *f, uint32_t optimizer, uint32_t list)
 {
     const krti_object_graph *g = &f->c->graph;
     const uint32_t iteration = child(f, optimizer, "_iterations");
 
     for (int pass = 0; pass < 2; pass++) {
-        size_t at = f->o->first_slot;
+        size_t at = next_slot(f, f->o->first_slot);
 
         for (uint32_t i = g->nodes[list].edges; i != KRTI_NO_NODE; i = g->edges[i].next) {
             const size_t array = array_of(f, g->edges[i].node);
 
             if (array == 0 || g->edges[i].node == iteration || is_rate(f, g->edges[i].node))
                 continue;
-            while (at < f->o->num_variables && f->o->variables[at].of == NULL)
-                at++;
-            if (at == f->o->num_variables ||
-                !krt_shape_equal(f->o->variables[at].tensor->shape, f->s->arrays[array - 1].shape))
+            if (at == f->o->num_variables)
                 return;
-            if (pass == 1)
+            if (pass == 1 && f->arrays[at] == 0 &&
+                krt_shape_equal(f->o->variables[at].tensor->shape, f->s->arrays[array - 1].shape))
                 take(f, &f->o->variables[at], array);
-            at++;
+            at = next_slot(f, at + 1);
         }
+        if (at < f->o->num_variables)
+            return;
     }
 }
 
@@ -153,7 +161,6 @@ static krt_status take_list(filling *f, uint32_t optimizer)
     const krti_object_graph *g = &f->c->graph;
     const uint32_t list = child(f, optimizer, "_variables");
     krti_map *names = NULL;
-    size_t found = 0;
     krt_status st = KRT_OK;
 
     if (list == KRTI_NO_NODE)
@@ -169,10 +176,8 @@ static krt_status take_list(filling *f, uint32_t optimizer)
         if (known == 0 || array_of(f, g->edges[i].node) == 0)
             continue;
         take(f, &f->o->variables[known - 1], array_of(f, g->edges[i].node));
-        found += f->o->variables[known - 1].of != NULL;
     }
-    if (found == 0)
-        take_places(f, optimizer, list);
+    take_places(f, optimizer, list);
 
 done:
     krti_map_free(names);

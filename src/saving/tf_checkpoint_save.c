@@ -7,6 +7,8 @@
 #include "saving/tf_checkpoint_write.h"
 
 #include "formats/object_graph.h"
+#include "saving/save_list.h"
+#include "saving/walk.h"
 #include "training/optimizer.h"
 #include "training/update.h"
 
@@ -15,12 +17,12 @@ typedef enum object_kind { LAYER, VALUE, LIST, OPTIMIZER, SLOTS, LOSS_SCALE, EMP
 /* What a node stands for. */
 typedef struct object {
     object_kind kind;
-    krt_layer *layer;      /* a LAYER, the owner of a LIST */
-    const char *attribute; /* of a LIST */
-    const char *full_name; /* of a VALUE */
-    krt_dtype dtype;
+    krt_layer *layer;            /* a LAYER, the owner of a LIST */
+    const char *attribute;       /* of a LIST */
+    const char *full_name;       /* of a VALUE */
+    krt_dtype dtype, data_dtype; /* as it is written, as it is in memory */
     krt_shape shape;
-    const void *data;
+    const void *data, *precise;
     const char *path; /* "" for the root */
 } object;
 
@@ -86,11 +88,18 @@ static krt_status add_layer(saver *s, uint32_t parent, const char *name, krt_lay
     return add_child(s, parent, name, identity, &o);
 }
 
-/* A variable; `owner` tells it from others with no address of their own. */
+/* An array; `of` is the variable whose type it has in files, NULL: its own. */
 static krt_status add_value(saver *s, uint32_t parent, const char *name, const char *full_name,
-                            const krt_tensor *t)
+                            const krt_tensor *t, const krt_variable *of)
 {
-    object o = {.kind = VALUE, .dtype = t->dtype, .shape = t->shape, .data = t->data};
+    const bool follows = of != NULL && t->dtype == of->tensor->dtype;
+    object o = {.kind = VALUE,
+                .dtype = follows ? krti_stored_dtype(of) : t->dtype,
+                .data_dtype = t->dtype,
+                .shape = t->shape,
+                .data = t->data,
+                .precise =
+                    follows && of->precise != NULL && t == of->tensor ? of->precise->data : NULL};
     char identity[32];
 
     snprintf(identity, sizeof identity, "%p", (const void *)t);
@@ -148,7 +157,7 @@ static krt_status add_variables(saver *s, uint32_t node, const krt_layer *l)
         krt_variable *v = l->variables[i];
 
         if (v->layer == l)
-            st = add_value(s, node, attribute_of(l, v->name), krt_variable_path(v), v->tensor);
+            st = add_value(s, node, attribute_of(l, v->name), krt_variable_path(v), v->tensor, v);
     }
     return st;
 }
@@ -242,9 +251,9 @@ static krt_status visit_optimizer(saver *s, uint32_t node)
     if (s->optimizer->inner != NULL)
         TRY(add_child(s, node, "loss_scale", "loss_scale", &loss_scale));
     TRY(add_child(s, node, "_variables", "slots", &slots));
-    TRY(add_value(s, node, "_iterations", "iteration", o->iteration));
+    TRY(add_value(s, node, "_iterations", "iteration", o->iteration, NULL));
     if (o->learning_rate != NULL) {
-        TRY(add_value(s, node, rate, "learning_rate", o->learning_rate));
+        TRY(add_value(s, node, rate, "learning_rate", o->learning_rate, NULL));
     } else if (o->schedule != NULL) {
         object value = {.kind = VALUE, .full_name = "current_learning_rate", .dtype = KRT_FLOAT32};
         float *now = krti_arena_alloc(&s->list->arena, sizeof *now);
@@ -257,7 +266,7 @@ static krt_status visit_optimizer(saver *s, uint32_t node)
     }
     for (size_t i = 0; i < o->num_variables; i++)
         if (strcmp(o->variables[i].slot, "u_product") == 0)
-            TRY(add_value(s, node, "_u_product", "_u_product", o->variables[i].tensor));
+            TRY(add_value(s, node, "_u_product", "_u_product", o->variables[i].tensor, NULL));
 
 done:
     return st;
@@ -273,7 +282,7 @@ static krt_status add_slot(saver *s, uint32_t node, size_t index, const char *wo
 
     snprintf(name, sizeof name, "%zu", index);
     TRY(krti_str_addf(&full, "%s/%s/%s", o->class_name, word, krt_variable_path(of)));
-    TRY(add_value(s, node, name, full.ptr, tensor));
+    TRY(add_value(s, node, name, full.ptr, tensor, of));
 
 done:
     krti_str_free(&full);
@@ -289,7 +298,10 @@ static krt_status add_unused_momenta(saver *s, uint32_t node, size_t index)
     for (size_t i = 0; i < o->num_trainable; i++) {
         const krt_variable *v = o->trainable[i];
         krti_str full = KRTI_STR_INIT(s->k);
-        object value = {.kind = VALUE, .dtype = v->tensor->dtype, .shape = v->tensor->shape};
+        object value = {.kind = VALUE,
+                        .dtype = krti_stored_dtype(v),
+                        .data_dtype = v->tensor->dtype,
+                        .shape = v->tensor->shape};
         char name[24];
 
         snprintf(name, sizeof name, "%zu", index++);
@@ -312,7 +324,7 @@ static krt_status visit_slots(saver *s, uint32_t node)
     size_t index = 1;
     krt_status st = KRT_OK;
 
-    TRY(add_value(s, node, "0", "iteration", o->iteration));
+    TRY(add_value(s, node, "0", "iteration", o->iteration, NULL));
     if (!o->is_built)
         goto done;
     for (size_t i = o->first_slot; i < o->num_variables; i++) {
@@ -340,7 +352,7 @@ static krt_status visit_loss_scale(saver *s, uint32_t node)
     for (size_t n = 0; n < KRTI_COUNT(names); n++)
         for (size_t i = 0; i < o->num_variables; i++)
             if (strcmp(o->variables[i].slot, names[n][0]) == 0)
-                TRY(add_value(s, node, names[n][1], names[n][1], o->variables[i].tensor));
+                TRY(add_value(s, node, names[n][1], names[n][1], o->variables[i].tensor, NULL));
 
 done:
     return st;
@@ -367,7 +379,11 @@ static krt_status list_values(saver *s)
 
     for (uint32_t i = 0; i < s->graph.num_nodes; i++) {
         const object *o = &s->objects[i];
-        krti_named_item item = {.dtype = o->dtype, .shape = o->shape, .data = o->data};
+        krti_named_item item = {.dtype = o->dtype,
+                                .shape = o->shape,
+                                .data = o->data,
+                                .data_dtype = o->data_dtype,
+                                .precise = o->precise};
 
         if (o->kind != VALUE)
             continue;
@@ -384,20 +400,11 @@ done:
     return st;
 }
 
-/* Whether a layer that makes variables has not made them: its input's shape is not known yet. */
-static bool is_unbuilt(const krt_layer *l)
-{
-    for (size_t i = 0; i < l->num_inner; i++)
-        if (is_unbuilt(l->inner[i].layer))
-            return true;
-    return l->cls != NULL && l->cls->build != NULL && !l->is_built;
-}
-
 static krt_status check_built(const krt_model *m)
 {
     if (m->failed != KRT_OK)
         return m->failed;
-    if (m->cannot_run != NULL || !is_unbuilt(&m->base))
+    if (m->cannot_run != NULL || !krti_walk_is_unbuilt(&m->base))
         return KRT_OK;
     return krti_fail(
         m->base.owned.k, KRT_E_STATE, m->base.name,
@@ -405,6 +412,22 @@ static krt_status check_built(const krt_model *m)
         "model is first called on inputs or `build()` is called with an `input_shape`. "
         "Give it an input first: krt_add_input()",
         m->base.name);
+}
+
+/* The model's optimizer, with the state its file has for it. One that this build does not know has none
+ * here: TensorFlow then leaves its own alone. */
+static krt_status find_optimizer(saver *s)
+{
+    krt_status st = KRT_OK;
+
+    if (krti_compile_config(s->model) == NULL)
+        return KRT_OK;
+    st = krti_model_optimizer(s->model, &s->optimizer);
+    if (st != KRT_E_UNKNOWN_CLASS && st != KRT_E_INVALID)
+        return st;
+    krti_warn(s->k, "the checkpoint has no optimizer state: %s", s->k->error.message);
+    s->optimizer = NULL;
+    return KRT_OK;
 }
 
 krt_status krti_named_list_add_checkpoint(krti_named_list *l, krt_model *m,
@@ -417,7 +440,7 @@ krt_status krti_named_list_add_checkpoint(krti_named_list *l, krt_model *m,
     if (st != KRT_OK)
         return st;
     if (options->include_optimizer)
-        s.optimizer = krti_model_optimizer_now(m);
+        TRY(find_optimizer(&s));
     TRY(krti_layer_initialize(&m->base));
     s.nodes = krti_map_new(l->k);
     if (s.nodes == NULL)

@@ -53,21 +53,18 @@ static krt_status write_item(writing *w, krti_txn_file *f, size_t i)
 {
     const krti_named_item *item = &w->list->items[i];
     krti_bundle_tensor *t = &w->tensors[i];
-    krt_tensor *x = NULL;
-    const void *data = item->data;
+    krt_tensor *owned = NULL;
+    const void *data = NULL;
     krt_status st = KRT_OK;
 
-    if (data == NULL && t->size > 0) {
-        TRY(krti_store_tensor(w->list->store, item->store_array, KRT_DTYPE_NONE, &x));
-        data = x->data;
-    }
-    if (t->size > 0) {
-        t->crc32c = krti_crc32c(0, data, (size_t)t->size);
-        TRY(krti_txn_write(f, t->offset, data, (size_t)t->size));
-    }
+    if (t->size == 0)
+        return KRT_OK;
+    TRY(krti_named_item_read(w->list, item, &data, &owned));
+    t->crc32c = krti_crc32c(0, data, (size_t)t->size);
+    TRY(krti_txn_write(f, t->offset, data, (size_t)t->size));
 
 done:
-    krt_tensor_free(x);
+    krt_tensor_free(owned);
     return krti_fail_in_object(w->k, st, item->key);
 }
 

@@ -3,6 +3,7 @@
 #include "testing.h"
 
 #include "base/fs.h"
+#include "formats/json.h"
 #include "saving/source.h"
 #include "saving/tf_checkpoint.h"
 #include "saving/tf_checkpoint_write.h"
@@ -231,6 +232,149 @@ TEST(what_cannot_be_written_is_refused)
     krt_model_free(m);
 }
 
+/* --- the optimizer --- */
+
+/* A compiled model of two layers, and a step of training. */
+static krt_model *compiled(testing *t, const char *optimizer)
+{
+    char json[512];
+    krt_model *m = dense(t, 0.01f);
+    krti_arena a = KRTI_ARENA_INIT(t->k);
+    const krti_conf *c = NULL;
+
+    snprintf(json, sizeof json,
+             "{\"optimizer\": {\"module\": \"keras.optimizers\", \"class_name\": \"%s\", "
+             "\"config\": {\"learning_rate\": 0.125%s}}, \"loss\": \"mean_squared_error\"}",
+             optimizer, strcmp(optimizer, "SGD") == 0 ? ", \"momentum\": 0.5" : "");
+    ASSERT_OK(krti_json_parse(&a, &c, json, strlen(json)));
+    ASSERT_OK(krti_set_compile_config(m, c));
+    krti_arena_free(&a);
+    return m;
+}
+
+static krti_optimizer *optimizer_of(testing *t, krt_model *m)
+{
+    krti_optimizer *o = NULL;
+
+    ASSERT_OK(krti_model_optimizer(m, &o));
+    assert_non_null(o);
+    ASSERT_OK(krti_optimizer_build(o, m));
+    return o;
+}
+
+TEST(the_state_of_every_optimizer_comes_back)
+{
+    static const char *const names[] = {"SGD",     "Adam",    "AdamW",    "Adamax", "Nadam",
+                                        "RMSprop", "Adagrad", "Adadelta", "Ftrl",   "Lion"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        krt_model *m = compiled(t, names[i]), *other = compiled(t, names[i]);
+        krti_optimizer *o = optimizer_of(t, m), *restored = NULL;
+
+        for (size_t j = 0; j < o->num_variables; j++) {
+            krt_tensor *x = o->variables[j].tensor;
+
+            for (size_t n = 0; n < x->size_bytes / krt_dtype_size(x->dtype); n++)
+                if (x->dtype == KRT_INT64)
+                    ((int64_t *)x->data)[n] = 7;
+                else
+                    ((float *)x->data)[n] = (float)(j + 1) + (float)n / 4096;
+        }
+        ASSERT_OK(krt_save_checkpoint(m, in_folder(t, "cp"), NULL));
+        ASSERT_OK(krt_load_checkpoint(other, in_folder(t, "cp"), NULL));
+        restored = optimizer_of(t, other);
+        ASSERT_INT_EQ(o->num_variables, restored->num_variables);
+        for (size_t j = 0; j < o->num_variables; j++) {
+            ASSERT_INT_EQ(o->variables[j].tensor->size_bytes,
+                          restored->variables[j].tensor->size_bytes);
+            assert_memory_equal(o->variables[j].tensor->data, restored->variables[j].tensor->data,
+                                o->variables[j].tensor->size_bytes);
+        }
+        krt_model_free(m);
+        krt_model_free(other);
+    }
+}
+
+TEST(a_saved_model_brings_its_optimizer_and_its_state)
+{
+    static const char *const files[] = {"cnn_saved", "cnn_legacy"};
+    krt_tensor **expected = NULL;
+    char **names = NULL;
+    size_t n = 0;
+    krt_model *m = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, FOLDER "cnn_saved", NULL));
+    ASSERT_OK(krt_tensors_read(t->k, &n, &expected, &names, FOLDER "cnn_optimizer.npz"));
+    krti_optimizer *o = optimizer_of(t, m);
+    ASSERT_STR_EQ("Adam", o->class_name);
+    ASSERT_INT_EQ(2, *(int64_t *)o->iteration->data);
+    ASSERT_TRUE(*(float *)o->learning_rate->data == 0.01f);
+    ASSERT_INT_EQ(n + 1, o->num_variables); /* tf.keras keeps the rate apart */
+    for (size_t i = 1; i < n; i++) {
+        ASSERT_INT_EQ(expected[i]->size_bytes, o->variables[i + 1].tensor->size_bytes);
+        assert_memory_equal(expected[i]->data, o->variables[i + 1].tensor->data,
+                            expected[i]->size_bytes);
+    }
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) { /* and once more, over the old */
+        char path[512];
+
+        memset(o->variables[5].tensor->data, 0, o->variables[5].tensor->size_bytes);
+        snprintf(path, sizeof path, FOLDER "%s", files[i]);
+        ASSERT_OK(krt_load_weights(m, path, NULL));
+        ASSERT_TRUE(*(float *)o->variables[5].tensor->data != 0);
+    }
+    for (size_t i = 0; i < n; i++)
+        krt_tensor_free(expected[i]);
+    krt_free(t->k, expected);
+    krt_free(t->k, names);
+    krt_model_free(m);
+}
+
+/* --- the public face --- */
+
+TEST(a_checkpoint_that_is_there_is_not_overwritten_unless_allowed)
+{
+    krt_model *m = dense(t, 1);
+
+    ASSERT_OK(krt_save_checkpoint(m, in_folder(t, "cp"), NULL));
+    ASSERT_STATUS(KRT_E_EXISTS,
+                  krt_save_checkpoint(m, in_folder(t, "cp"), KRT_SAVE_WEIGHTS(.overwrite = false)));
+    ASSERT_STATUS(KRT_E_INVALID, krt_save_checkpoint(m, in_folder(t, "cp"),
+                                                     KRT_SAVE_WEIGHTS(.max_shard_size = 1)));
+    ASSERT_SAYS("a checkpoint is written as one shard");
+    ASSERT_OK(krt_save_weights(m, in_folder(t, "w.safetensors"), NULL));
+    ASSERT_OK(krt_load_weights(m, in_folder(t, "w.safetensors"), NULL));
+    ASSERT_OK(krt_save_weights(m, in_folder(t, "w.npz"), NULL));
+    ASSERT_OK(krt_load_weights(m, in_folder(t, "w.npz"), NULL));
+    ASSERT_STATUS(KRT_E_FORMAT, krt_load_checkpoint(m, in_folder(t, "w.npz"), NULL));
+    ASSERT_SAYS("w.npz is no TensorFlow checkpoint");
+    krt_model_free(m);
+}
+
+/* Models compute in float32; files have the dtype of the policy. */
+TEST(a_float16_model_is_written_as_float16)
+{
+    static const char json[] =
+        "{\"class_name\":\"Sequential\",\"config\":{\"name\":\"half\",\"layers\":["
+        "{\"class_name\":\"InputLayer\",\"config\":{\"name\":\"x\",\"batch_shape\":[null,2]}},"
+        "{\"class_name\":\"Dense\",\"config\":{\"name\":\"d\",\"units\":3,\"dtype\":\"float16\"}}]}"
+        "}";
+    krt_model *m = NULL;
+    krt_file *f = NULL;
+
+    ASSERT_OK(krt_from_json(t->k, &m, json, NULL));
+    ASSERT_OK(krt_save_checkpoint(m, in_folder(t, "cp"), NULL));
+    ASSERT_OK(krt_file_open(t->k, &f, in_folder(t, "cp")));
+    ASSERT_INT_EQ(KRT_FLOAT16, krt_file_array_at(f, 0)->dtype);
+    krt_file_close(f);
+    ASSERT_OK(krt_load_checkpoint(m, in_folder(t, "cp"), NULL));
+    ASSERT_OK(krt_save_weights(m, in_folder(t, "w.safetensors"), NULL));
+    ASSERT_OK(krt_file_open(t->k, &f, in_folder(t, "w.safetensors")));
+    ASSERT_INT_EQ(KRT_FLOAT16, krt_file_array_at(f, 1)->dtype);
+    krt_file_close(f);
+    krt_model_free(m);
+}
+
 int main(void)
 {
     return RUN(UNIT(a_model_is_written_byte_for_byte_as_tensorflow_writes_it),
@@ -239,5 +383,9 @@ int main(void)
                UNIT(a_checkpoint_is_copied_with_its_graph_and_others_by_name),
                UNIT(a_save_that_fails_at_any_call_leaves_the_old_checkpoint_or_the_new_one),
                UNIT(a_save_that_is_killed_at_any_call_leaves_the_old_checkpoint_or_the_new_one),
-               UNIT(what_cannot_be_written_is_refused));
+               UNIT(what_cannot_be_written_is_refused),
+               UNIT(the_state_of_every_optimizer_comes_back),
+               UNIT(a_saved_model_brings_its_optimizer_and_its_state),
+               UNIT(a_checkpoint_that_is_there_is_not_overwritten_unless_allowed),
+               UNIT(a_float16_model_is_written_as_float16));
 }

@@ -1,0 +1,131 @@
+/* See save_named.h. */
+#include "saving/save_named.h"
+
+#include "saving/named_list.h"
+#include "saving/tf_checkpoint_write.h"
+
+/* As in save.c. *go: whether to write. */
+static krt_status may_write(krt_ctx *k, const char *filepath, const krt_save_weights_args *a,
+                            bool *go)
+{
+    *go = true;
+    if (a->overwrite || krti_path_kind_of(filepath) == KRTI_PATH_NONE)
+        return KRT_OK;
+    if (a->ask == NULL)
+        return krti_fail(k, KRT_E_EXISTS, NULL,
+                         "already exists and overwrite is off; allow it, or save under another "
+                         "name");
+    *go = a->ask(a->ask_user, filepath);
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- arrays by name */
+
+static krt_status write_npz(const krti_named_list *l, const char *filepath, bool sync)
+{
+    (void)sync; /* always */
+    return krti_npz_write_list(l, filepath);
+}
+
+static const struct {
+    const char *ending;
+    krt_status (*write)(const krti_named_list *l, const char *filepath, bool sync);
+} forms[] = {{".safetensors", krti_safetensors_write}, {".npz", write_npz}};
+
+static size_t find_form(const char *filepath)
+{
+    size_t i = 0;
+
+    while (i < KRTI_COUNT(forms) && !krti_ends_with(filepath, forms[i].ending))
+        i++;
+    return i;
+}
+
+bool krti_save_is_exchange(const char *filepath)
+{
+    return find_form(filepath) < KRTI_COUNT(forms);
+}
+
+static krt_status write_exchange(krt_model *m, const char *filepath, bool sync)
+{
+    krti_named_list l;
+    krt_status st = KRT_OK;
+
+    krti_named_list_init(&l, m->base.owned.k);
+    st = krti_named_list_add_model(&l, m);
+    if (st == KRT_OK)
+        st = forms[find_form(filepath)].write(&l, filepath, sync);
+    krti_named_list_free(&l);
+    return st;
+}
+
+/* A form that is one file. */
+static krt_status check_unsharded(krt_ctx *k, const krt_save_weights_args *a, const char *what)
+{
+    if (a->max_shard_size == 0)
+        return KRT_OK;
+    return krti_fail(k, KRT_E_INVALID, NULL,
+                     "max_shard_size is %g, but %s is written as one shard; shards are for "
+                     ".weights.json",
+                     a->max_shard_size, what);
+}
+
+krt_status krti_save_exchange(krt_model *m, const char *filepath, const krt_save_weights_args *args)
+{
+    krt_ctx *k = m->base.owned.k;
+    krt_save_weights_args a;
+    bool go = false;
+    krt_status st = KRT_OK;
+
+    TRY(krti_args_import(k, &a, KRT_SAVE_WEIGHTS(), sizeof a, args));
+    if (m->failed != KRT_OK)
+        TRY(m->failed);
+    TRY(check_unsharded(k, &a, krti_path_name(filepath)));
+    if (krti_path_kind_of(filepath) == KRTI_PATH_DIR)
+        TRY(krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file; give a name in it"));
+    TRY(may_write(k, filepath, &a, &go));
+    if (go)
+        TRY(write_exchange(m, filepath, a.sync));
+
+done:
+    return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
+}
+
+/* ------------------------------------------------------------------------------- checkpoints */
+
+static krt_status write_checkpoint(krt_model *m, const char *prefix, const krt_save_weights_args *a)
+{
+    const krti_checkpoint_options options = {.sync = a->sync,
+                                             .include_optimizer = a->include_optimizer};
+    krti_named_list l;
+    krt_status st = KRT_OK;
+
+    krti_named_list_init(&l, m->base.owned.k);
+    st = krti_named_list_add_checkpoint(&l, m, &options);
+    if (st == KRT_OK)
+        st = krti_tf_checkpoint_write(&l, prefix, &options);
+    krti_named_list_free(&l);
+    return st;
+}
+
+krt_status krt_save_checkpoint(krt_model *m, const char *prefix, const krt_save_weights_args *args)
+{
+    krt_ctx *k = m->base.owned.k;
+    krti_str index = KRTI_STR_INIT(k);
+    krt_save_weights_args a;
+    bool go = false;
+    krt_status st = KRT_OK;
+
+    TRY(krti_args_import(k, &a, KRT_SAVE_WEIGHTS(), sizeof a, args));
+    if (m->failed != KRT_OK)
+        TRY(m->failed);
+    TRY(check_unsharded(k, &a, "a checkpoint"));
+    TRY(krti_str_addf(&index, "%s.index", prefix));
+    TRY(may_write(k, index.ptr, &a, &go));
+    if (go)
+        TRY(write_checkpoint(m, prefix, &a));
+
+done:
+    krti_str_free(&index);
+    return st == KRT_OK ? st : krti_fail_in_file(k, st, prefix);
+}
