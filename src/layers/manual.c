@@ -5,6 +5,8 @@
  * activations and initializers. */
 #include "layers/manual.h"
 
+#include "layers/weight_rules.h"
+
 #include "layers/config.h"
 #include "layers/operations.h"
 
@@ -31,9 +33,37 @@ static const char *const type_names[] = {
 /* Arguments that Keras's signatures give no default. Whether one is required is told by its default
  * too: where a class has one, the name alone says nothing (axis, scale, rate). */
 static const char *const required_keys[] = {
-    "units", "filters", "kernel_size", "input_dim", "output_dim",   "rate",        "stddev",
-    "n",     "dims",    "height",      "width",     "target_shape", "output_size", "scale",
-    "layer", "axes",    "equation",    "function",  "output_shape",
+    "units",
+    "filters",
+    "kernel_size",
+    "input_dim",
+    "output_dim",
+    "rate",
+    "stddev",
+    "n",
+    "dims",
+    "height",
+    "width",
+    "target_shape",
+    "output_size",
+    "scale",
+    "layer",
+    "axes",
+    "equation",
+    "function",
+    "output_shape",
+    "initial_learning_rate",
+    "decay_steps",
+    "first_decay_steps",
+    "decay_rate",
+    "boundaries",
+    "values",
+    "num_classes",
+    "inner_optimizer",
+    "specificity",
+    "sensitivity",
+    "recall",
+    "precision",
 };
 
 /* Keys every layer has; said once instead of in each description. */
@@ -107,9 +137,13 @@ static krt_status add_arguments(krti_arena *a, krti_conf *list, const krt_layer_
 
     if (cls->defaults == NULL)
         return KRT_OK;
-    TRY(krti_args_copy(a->k, a, cls, NULL, &args));
+    if (cls->call != NULL)
+        TRY(krti_args_copy(a->k, a, cls, NULL, &args));
+    else /* no layer: its objects have no defaults to be filled in */
+        args = (void *)(uintptr_t)cls->defaults;
     for (size_t i = 0; i < cls->num_fields; i++)
-        if (cls->fields[i].kind != KRT_FIELD_IGNORED && !is_base_key(cls->fields[i].key))
+        if (cls->fields[i].kind != KRT_FIELD_IGNORED && !is_base_key(cls->fields[i].key) &&
+            (i == 0 || strcmp(cls->fields[i].key, cls->fields[i - 1].key) != 0))
             TRY(add_argument(a, list, cls, &cls->fields[i], args));
 
 done:
@@ -137,23 +171,13 @@ static const krt_layer_class *find_operation(const char *name)
     return NULL;
 }
 
-krt_status krti_describe_class(krti_arena *a, const char *name, krti_conf **out)
+static krt_status describe(krti_arena *a, const char *name, const krt_layer_class *cls,
+                           const char *kind, krti_conf **out)
 {
-    const krt_layer_class *cls = krti_class_find(a->k, name);
     krti_conf *dict = krti_conf_dict(a), *arguments = krti_conf_list(a);
-    const char *kind = "layer";
     krt_status st = KRT_OK;
 
-    if (cls == NULL && (cls = krti_initializer_find(name)) != NULL)
-        kind = "initializer";
-    if (cls == NULL && krti_activation_known(name) && !is_internal(name))
-        kind = "activation";
-    else if (cls == NULL && (cls = find_operation(name)) != NULL)
-        kind = "operation";
-    else if (cls == NULL)
-        return krti_fail(a->k, KRT_E_UNKNOWN_CLASS, NULL,
-                         "class \"%s\" is neither built in nor registered", name);
-    TRY(krti_conf_set(a, dict, "name", krti_conf_string(a, cls != NULL ? cls->name : name)));
+    TRY(krti_conf_set(a, dict, "name", krti_conf_string(a, name)));
     TRY(krti_conf_set(a, dict, "kind", krti_conf_string(a, kind)));
     if (cls != NULL && strcmp(kind, "operation") != 0)
         TRY(add_arguments(a, arguments, cls));
@@ -162,6 +186,30 @@ krt_status krti_describe_class(krti_arena *a, const char *name, krti_conf **out)
 
 done:
     return st;
+}
+
+krt_status krti_describe_known(krti_arena *a, const krt_layer_class *cls, const char *kind,
+                               krti_conf **out)
+{
+    return describe(a, cls->name, cls, kind, out);
+}
+
+krt_status krti_describe_class(krti_arena *a, const char *name, krti_conf **out)
+{
+    const krt_layer_class *cls = krti_class_find(a->k, name);
+
+    if (cls != NULL)
+        return krti_describe_known(a, cls, "layer", out);
+    if ((cls = krti_initializer_find(name)) != NULL)
+        return krti_describe_known(a, cls, "initializer", out);
+    if ((cls = krti_weight_rule_find(name)) != NULL)
+        return krti_describe_known(a, cls, "regularizer or constraint", out);
+    if (krti_activation_known(name) && !is_internal(name))
+        return describe(a, name, NULL, "activation", out);
+    if ((cls = find_operation(name)) != NULL)
+        return krti_describe_known(a, cls, "operation", out);
+    return krti_fail(a->k, KRT_E_UNKNOWN_CLASS, NULL,
+                     "class \"%s\" is neither built in nor registered", name);
 }
 
 /* ------------------------------------------------------------------------------- as text */
@@ -179,14 +227,9 @@ static void add_default(krti_str *s, const krti_conf *value)
         krti_conf_repr(s, value);
 }
 
-krt_status krti_describe_class_text(krti_str *s, const char *name)
+krt_status krti_describe_text(krti_str *s, const krti_conf *dict)
 {
-    krti_arena arena = KRTI_ARENA_INIT(s->k);
     krti_str value = KRTI_STR_INIT(s->k);
-    krti_conf *dict = NULL;
-    krt_status st = KRT_OK;
-
-    TRY(krti_describe_class(&arena, name, &dict));
     const krti_conf *const arguments = krti_conf_get(dict, "arguments");
     krti_str_addf(s, "%s (%s)\n", krti_conf_get_text(dict, "name"),
                   krti_conf_get_text(dict, "kind"));
@@ -204,11 +247,8 @@ krt_status krti_describe_class_text(krti_str *s, const char *name)
     if (strcmp(krti_conf_get_text(dict, "kind"), "layer") == 0)
         krti_str_addf(s, "  %-26s %-23s %s\n  %-26s %-23s %s\n", "name", "str", "None", "trainable",
                       "bool", "True");
-    st = value.status != KRT_OK ? value.status : s->status;
-
-done:
+    const krt_status st = value.status != KRT_OK ? value.status : s->status;
     krti_str_free(&value);
-    krti_arena_free(&arena);
     return st;
 }
 
@@ -257,20 +297,33 @@ static krt_status add_initializers(krti_arena *a, krti_conf *list)
     return st;
 }
 
+static krt_status add_weight_rules(krti_arena *a, krti_conf *list)
+{
+    const krt_layer_class *cls;
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && (cls = krti_weight_rule_at(i)) != NULL; i++)
+        st = krti_conf_add(a, list, krti_conf_string(a, cls->name));
+    return st;
+}
+
 krt_status krti_describe_all(krti_arena *a, krti_conf **out)
 {
     krti_conf *dict = krti_conf_dict(a);
     krti_conf *layers = krti_conf_list(a), *operations = krti_conf_list(a);
     krti_conf *activations = krti_conf_list(a), *initializers = krti_conf_list(a);
+    krti_conf *rules = krti_conf_list(a);
     krt_status st = KRT_OK;
 
     TRY(add_layers(a, layers));
     TRY(add_operations(a, operations));
     TRY(add_activations(a, activations));
     TRY(add_initializers(a, initializers));
+    TRY(add_weight_rules(a, rules));
     TRY(krti_conf_set(a, dict, "layers", layers));
     TRY(krti_conf_set(a, dict, "activations", activations));
     TRY(krti_conf_set(a, dict, "initializers", initializers));
+    TRY(krti_conf_set(a, dict, "regularizers and constraints", rules));
     TRY(krti_conf_set(a, dict, "operations", operations));
     *out = dict;
 

@@ -2,6 +2,7 @@
  * formats, which are known only here, are added to the list of everything. */
 #include "formats/json.h"
 #include "layers/manual.h"
+#include "training/metric.h"
 #include <keratin/saving.h>
 
 static const struct {
@@ -50,35 +51,97 @@ static void add_names(krti_str *s, const char *heading, const krti_conf *list)
     krti_str_add(s, "\n\n");
 }
 
+/* What training adds; a name may stand in two of them ("Huber" is a loss and a metric). */
+static const struct {
+    const char *heading;
+    const krti_family *family;
+} families[] = {{"optimizers", &krti_optimizers},
+                {"learning rate schedules", &krti_schedules},
+                {"losses", &krti_losses},
+                {"metrics", &krti_metrics}};
+
+static krt_status add_families(krti_arena *a, krti_conf *dict)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; i < KRTI_COUNT(families); i++) {
+        krti_conf *list = krti_conf_list(a);
+        const krt_layer_class *cls = NULL;
+
+        for (size_t j = 0; (cls = families[i].family->at(j)) != NULL; j++)
+            TRY(krti_conf_add(a, list, krti_conf_string(a, cls->name)));
+        TRY(krti_conf_set(a, dict, families[i].heading, list));
+    }
+
+done:
+    return st;
+}
+
 static krt_status all_text(krti_str *s, const krti_conf *all)
 {
-    add_names(s, "layers", krti_conf_get(all, "layers"));
-    add_names(s, "activations", krti_conf_get(all, "activations"));
-    add_names(s, "initializers", krti_conf_get(all, "initializers"));
+    static const char *const headings[] = {"layers", "activations", "initializers",
+                                           "regularizers and constraints"};
+
+    for (size_t i = 0; i < KRTI_COUNT(headings); i++)
+        add_names(s, headings[i], krti_conf_get(all, headings[i]));
     add_names(s, "operations inside Functional models", krti_conf_get(all, "operations"));
+    for (size_t i = 0; i < KRTI_COUNT(families); i++)
+        add_names(s, families[i].heading, krti_conf_get(all, families[i].heading));
     krti_str_addf(s, "formats read (%zu)\n", KRTI_COUNT(formats));
     for (size_t i = 0; i < KRTI_COUNT(formats); i++)
         krti_str_addf(s, "  %-20s %s\n", formats[i].name, formats[i].text);
     return s->status;
 }
 
-static krt_status describe(krti_arena *a, krti_str *s, const char *name, bool json)
+/* Layers and what belongs to them first. Of a name with several meanings each is described. */
+static krt_status describe_name(krti_arena *a, const char *name, krti_conf *found)
 {
     krti_conf *conf = NULL;
+    krt_status st = krti_describe_class(a, name, &conf);
+
+    if (st == KRT_OK)
+        return krti_conf_add(a, found, conf);
+    for (size_t i = 0; st == KRT_E_UNKNOWN_CLASS && i < KRTI_COUNT(families); i++) {
+        const krti_family *family = families[i].family;
+        const krt_layer_class *cls = family->find(name);
+
+        if (cls == NULL)
+            continue;
+        TRY(krti_describe_known(a, cls, family->what, &conf));
+        TRY(krti_conf_add(a, found, conf));
+        st = KRT_E_UNKNOWN_CLASS;
+    }
+    if (krti_conf_num(found) > 0)
+        st = KRT_OK;
+
+done:
+    return st;
+}
+
+static krt_status describe(krti_arena *a, krti_str *s, const char *name, bool json)
+{
+    krti_conf *found = krti_conf_list(a), *all = NULL;
     krt_status st = KRT_OK;
 
-    if (name != NULL && !json)
-        return krti_describe_class_text(s, name);
     if (name != NULL) {
-        TRY(krti_describe_class(a, name, &conf));
+        TRY(describe_name(a, name, found));
+        for (size_t i = 0; i < krti_conf_num(found) && !json; i++)
+            TRY(krti_describe_text(s, krti_conf_at(found, i)));
     } else {
-        TRY(krti_describe_all(a, &conf));
-        TRY(add_formats(a, conf));
+        TRY(krti_describe_all(a, &all));
+        TRY(add_families(a, all));
+        TRY(add_formats(a, all));
         if (!json)
-            return all_text(s, conf);
+            return all_text(s, all);
     }
-    TRY(krti_json_write(s, conf, 2));
-    TRY(krti_str_add(s, "\n"));
+    if (json) {
+        TRY(krti_json_write(s,
+                            name == NULL                ? all
+                            : krti_conf_num(found) == 1 ? krti_conf_at(found, 0)
+                                                        : found,
+                            2));
+        TRY(krti_str_add(s, "\n"));
+    }
 
 done:
     return st;

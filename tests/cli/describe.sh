@@ -2,6 +2,10 @@ try keratin describe Conv2D
 try keratin describe Dense --json
 try keratin describe HeNormal
 try keratin describe relu
+try keratin describe SGD
+try keratin describe Huber
+try keratin describe CosineDecay --json
+try keratin describe MaxNorm
 try keratin describe Nonsense
 # The list of everything grows; its headings and the formats stand here.
 keratin describe >all
