@@ -15,6 +15,15 @@ static krt_status own_weights(void *user, krt_variable *v)
                : krti_tensor_align(v->tensor);
 }
 
+/* And reads them where they lie: an archive may hold them at any address. */
+static krt_status align_weights(void *user, krt_variable *v)
+{
+    (void)user;
+    return v->tensor->data == NULL || krti_tensor_is_aligned(v->tensor)
+               ? KRT_OK
+               : krti_tensor_align(v->tensor);
+}
+
 krt_status krti_prepare_training(krt_model *m, struct krti_training **out, bool for_update)
 {
     krti_optimizer *o = NULL;
@@ -28,7 +37,7 @@ krt_status krti_prepare_training(krt_model *m, struct krti_training **out, bool 
                          "settings of its own");
     TRY(krti_training_of(m, out));
     if (!for_update)
-        return KRT_OK;
+        return krti_layer_each_variable(&m->base, align_weights, NULL);
     TRY(krti_model_optimizer(m, &o));
     if (o == NULL)
         TRY(krti_fail(m->base.owned.k, KRT_E_STATE, NULL,

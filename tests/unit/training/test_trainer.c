@@ -512,6 +512,89 @@ TEST(a_mapped_weight_is_never_written)
     ASSERT_TRUE(krt_variable_data(kernel) != krt_tensor_data(file));
 }
 
+TEST(weights_at_any_address_are_evaluated)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = compiled(t, 0);
+    const krt_logs *logs = NULL;
+    static float room[FEATURES * 8 + 1];
+
+    ASSERT_OK(krti_model_ready(m, (krt_shape){.rank = -1}));
+    krt_tensor *kernel = krt_layer_weight(krt_model_layer(m, 0), 0)->tensor;
+    memcpy((char *)room + 1, kernel->data, kernel->size_bytes);
+    void *const own = kernel->data;
+    kernel->data = (char *)room + 1;
+    kernel->ours = false;
+    ASSERT_OK(krt_evaluate(m, &logs, x, y, NULL));
+    ASSERT_TRUE(kernel->ours && kernel->data != own);
+    krti_free(t->k, own);
+}
+
+TEST(a_sequential_without_a_shape_takes_that_of_the_data)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = krt_sequential(t->k, NULL);
+
+    ASSERT_OK(krt_add(m, KRT_DENSE(8, .activation = "relu")));
+    ASSERT_OK(krt_add(m, KRT_DENSE(CLASSES, .activation = "softmax")));
+    ASSERT_OK(krt_compile(m, KRT_COMPILE(.loss = KRT_ID("crossentropy"))));
+    ASSERT_OK(krt_fit(m, x, y, NULL));
+    ASSERT_INT_EQ(FEATURES * 8 + 8 + 8 * CLASSES + CLASSES, krt_model_count_params(m));
+}
+
+TEST(losses_and_weights_are_given_by_output)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_ktensor *in = krt_input(t->k, KRT_SHAPE(FEATURES), NULL);
+    krt_ktensor *kind = krt_apply(in, KRT_DENSE(CLASSES, .activation = "softmax", .name = "kind"));
+    krt_ktensor *box = krt_apply(in, KRT_DENSE(FEATURES, .name = "box"));
+    krt_model *m = krt_functional(t->k, KRT_KTENSORS(in), KRT_KTENSORS(kind, box), NULL);
+    const krt_tensor *const xs[] = {x}, *const ys[] = {y, x};
+    const krt_logs *logs = NULL;
+    double loss = 0, kind_loss = 0, box_loss = 0;
+
+    ASSERT_OK(krt_compile(
+        m, KRT_COMPILE(.loss = KRT_EACH(KRT_FOR("kind", KRT_ID("sparse_categorical_crossentropy")),
+                                        KRT_FOR("box", KRT_HUBER(.delta = 0.5))),
+                       .loss_weights = KRT_NUMBERS(3, 0.5),
+                       .loss_weight_names = KRT_NAMES("box", "kind"),
+                       .metrics = KRT_SPECS(KRT_FOR("kind", KRT_EACH(KRT_ID("accuracy"))),
+                                            KRT_FOR("box", KRT_ID("mae"))))));
+    ASSERT_OK(
+        krt_evaluate_data(m, &logs, KRT_DATA(.num_x = 1, .x = xs, .num_y = 2, .y = ys), NULL));
+    ASSERT_INT_EQ(5, logs->n);
+    ASSERT_TRUE(krt_logs_get(logs, "kind_accuracy", NULL) && krt_logs_get(logs, "box_mae", NULL));
+    ASSERT_TRUE(krt_logs_get(logs, "loss", &loss) && krt_logs_get(logs, "kind_loss", &kind_loss) &&
+                krt_logs_get(logs, "box_loss", &box_loss));
+    ASSERT_TRUE(fabs(loss - (0.5 * kind_loss + 3 * box_loss)) < 1e-6);
+    ASSERT_OK(krt_compile(m, KRT_COMPILE(.loss = KRT_EACH(KRT_FOR("kinds", KRT_ID("mse"))))));
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_fit_data(m, KRT_DATA(.num_x = 1, .x = xs, .num_y = 2, .y = ys), NULL));
+    ASSERT_SAYS("Expected keys ['kind', 'box'] in loss dict, but found the key 'kinds'");
+}
+
+TEST(excluded_names_do_not_decay)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = classifier(t, 0);
+    const float *bias = NULL;
+
+    ASSERT_OK(krt_compile(
+        m, KRT_COMPILE(.optimizer = KRT_SGD(.learning_rate = 1e-12, .weight_decay = 1e11,
+                                            .exclude_from_weight_decay = KRT_NAMES("kernel")),
+                       .loss = KRT_ID("sparse_categorical_crossentropy"))));
+    ASSERT_OK(krti_model_ready(m, (krt_shape){.rank = -1}));
+    bias = krt_variable_data(krt_layer_weight(krt_model_layer(m, 0), 1));
+    const float kernel =
+        *(const float *)krt_variable_data(krt_layer_weight(krt_model_layer(m, 0), 0));
+    *(float *)(uintptr_t)bias = 1;
+    ASSERT_OK(krt_fit(m, x, y, KRT_FIT(.batch_size = ROWS)));
+    const krt_variable *v = krt_layer_weight(krt_model_layer(m, 0), 0);
+    ASSERT_TRUE(fabsf(*(const float *)krt_variable_data(v) - kernel) < 1e-6f);
+    bias = krt_variable_data(krt_layer_weight(krt_model_layer(m, 0), 1));
+    ASSERT_TRUE(fabsf(bias[0] - 0.9f) < 1e-5f);
+}
+
 int main(void)
 {
     return RUN(UNIT(a_history_has_sorted_names_training_first_and_the_loss_falls),
@@ -532,5 +615,8 @@ int main(void)
                UNIT(a_label_out_of_range_is_named), UNIT(nan_in_the_data_is_found_before_training),
                UNIT(y_of_the_wrong_shape_is_refused_with_both_shapes),
                UNIT(bad_compile_arguments_leave_the_model_as_it_was),
-               UNIT(the_learning_rate_can_be_read_and_set), UNIT(a_mapped_weight_is_never_written));
+               UNIT(the_learning_rate_can_be_read_and_set), UNIT(a_mapped_weight_is_never_written),
+               UNIT(weights_at_any_address_are_evaluated),
+               UNIT(a_sequential_without_a_shape_takes_that_of_the_data),
+               UNIT(losses_and_weights_are_given_by_output), UNIT(excluded_names_do_not_decay));
 }
