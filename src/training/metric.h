@@ -20,6 +20,8 @@ typedef struct krti_metric_batch {
 
 /* What a metric does that is no mean. */
 typedef struct krti_metric_rule {
+    /* Whether a batch of these shapes can be looked at; asked for every new shape, after build. */
+    krt_status (*check)(const krti_metric *m, krt_shape y_true, krt_shape y_pred);
     /* Makes the variables, when the shapes are known. */
     krt_status (*build)(krti_metric *m, krt_shape y_true, krt_shape y_pred);
     void (*update)(krti_metric *m, const krti_metric_batch *b);
@@ -74,6 +76,8 @@ krt_status krti_metric_build(krti_metric *m, krt_shape y_true, krt_shape y_pred)
 void krti_metric_reset(krti_metric *m);
 void krti_metric_add_mean(krti_metric *m, float total, float count);
 size_t krti_metric_result(const krti_metric *m, double *out, size_t room);
+/* "... wants y of the output's shape ..."; for rules. */
+krt_status krti_metric_refuse(const krti_metric *m, krt_shape y_true, krt_shape y_pred);
 /* One more variable of n zeros; for rules. */
 krt_status krti_metric_add_state(krti_metric *m, const char *name, size_t n);
 

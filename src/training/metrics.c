@@ -430,6 +430,16 @@ krt_status krti_metric_add_state(krti_metric *m, const char *name, size_t n)
     return KRT_OK;
 }
 
+krt_status krti_metric_refuse(const krti_metric *m, krt_shape y_true, krt_shape y_pred)
+{
+    char a[160], b[160];
+
+    return krti_fail(m->k, KRT_E_INVALID, m->name,
+                     "%s wants y of the output's shape: y_true has shape %s, y_pred has shape %s",
+                     m->cls->base.name, krt_shape_print(y_true, a, sizeof a),
+                     krt_shape_print(y_pred, b, sizeof b));
+}
+
 krt_status krti_metric_build(krti_metric *m, krt_shape y_true, krt_shape y_pred)
 {
     krt_status st = KRT_OK;

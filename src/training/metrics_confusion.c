@@ -127,6 +127,17 @@ static krt_status check_class(const krti_metric *m, int64_t class_id)
     return KRT_OK;
 }
 
+static krt_status check_shapes(const krti_metric *m, krt_shape y_true, krt_shape y_pred)
+{
+    const matrix *x = m->extra;
+    const int64_t last = y_pred.rank > 0 ? y_pred.dim[y_pred.rank - 1] : 0;
+    const bool fits = y_pred.rank > 0 && krt_shape_size(y_true) == krt_shape_size(y_pred) &&
+                      (x->class_id == KRT_NONE || x->class_id < last) &&
+                      (!x->multi_label || (int64_t)x->labels == last);
+
+    return fits ? KRT_OK : krti_metric_refuse(m, y_true, y_pred);
+}
+
 static krt_status begin_counts(krti_metric *m)
 {
     const krt_confusion_metric_args *a = m->args;
@@ -549,17 +560,18 @@ static size_t result_auc(const krti_metric *m, double *out, size_t room)
 
 /* ------------------------------------------------------------------------------- rules */
 
-const krti_metric_rule krti_rule_true_positives = {build_tp, update, count_result};
-const krti_metric_rule krti_rule_true_negatives = {build_tn, update, count_result};
-const krti_metric_rule krti_rule_false_positives = {build_fp, update, count_result};
-const krti_metric_rule krti_rule_false_negatives = {build_fn, update, count_result};
-const krti_metric_rule krti_rule_precision = {build_precision, update, ratio_result};
-const krti_metric_rule krti_rule_recall = {build_recall, update, ratio_result};
-const krti_metric_rule krti_rule_sensitivity_at_specificity = {build_at_point, update,
+const krti_metric_rule krti_rule_true_positives = {check_shapes, build_tp, update, count_result};
+const krti_metric_rule krti_rule_true_negatives = {check_shapes, build_tn, update, count_result};
+const krti_metric_rule krti_rule_false_positives = {check_shapes, build_fp, update, count_result};
+const krti_metric_rule krti_rule_false_negatives = {check_shapes, build_fn, update, count_result};
+const krti_metric_rule krti_rule_precision = {check_shapes, build_precision, update, ratio_result};
+const krti_metric_rule krti_rule_recall = {check_shapes, build_recall, update, ratio_result};
+const krti_metric_rule krti_rule_sensitivity_at_specificity = {check_shapes, build_at_point, update,
                                                                result_sensitivity};
-const krti_metric_rule krti_rule_specificity_at_sensitivity = {build_at_point, update,
+const krti_metric_rule krti_rule_specificity_at_sensitivity = {check_shapes, build_at_point, update,
                                                                result_specificity};
-const krti_metric_rule krti_rule_precision_at_recall = {build_at_point, update,
+const krti_metric_rule krti_rule_precision_at_recall = {check_shapes, build_at_point, update,
                                                         result_precision_at};
-const krti_metric_rule krti_rule_recall_at_precision = {build_at_point, update, result_recall_at};
-const krti_metric_rule krti_rule_auc = {build_auc, update, result_auc};
+const krti_metric_rule krti_rule_recall_at_precision = {check_shapes, build_at_point, update,
+                                                        result_recall_at};
+const krti_metric_rule krti_rule_auc = {check_shapes, build_auc, update, result_auc};

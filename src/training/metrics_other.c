@@ -51,6 +51,14 @@ static krt_status build_fbeta(krti_metric *m, krt_shape y_true, krt_shape y_pred
     return st;
 }
 
+static krt_status check_fbeta(const krti_metric *m, krt_shape y_true, krt_shape y_pred)
+{
+    const bool fits = y_true.rank == 2 && krt_shape_equal(y_true, y_pred) &&
+                      (m->states[0].n == 1 || (int64_t)m->states[0].n == y_pred.dim[1]);
+
+    return fits ? KRT_OK : krti_metric_refuse(m, y_true, y_pred);
+}
+
 static float greatest(const float *row, int64_t n)
 {
     float top = row[0];
@@ -160,6 +168,24 @@ static int64_t class_at(const float *values, krt_shape shape, bool is_sparse, in
     return is_sparse ? (int64_t)values[i] : first_maximum(values + i * n, n);
 }
 
+/* Places with a class each, of labels or predictions. */
+static int64_t num_places(krt_shape shape, bool is_sparse)
+{
+    const int64_t last = shape.rank > 0 ? shape.dim[shape.rank - 1] : 1;
+
+    return is_sparse || last < 1 ? krt_shape_size(shape) : krt_shape_size(shape) / last;
+}
+
+static krt_status check_iou(const krti_metric *m, krt_shape y_true, krt_shape y_pred)
+{
+    const krt_iou_metric_args *a = m->args;
+    const int64_t places = num_places(y_true, a->sparse_y_true);
+    const bool fits = y_true.rank > 0 && places > 0 && y_true.dim[0] <= places &&
+                      places == num_places(y_pred, is_binary(m) || a->sparse_y_pred);
+
+    return fits ? KRT_OK : krti_metric_refuse(m, y_true, y_pred);
+}
+
 static void update_iou(krti_metric *m, const krti_metric_batch *b)
 {
     const krt_iou_metric_args *a = m->args;
@@ -239,6 +265,14 @@ static krt_status build_r2(krti_metric *m, krt_shape y_true, krt_shape y_pred)
     return st;
 }
 
+static krt_status check_r2(const krti_metric *m, krt_shape y_true, krt_shape y_pred)
+{
+    const bool fits = y_pred.rank == 2 && krt_shape_size(y_true) == krt_shape_size(y_pred) &&
+                      (int64_t)m->states[SUM].n == y_pred.dim[1];
+
+    return fits ? KRT_OK : krti_metric_refuse(m, y_true, y_pred);
+}
+
 static void update_r2(krti_metric *m, const krti_metric_batch *b)
 {
     const int64_t n = b->pred_shape.dim[1];
@@ -293,6 +327,6 @@ static size_t result_r2(const krti_metric *m, double *out, size_t room)
     return 1;
 }
 
-const krti_metric_rule krti_rule_fbeta = {build_fbeta, update_fbeta, result_fbeta};
-const krti_metric_rule krti_rule_iou = {build_iou, update_iou, result_iou};
-const krti_metric_rule krti_rule_r2 = {build_r2, update_r2, result_r2};
+const krti_metric_rule krti_rule_fbeta = {check_fbeta, build_fbeta, update_fbeta, result_fbeta};
+const krti_metric_rule krti_rule_iou = {check_iou, build_iou, update_iou, result_iou};
+const krti_metric_rule krti_rule_r2 = {check_r2, build_r2, update_r2, result_r2};

@@ -194,6 +194,7 @@ static krt_status describe_metrics(describing *d)
 
             *r = (metric_result){-1, -1};
             if (!krti_metric_is_mean(&m->metric)) {
+                TRY(m->metric.cls->rule->check(&m->metric, d->p->y[o->target], d->out[i]->shape));
                 TRY(keep_prediction(d, i));
                 continue;
             }

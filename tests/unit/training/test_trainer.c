@@ -454,6 +454,24 @@ TEST(y_of_the_wrong_shape_is_refused_with_both_shapes)
                 "y_pred has shape (20, 3)");
 }
 
+TEST(a_metric_that_does_not_fit_y_says_so)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = classifier(t, 0);
+    const krt_spec *const metrics[] = {KRT_AUC(),      KRT_F1_SCORE(),
+                                       KRT_R2_SCORE(), KRT_MEAN_IOU(3),
+                                       KRT_ID("mse"),  KRT_PRECISION(.class_id = 5)};
+
+    for (size_t i = 0; i < KRTI_COUNT(metrics); i++) {
+        krt_compile_args args = {.struct_size = sizeof args,
+                                 .loss = KRT_ID("sparse_categorical_crossentropy")};
+
+        args.metrics = (krt_specs){1, &metrics[i]};
+        ASSERT_OK(krt_compile(m, &args));
+        ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, y, NULL));
+    }
+}
+
 TEST(bad_compile_arguments_leave_the_model_as_it_was)
 {
     krt_model *m = compiled(t, 0);
@@ -614,6 +632,7 @@ int main(void)
                UNIT(bad_fit_arguments_are_refused_before_the_first_step),
                UNIT(a_label_out_of_range_is_named), UNIT(nan_in_the_data_is_found_before_training),
                UNIT(y_of_the_wrong_shape_is_refused_with_both_shapes),
+               UNIT(a_metric_that_does_not_fit_y_says_so),
                UNIT(bad_compile_arguments_leave_the_model_as_it_was),
                UNIT(the_learning_rate_can_be_read_and_set), UNIT(a_mapped_weight_is_never_written),
                UNIT(weights_at_any_address_are_evaluated),
