@@ -25,6 +25,12 @@ static int *uses_of(rewriter *r, const krt_value *v)
     return &r->uses[v->node->id * KRTI_MAX_OUT + v->index];
 }
 
+/* Read once and no more; of a node made while rewriting nobody has counted. */
+static bool has_one_use(rewriter *r, const krt_value *v)
+{
+    return (size_t)v->node->id < r->num_nodes && *uses_of(r, v) == 1;
+}
+
 static void want(rewriter *r, const krt_value *v)
 {
     ++*uses_of(r, v);
@@ -146,7 +152,7 @@ static krt_status merge_padding(rewriter *r, krti_node *n)
     const int rank = w->rank;
 
     if (pad->op != &krti_op_pad || pad->attrs.pad.mode != KRTI_PAD_CONSTANT ||
-        pad->attrs.pad.value != 0 || *uses_of(r, n->in[0]) != 1)
+        pad->attrs.pad.value != 0 || !has_one_use(r, n->in[0]))
         return KRT_OK;
     const int64_t *before = pad->attrs.pad.before, *after = pad->attrs.pad.after;
     if (before[0] != 0 || after[0] != 0 || before[rank + 1] != 0 || after[rank + 1] != 0)
@@ -473,7 +479,7 @@ static krt_status merge_pool_padding(rewriter *r, krti_node *n)
     krti_window *w = &n->attrs.window;
 
     if (pad->op != &krti_op_pad || pad->attrs.pad.mode != KRTI_PAD_CONSTANT ||
-        pad->attrs.pad.value != 0 || *uses_of(r, n->in[0]) != 1)
+        pad->attrs.pad.value != 0 || !has_one_use(r, n->in[0]))
         return KRT_OK;
     const krti_node *source = pad->in[0]->node;
     const int64_t *before = pad->attrs.pad.before, *after = pad->attrs.pad.after;
@@ -508,7 +514,7 @@ static krt_status split_batch_norm_grad(rewriter *r, krti_node *n)
 
 static krt_status swap_pool_and_relu(rewriter *r, krti_node *n)
 {
-    return *uses_of(r, n->in[0]) == 1 ? krti_swap_pool_and_relu(r->g, n) : KRT_OK;
+    return has_one_use(r, n->in[0]) ? krti_swap_pool_and_relu(r->g, n) : KRT_OK;
 }
 
 typedef struct rule {
