@@ -208,6 +208,10 @@ krt_status krti_call_update(krt_call *c, const char *weight, krt_value *value);
  * yet: what exact resumption has to keep beside the weights. A seed of None becomes one made of the
  * context's seed and the layer's name. */
 typedef krt_status (*krti_seed_fn)(void *user, krt_layer *l, krt_tensor *state);
+/* Whether the arguments name a seed; if not, what one of None becomes: from 1 to 1e9, as Keras draws it,
+ * the same for the same name and context seed however often the model is made or loaded. */
+bool krti_layer_has_seed(const krt_layer *l);
+uint32_t krti_layer_default_seed(const krt_layer *l, uint64_t seed);
 krt_status krti_layer_each_seed(krt_layer *l, krti_seed_fn fn, void *user);
 
 /* Builds without describing: for inner layers of layers. */

@@ -5,11 +5,9 @@
 #include "layers/layer.h"
 #include "layers/spatial.h"
 
-/* A seed of None: from 1 to 1e9, as Keras draws it, the same for the same layer of the same context
- * seed however often the model is made or loaded. */
-static uint32_t default_seed(const krt_layer *l)
+uint32_t krti_layer_default_seed(const krt_layer *l, uint64_t seed)
 {
-    const krti_rng stream = krti_rng_seeded(l->owned.k->seed);
+    const krti_rng stream = krti_rng_seeded(seed);
     uint64_t hash = UINT64_C(0xCBF29CE484222325);
 
     for (const char *p = l->name; *p != '\0'; p++)
@@ -17,9 +15,15 @@ static uint32_t default_seed(const krt_layer *l)
     return 1 + krti_random_bits(stream.key, hash) % 1000000000u;
 }
 
-static krt_status make_seed(krt_layer *l)
+bool krti_layer_has_seed(const krt_layer *l)
 {
     const int64_t *given = l->cls != NULL ? krti_args_member(l->cls, l->args, "seed") : NULL;
+
+    return given != NULL && *given != KRT_NONE;
+}
+
+static krt_status make_seed(krt_layer *l)
+{
     krt_status st = KRT_OK;
 
     if (l->seed != NULL)
@@ -28,7 +32,9 @@ static krt_status make_seed(krt_layer *l)
     if (st != KRT_OK)
         return st;
     uint32_t *state = l->seed->data;
-    state[0] = given != NULL && *given != KRT_NONE ? (uint32_t)*given : default_seed(l);
+    state[0] = krti_layer_has_seed(l)
+                   ? (uint32_t) * (const int64_t *)krti_args_member(l->cls, l->args, "seed")
+                   : krti_layer_default_seed(l, l->owned.k->seed);
     state[1] = 0;
     return KRT_OK;
 }

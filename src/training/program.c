@@ -16,6 +16,12 @@ typedef struct metric_result {
     int total, count;
 } metric_result;
 
+/* A layer that draws random numbers in a step, and how often. */
+typedef struct drawing {
+    uint32_t *state; /* [seed, draws], Keras's SeedGenerator */
+    uint32_t draws;
+} drawing;
+
 struct krti_program {
     struct krti_program *next;
     krti_program_kind kind;
@@ -31,6 +37,8 @@ struct krti_program {
     int is_finite;          /* -1: not asked */
     int *predictions;       /* by output; -1: not kept */
     metric_result *metrics; /* all outputs' metrics in order */
+    drawing *drawings;
+    size_t num_drawings;
 };
 
 static void program_free(krt_ctx *k, struct krti_program *p)
@@ -45,6 +53,7 @@ static void program_free(krt_ctx *k, struct krti_program *p)
     krti_free(k, (void *)p->inputs);
     krti_free(k, p->predictions);
     krti_free(k, p->metrics);
+    krti_free(k, p->drawings);
     krti_free(k, p);
 }
 
@@ -374,6 +383,34 @@ done:
     return st;
 }
 
+/* Draws are counted by one each; see krti_call_draw(). */
+static uint32_t num_draws(const krti_update *u)
+{
+    const krt_value *v = u->value;
+    uint32_t n = 0;
+
+    for (; v != u->variable && krti_is(v, &krti_op_add); v = v->node->in[0])
+        n++;
+    return n;
+}
+
+static krt_status find_drawings(describing *d)
+{
+    struct krti_program *p = d->p;
+
+    p->drawings = krti_array(d->t->k, d->g->num_updates + 1, sizeof *p->drawings);
+    if (p->drawings == NULL)
+        return KRT_E_NOMEM;
+    for (size_t i = 0; i < d->g->num_updates; i++) {
+        const krti_update *u = &d->g->updates[i];
+
+        if (u->variable->dtype == KRT_UINT32)
+            p->drawings[p->num_drawings++] =
+                (drawing){u->variable->node->attrs.tensor->data, num_draws(u)};
+    }
+    return KRT_OK;
+}
+
 static krt_status describe(describing *d)
 {
     krt_status st = KRT_OK;
@@ -381,6 +418,7 @@ static krt_status describe(describing *d)
     d->g->variables_change = true;
     TRY(make_inputs(d));
     TRY(describe_outputs(d));
+    TRY(find_drawings(d));
     TRY(describe_results(d));
     if (d->p->kind != KRTI_PROGRAM_TEST)
         TRY(describe_update(d));
@@ -558,6 +596,10 @@ static void step_numbers(const struct krti_training *t, struct krti_program *p)
     p->average = done != 0 ? (float)a->ema_momentum : 0;
     p->overwrite = a->use_ema && a->ema_overwrite_frequency != KRT_NONE &&
                    (done + 1) % a->ema_overwrite_frequency == 0;
+    /* Noise is a function of seed and step, so that a training can go on from any file. */
+    for (size_t i = 0; i < p->num_drawings; i++)
+        p->drawings[i].state[1] =
+            (uint32_t) * (const int64_t *)o->iteration->data * p->drawings[i].draws;
     p->loss_scale = 1;
     if (outer->inner != NULL)
         p->loss_scale =

@@ -15,6 +15,16 @@ static krt_status own_weights(void *user, krt_variable *v)
                : krti_tensor_align(v->tensor);
 }
 
+/* Layers without a seed of their own draw by the optimizer's, which files keep. */
+static krt_status seed_layer(void *user, krt_layer *l, krt_tensor *state)
+{
+    const krti_optimizer *o = user;
+
+    if (!krti_layer_has_seed(l))
+        ((uint32_t *)state->data)[0] = krti_layer_default_seed(l, o->seed);
+    return KRT_OK;
+}
+
 /* And reads them where they lie: an archive may hold them at any address. */
 static krt_status align_weights(void *user, krt_variable *v)
 {
@@ -44,6 +54,7 @@ krt_status krti_prepare_training(krt_model *m, struct krti_training **out, bool 
                       "You must call `compile()` before using the model: it has no optimizer"));
     TRY(krti_layer_each_variable(&m->base, own_weights, NULL));
     TRY(krti_optimizer_build(o, m));
+    TRY(krti_layer_each_seed(&m->base, seed_layer, o));
 
 done:
     return st;

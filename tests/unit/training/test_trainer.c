@@ -172,6 +172,58 @@ TEST(training_in_two_parts_is_training_in_one_bit_for_bit)
     same_weights(once, twice);
 }
 
+/* What a file keeps of a training: weights, the optimizer's variables and its seed. */
+static void carry_over(testing *t, krt_model *from, krt_model *to)
+{
+    krti_optimizer *a = krti_model_optimizer_now(from), *b = NULL;
+
+    ASSERT_OK(krti_model_ready(to, (krt_shape){.rank = -1}));
+    ASSERT_OK(krti_model_optimizer(to, &b));
+    ASSERT_OK(krti_optimizer_build(b, to));
+    b->seed = a->seed;
+    ASSERT_INT_EQ(a->num_variables, b->num_variables);
+    for (size_t i = 0; i < a->num_variables; i++)
+        memcpy(b->variables[i].tensor->data, a->variables[i].tensor->data,
+               a->variables[i].tensor->size_bytes);
+    for (size_t i = 0; i < krt_layer_num_weights(&from->base); i++)
+        memcpy(krt_layer_weight(&to->base, i)->tensor->data,
+               krt_layer_weight(&from->base, i)->tensor->data,
+               krt_layer_weight(&from->base, i)->tensor->size_bytes);
+}
+
+TEST(a_training_goes_on_in_another_process_of_another_seed)
+{
+    testing other = {.k = NULL};
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS), *other_x = NULL, *other_y = NULL;
+    krt_model *m[2] = {NULL, NULL}, *once = NULL;
+
+    ASSERT_OK(krt_ctx_new(&other.k, KRT_CTX(.seed = 99)));
+    other_x = features(&other, ROWS);
+    other_y = classes(&other, ROWS);
+    for (int i = 0; i < 3; i++) {
+        testing *const own = i == 2 ? &other : t;
+        krt_model *model = krt_sequential(own->k, NULL);
+
+        ASSERT_OK(krt_add_input(model, KRT_SHAPE(FEATURES), NULL));
+        ASSERT_OK(krt_add(model, KRT_DENSE(8, .activation = "relu",
+                                           .kernel_initializer = KRT_GLOROT_UNIFORM(.seed = 3))));
+        ASSERT_OK(krt_add(model, KRT_DROPOUT(0.4, .name = "drop")));
+        ASSERT_OK(krt_add(model, KRT_DENSE(CLASSES, .activation = "softmax",
+                                           .kernel_initializer = KRT_GLOROT_UNIFORM(.seed = 4))));
+        ASSERT_OK(
+            krt_compile(model, KRT_COMPILE(.optimizer = KRT_ADAM(),
+                                           .loss = KRT_ID("sparse_categorical_crossentropy"))));
+        *(i == 0 ? &once : &m[i - 1]) = model;
+    }
+    ASSERT_OK(krt_fit(once, x, y, KRT_FIT(.epochs = 4, .batch_size = 6)));
+    ASSERT_OK(krt_fit(m[0], x, y, KRT_FIT(.epochs = 2, .batch_size = 6)));
+    carry_over(t, m[0], m[1]);
+    ASSERT_OK(
+        krt_fit(m[1], other_x, other_y, KRT_FIT(.epochs = 4, .initial_epoch = 2, .batch_size = 6)));
+    same_weights(once, m[1]);
+    krt_ctx_free(other.k);
+}
+
 TEST(predictions_after_training_use_the_new_weights)
 {
     krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS), *before = NULL, *after = NULL;
@@ -621,6 +673,7 @@ int main(void)
                UNIT(validation_freq_shortens_the_lists),
                UNIT(an_epochs_order_is_a_permutation_and_a_function_of_seed_and_epoch),
                UNIT(training_in_two_parts_is_training_in_one_bit_for_bit),
+               UNIT(a_training_goes_on_in_another_process_of_another_seed),
                UNIT(predictions_after_training_use_the_new_weights),
                UNIT(class_weights_are_sample_weights), UNIT(hooks_are_called_in_keras_order),
                UNIT(a_hook_that_fails_ends_the_training_with_its_status),
