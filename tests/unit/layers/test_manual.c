@@ -22,7 +22,8 @@ static bool is_in(const krti_conf *list, const char *name)
 
 TEST(every_name_in_the_list_can_be_described)
 {
-    static const char *const kinds[] = {"layers", "activations", "initializers", "operations"};
+    static const char *const kinds[] = {"layers", "activations", "initializers", "operations",
+                                        "regularizers and constraints"};
     krti_arena a = KRTI_ARENA_INIT(t->k);
     krti_str text = KRTI_STR_INIT(t->k);
     krti_conf *all = NULL;
@@ -38,7 +39,7 @@ TEST(every_name_in_the_list_can_be_described)
 
             ASSERT_OK(krti_describe_class(&a, name, &one));
             krti_str_clear(&text);
-            ASSERT_OK(krti_describe_class_text(&text, name));
+            ASSERT_OK(krti_describe_text(&text, one));
             ASSERT_TRUE(krti_starts_with(krti_str_text(&text), name));
         }
     }
