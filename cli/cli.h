@@ -63,7 +63,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cmd_info, cmd_summary, cmd_config, cmd_weights, cmd_predict, cmd_describe,
-    cmd_evaluate, cmd_fit, cmd_verify, cmd_diff, cmd_explain, cmd_scan, cmd_help;
+    cmd_evaluate, cmd_fit, cmd_verify, cmd_diff, cmd_explain, cmd_scan, cmd_load_weights, cmd_help;
 
 /* Fills c and *options (malloc'ed, starts as the command's defaults; opt_free() it) from the words
  * after the command's name. On misuse prints the line that helps and returns CLI_MISUSED. */

@@ -9,14 +9,14 @@
 #include <string.h>
 
 static const cli_command *const commands[] = {
-    &cmd_info,   &cmd_summary, &cmd_config,  &cmd_weights, &cmd_predict,  &cmd_evaluate, &cmd_fit,
-    &cmd_verify, &cmd_diff,    &cmd_explain, &cmd_scan,    &cmd_describe, &cmd_help,
+    &cmd_info,     &cmd_summary,      &cmd_config,   &cmd_weights, &cmd_predict,
+    &cmd_evaluate, &cmd_fit,          &cmd_verify,   &cmd_diff,    &cmd_explain,
+    &cmd_scan,     &cmd_load_weights, &cmd_describe, &cmd_help,
 };
 
 /* Commands the tool is to have and this build has not. */
 static const char *const planned[] = {
     "convert",
-    "load-weights",
 };
 
 const cli_command *command_at(size_t i)

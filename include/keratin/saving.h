@@ -136,13 +136,14 @@ typedef struct krt_save_args {
     bool             zipped;            /**< true; false writes a directory */
     bool             sync;   /**< true: on the disk, not only with the system, before it returns */
     krt_digest       digest; /**< of each array, kept where Keras does not look: XXH3-128 */
+    int for_keras; /**< of `.h5`: 2 or 3; 0: for both where one file can serve both, else for 3 */
 } krt_save_args;
 #define KRT_SAVE(...)                                                                     \
     KRT_ARGS(krt_save_args, .overwrite = true, .include_optimizer = true, .zipped = true, \
-             .sync = true, .digest = KRT_DIGEST_XXH3_128, __VA_ARGS__)
+             .sync = true, .digest = KRT_DIGEST_XXH3_128, .for_keras = 0, __VA_ARGS__)
 
-/** Keras: model.save(filepath). The ending decides as in Keras: `.keras` is an archive, any other
- *  name with zipped false a directory. The file is written beside, synced and renamed: whatever
+/** Keras: model.save(filepath). The ending decides as in Keras: `.keras` is an archive, `.h5` and
+ *  `.hdf5` are Keras 2's whole HDF5, any other name with zipped false a directory. The file is written beside, synced and renamed: whatever
  *  stops a save, the old file is whole or the new one is. A second writer fails at once, naming the
  *  first. `ask` saying no is no failure, as in Keras.
  *  Fails: E_INVALID (the ending), E_EXISTS, E_NOT_FOUND (no such directory), E_IO,
@@ -158,10 +159,11 @@ typedef struct krt_save_weights_args {
     bool             include_optimizer; /**< true: of a compiled model, as in Keras */
     bool             sync;              /**< true, as in krt_save() */
     krt_digest       digest;            /**< XXH3-128, as in krt_save() */
+    bool legacy; /**< false; true: Keras 2's weights alone in an `.h5`, which every Keras loads */
 } krt_save_weights_args;
 #define KRT_SAVE_WEIGHTS(...)                                                                   \
     KRT_ARGS(krt_save_weights_args, .overwrite = true, .include_optimizer = true, .sync = true, \
-             .digest = KRT_DIGEST_XXH3_128, __VA_ARGS__)
+             .digest = KRT_DIGEST_XXH3_128, .legacy = false, __VA_ARGS__)
 
 /** Keras: model.save_weights(filepath). `NAME.weights.h5`, or with max_shard_size
  *  `NAME.weights.json` and shards `NAME_00000.weights.h5` beside it, which change as one. An array

@@ -195,6 +195,9 @@ static krt_status spell_key(const speller *s, const char *class_name, const char
 
     if (is_nothing_new(class_name, key, value))
         return KRT_OK;
+    if (s->both && strcmp(key, "axis") == 0 && krti_conf_num(value) > 1)
+        return krti_fail(s->a->k, KRT_E_UNSUPPORTED, name,
+                         "Keras 3 reads no list of axes in the words of Keras 2");
     if (strcmp(class_name, "InputLayer") == 0 && strcmp(key, "batch_shape") == 0)
         old_key = "batch_input_shape";
     TRY(spell_value(s, key, value, depth, &spelled));

@@ -4,6 +4,7 @@
  * A save first makes the list of what it writes, then hands it to the writer of the form that the
  * ending names. Nothing is at the final path before the writer's last step. */
 #include "saving/keras_writer.h"
+#include "saving/legacy_h5_write.h"
 #include "saving/optimizer_state.h"
 #include "saving/save_named.h"
 #include "saving/serialization.h"
@@ -66,6 +67,21 @@ done:
     return st;
 }
 
+static bool is_legacy_name(const char *filepath)
+{
+    return (krti_ends_with(filepath, ".h5") || krti_ends_with(filepath, ".hdf5")) &&
+           !krti_ends_with(filepath, ".weights.h5");
+}
+
+static krt_status check_for_keras(krt_ctx *k, int for_keras)
+{
+    if (for_keras == 0 || for_keras == 2 || for_keras == 3)
+        return KRT_OK;
+    return krti_fail(
+        k, KRT_E_INVALID, NULL,
+        "for_keras is %d, expected 2 or 3, or 0 for both where one file can serve both", for_keras);
+}
+
 static krt_status check_model_name(krt_ctx *k, const char *filepath, bool zipped)
 {
     const bool is_keras = krti_ends_with(filepath, ".keras");
@@ -77,10 +93,8 @@ static krt_status check_model_name(krt_ctx *k, const char *filepath, bool zipped
                          filepath);
     if (!zipped || is_keras)
         return KRT_OK;
-    if (krti_ends_with(filepath, ".h5") || krti_ends_with(filepath, ".hdf5"))
-        return krti_fail(k, KRT_E_UNSUPPORTED, NULL,
-                         "whole models in the legacy form of .h5 are not written yet; save as "
-                         ".keras");
+    if (is_legacy_name(filepath))
+        return KRT_OK;
     return krti_fail(
         k, KRT_E_INVALID, NULL,
         "Invalid filepath extension for saving. Please add either a `.keras` extension "
@@ -104,8 +118,14 @@ krt_status krt_save(krt_model *m, const char *filepath, const krt_save_args *arg
         TRY(krti_fail(k, KRT_E_IO, NULL,
                       "is a directory, expected a file; give a name in it, or zipped=false to "
                       "write a directory"));
+    TRY(check_for_keras(k, a.for_keras));
     TRY(may_write(k, filepath, a.overwrite, a.ask, a.ask_user, &go));
-    if (go)
+    if (go && a.zipped && is_legacy_name(filepath))
+        TRY(krti_write_legacy_h5(m, filepath,
+                                 &(krti_legacy_h5_options){.for_keras = a.for_keras,
+                                                           .include_optimizer = a.include_optimizer,
+                                                           .sync = a.sync}));
+    else if (go)
         TRY(write_keras(m, filepath, &a));
 
 done:
@@ -137,7 +157,7 @@ static krt_status sharded_name(krt_ctx *k, const char *filepath, krti_str *name)
 }
 
 static krt_status check_weights_name(krt_ctx *k, const char *filepath, double max_shard_size,
-                                     krti_str *name)
+                                     bool is_legacy, krti_str *name)
 {
     if (!(max_shard_size >= 0) || isinf(max_shard_size))
         return krti_fail(k, KRT_E_INVALID, NULL,
@@ -146,7 +166,7 @@ static krt_status check_weights_name(krt_ctx *k, const char *filepath, double ma
                          max_shard_size);
     if (max_shard_size > 0)
         return sharded_name(k, filepath, name);
-    if (!krti_ends_with(filepath, ".weights.h5"))
+    if (!krti_ends_with(filepath, ".weights.h5") && !(is_legacy && is_legacy_name(filepath)))
         return krti_fail(k, KRT_E_INVALID, NULL,
                          "The filename must end in `.weights.h5`. Received: filepath=%s", filepath);
     return krti_str_add(name, filepath);
@@ -156,8 +176,12 @@ static krt_status write_weights(krt_model *m, const char *filepath, const krt_sa
 {
     const krti_write_options options = {a->sync, a->digest};
     krti_save_list *l = NULL;
-    krt_status st = make_list(m, &l, true, a->include_optimizer);
+    krt_status st = KRT_OK;
 
+    if (a->legacy)
+        return krti_write_legacy_h5(
+            m, filepath, &(krti_legacy_h5_options){.weights_only = true, .sync = a->sync});
+    st = make_list(m, &l, true, a->include_optimizer);
     if (st == KRT_OK && a->max_shard_size > 0)
         st = krti_write_sharded(l, filepath, a->max_shard_size * GB, &options);
     else if (st == KRT_OK)
@@ -179,7 +203,7 @@ krt_status krt_save_weights(krt_model *m, const char *filepath, const krt_save_w
     TRY(krti_args_import(k, &a, KRT_SAVE_WEIGHTS(), sizeof a, args));
     if (m->failed != KRT_OK)
         TRY(m->failed);
-    TRY(check_weights_name(k, filepath, a.max_shard_size, &name));
+    TRY(check_weights_name(k, filepath, a.max_shard_size, a.legacy, &name));
     if (krti_path_kind_of(name.ptr) == KRTI_PATH_DIR)
         TRY(krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file; give a name in it"));
     TRY(may_write(k, filepath, a.overwrite, a.ask, a.ask_user, &go));

@@ -1,0 +1,12 @@
+# An architecture, weights of tf.keras, and what comes out of the three ways to be lenient.
+try keratin load-weights fixtures/containers/keras2_mlp.json fixtures/containers/keras2_mlp_weights.h5 --save out.keras
+try keratin weights out.keras
+try keratin load-weights fixtures/containers/keras2_mlp.json fixtures/containers/keras2_mlp_weights.h5 --save out.keras
+sed 's/"units": 3/"units": 7/' fixtures/containers/keras2_mlp.json >other.json
+try keratin load-weights other.json fixtures/containers/keras2_mlp_weights.h5 --save other.keras
+try keratin load-weights other.json fixtures/containers/keras2_mlp_weights.h5 --save other.keras --skip-mismatch
+try keratin load-weights out.keras fixtures/containers/keras2_mlp_weights.h5 --save new.weights.h5 --by-name --objects-to-skip dense
+sed 's/dense_1/head/g' fixtures/containers/keras2_mlp.json >head.json
+try keratin load-weights head.json fixtures/containers/keras2_mlp_weights.h5 --save head.h5 --map 'dense_1=head' --json
+try keratin load-weights head.json fixtures/containers/keras2_mlp_weights.h5 --save head.h5 --overwrite --map 'dense_1'
+try keratin load-weights head.json fixtures/containers/keras2_mlp_weights.h5
