@@ -130,10 +130,23 @@ typedef struct form {
     double shard;
 } form;
 
-static const form forms[] = {{"model.weights.h5", true, false, 0},
-                             {"sharded.weights.json", true, false, 0.25},
-                             {"model.keras", false, true, 0},
-                             {"model_dir", false, false, 0}};
+/* Each in a folder of its own. */
+static const form forms[] = {{"weights/model.weights.h5", true, false, 0},
+                             {"sharded/model.weights.json", true, false, 0.25},
+                             {"keras/model.keras", false, true, 0},
+                             {"directory/model", false, false, 0}};
+
+/* The folder of a form and what is in it. */
+static void remove_all(const char *path)
+{
+    char command[4200];
+    const char *slash = strrchr(path, '/');
+    const int n = (int)(slash - path);
+
+    snprintf(command, sizeof command, "rm -rf '%.*s' && mkdir -p '%.*s'", n, path, n, path);
+    if (system(command) != 0)
+        exit(1);
+}
 
 static krt_status save(krt_model *m, const form *f, const char *path, bool durable)
 {
@@ -143,8 +156,10 @@ static krt_status save(krt_model *m, const form *f, const char *path, bool durab
     return krt_save(m, path, KRT_SAVE(.zipped = f->zipped, .sync = durable));
 }
 
+/* To a fresh name, as the raw writes go: replacing a file makes some file systems write it out first. */
 static double time_save(krt_ctx *k, krt_model *m, const form *f, const char *path, bool durable)
 {
+    remove_all(path);
     settle();
     const double start = now();
 

@@ -234,6 +234,8 @@ static krt_status collect_name(void *user, const char *name)
 
     TRY(krti_str_addf(&c->path, "/%s", name));
     TRY(krti_path_join(&full, c->f->filepath, c->path.ptr));
+    if (krti_path_is_link(full.ptr)) /* whatever it points to is none of the model's */
+        TRY(krti_fail(k, KRT_E_UNSAFE, c->path.ptr, "is a symbolic link, which is not followed"));
     if (krti_path_kind_of(full.ptr) == KRTI_PATH_DIR)
         TRY(collect_directory(c));
     if (krti_path_kind_of(full.ptr) == KRTI_PATH_FILE) {
