@@ -229,10 +229,8 @@ static int train(job *j)
     kept = write_history(j);
     if (st == KRT_E_CANCELLED)
         return CLI_INTERRUPTED;
-#ifdef KRT_SAVE
     if (status == CLI_DONE && j->o->save != NULL && krt_save(j->m, j->o->save, NULL) != KRT_OK)
         status = fail(j->c, j->o->save);
-#endif
     return status != CLI_DONE ? status : kept;
 }
 
@@ -271,8 +269,13 @@ static int start(job *j)
 
     j->start.epoch = o->initial_epoch;
     if (status == CLI_DONE && o->resume && o->checkpoint != NULL)
-        status = resume_from(j->c, &j->m, o->checkpoint, o->save_weights_only,
-                             (num_rows(j) + o->batch_size - 1) / o->batch_size, &j->start);
+        status = resume_from(
+            j->c, &j->m,
+            &(resuming){.template = o->checkpoint,
+                        .weights_only = o->save_weights_only,
+                        .at_epoch_ends = o->save_freq == NULL || strcmp(o->save_freq, "epoch") == 0,
+                        .steps = (num_rows(j) + o->batch_size - 1) / o->batch_size},
+            &j->start);
     if (status == CLI_DONE && !isnan(o->learning_rate) &&
         krt_set_learning_rate(j->m, o->learning_rate) != KRT_OK)
         status = fail(j->c, j->c->arguments[0]);

@@ -13,6 +13,7 @@
 typedef struct candidate {
     char *path;
     struct timespec changed;
+    int64_t epoch, batch; /* as the name says; KRT_NONE: it does not */
 } candidate;
 
 typedef struct candidates {
@@ -27,20 +28,40 @@ static void candidates_free(candidates *all)
     free(all->items);
 }
 
+/* What a name says in the places of {epoch} and {batch}; KRT_NONE: nothing. */
+typedef struct numbers {
+    int64_t epoch, batch;
+} numbers;
+
+static bool matches(const char *template, const char *name, numbers *n);
+
+/* The field at `template` for some of `name`, and the rest for the rest. */
+static bool match_field(const char *template, const char *name, numbers *n)
+{
+    const char *after = strchr(template, '}');
+
+    for (const char *end = name; after != NULL; end++) {
+        if (matches(after + 1, end, n)) {
+            const int64_t value = strtoll(name, NULL, 10);
+
+            if (strncmp(template, "{epoch", 6) == 0)
+                n->epoch = value;
+            else if (strncmp(template, "{batch", 6) == 0)
+                n->batch = value;
+            return true;
+        }
+        if (*end == '\0')
+            return false;
+    }
+    return false;
+}
+
 /* Whether a name comes from a template: fields match anything, "{{" and "}}" are braces. */
-static bool matches(const char *template, const char *name)
+static bool matches(const char *template, const char *name, numbers *n)
 {
     while (*template != '\0') {
-        if (template[0] == '{' && template[1] != '{') {
-            const char *after = strchr(template, '}');
-
-            if (after == NULL)
-                return false;
-            for (; *name != '\0'; name++)
-                if (matches(after + 1, name))
-                    return true;
-            return matches(after + 1, name);
-        }
+        if (template[0] == '{' && template[1] != '{')
+            return match_field(template, name, n);
         if (*template == '{' || *template == '}')
             template ++;
         if (*template ++ != *name++)
@@ -49,7 +70,8 @@ static bool matches(const char *template, const char *name)
     return *name == '\0';
 }
 
-static int add(candidates *all, const char *dir, const char *name, size_t length)
+static int add(candidates *all, const char *dir, const char *name, size_t length,
+               const numbers *said)
 {
     const size_t size = strlen(dir) + length + 2;
     candidate *items = realloc(all->items, (all->n + 1) * sizeof *items);
@@ -68,7 +90,7 @@ static int add(candidates *all, const char *dir, const char *name, size_t length
         return CLI_DONE;
     }
     snprintf(path, size, "%s/%s", dir, name); /* without .index */
-    all->items[all->n++] = (candidate){path, info.st_mtim};
+    all->items[all->n++] = (candidate){path, info.st_mtim, said->epoch, said->batch};
     return CLI_DONE;
 }
 
@@ -105,10 +127,11 @@ static int find(const char *template, candidates *all)
             continue;
         const bool is_index = n > 6 && strcmp(e->d_name + n - 6, ".index") == 0;
         snprintf(name, sizeof name, "%.*s", (int)(n - (is_index ? 6 : 0)), e->d_name);
-        if (matches(pattern, e->d_name))
-            status = add(all, dir, e->d_name, n);
-        else if (is_index && matches(pattern, name))
-            status = add(all, dir, e->d_name, n - 6);
+        numbers said = {KRT_NONE, KRT_NONE};
+        if (matches(pattern, e->d_name, &said))
+            status = add(all, dir, e->d_name, n, &said);
+        else if (is_index && matches(pattern, name, &said))
+            status = add(all, dir, e->d_name, n - 6, &said);
     }
     if (d != NULL)
         closedir(d);
@@ -144,12 +167,25 @@ static krt_status load(cli *c, krt_model **m, const char *path, bool weights_onl
     return KRT_OK;
 }
 
-int resume_from(cli *c, krt_model **m, const char *template, bool weights_only, int64_t steps,
-                place *start)
+/* By the name where it tells the epoch, which counts from 1 and is done when saved at its end; else by
+ * the optimizer's steps. */
+static void find_place(const candidate *from, bool at_epoch_ends, int64_t done, int64_t steps,
+                       place *start)
+{
+    if (from->epoch != KRT_NONE) {
+        start->epoch = at_epoch_ends ? from->epoch : from->epoch - 1;
+        start->batch = at_epoch_ends || from->batch == KRT_NONE ? 0 : from->batch;
+    } else if (steps > 0) {
+        start->epoch = done / steps;
+        start->batch = done % steps;
+    }
+}
+
+int resume_from(cli *c, krt_model **m, const resuming *r, place *start)
 {
     candidates all = {NULL, 0};
     int64_t done = 0;
-    int status = find(template, &all);
+    int status = find(r->template, &all);
     size_t i = 0;
 
     while (status == CLI_DONE && i < all.n && !verifies(c, all.items[i].path))
@@ -158,11 +194,10 @@ int resume_from(cli *c, krt_model **m, const char *template, bool weights_only, 
         if (!c->quiet)
             fprintf(stderr, "keratin: no checkpoint to resume from, starting anew\n");
     } else if (status == CLI_DONE) {
-        if (load(c, m, all.items[i].path, weights_only) != KRT_OK ||
+        if (load(c, m, all.items[i].path, r->weights_only) != KRT_OK ||
             krt_iterations(*m, &done) != KRT_OK)
             status = fail(c, all.items[i].path);
-        start->epoch = steps > 0 ? done / steps : start->epoch;
-        start->batch = steps > 0 ? done % steps : 0;
+        find_place(&all.items[i], r->at_epoch_ends, done, r->steps, start);
         if (status == CLI_DONE && !c->quiet)
             fprintf(stderr, "keratin: resuming from %s, epoch %lld\n", all.items[i].path,
                     (long long)start->epoch + 1);

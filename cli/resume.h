@@ -8,9 +8,14 @@ typedef struct place {
     int64_t epoch, batch; /* epochs done; batches done in the next one */
 } place;
 
-/* Loads it into *m: weights into the model, a whole model in its place. `steps`: batches an epoch, by
- * which the optimizer's steps say where it stands. None there: *start stays, and a line says so. */
-int resume_from(cli *c, krt_model **m, const char *template, bool weights_only, int64_t steps,
-                place *start);
+typedef struct resuming {
+    const char *template;
+    bool weights_only, at_epoch_ends; /* as they were saved */
+    int64_t steps;                    /* batches an epoch */
+} resuming;
+
+/* Loads it into *m: weights into the model, a whole model in its place. None there: *start stays, and
+ * a line says so. */
+int resume_from(cli *c, krt_model **m, const resuming *r, place *start);
 
 #endif

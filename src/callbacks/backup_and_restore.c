@@ -170,11 +170,7 @@ static krt_status save(backup *b, krt_model *m)
     TRY(krti_make_directory(b->k, b->a->backup_dir));
     TRY(copy(b, b->weights, b->weights_copy));
     TRY(copy(b, b->metadata, b->metadata_copy));
-#ifdef KRT_SAVE
     TRY(krt_save_weights(m, b->weights, KRT_SAVE_WEIGHTS()));
-#else
-    TRY(krti_fail(b->k, KRT_E_UNSUPPORTED, NULL, "this build does not write"));
-#endif
     TRY(write_metadata(b, m));
     b->unsaved = 0;
 

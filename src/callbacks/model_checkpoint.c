@@ -241,7 +241,6 @@ static krt_status decide(checkpoint *c, const krt_logs *logs, bool *saves)
     return st;
 }
 
-#ifdef KRT_SAVE
 static krt_status write_model(const checkpoint *c, krt_model *m)
 {
     const char *path = krti_str_text(&c->path);
@@ -249,13 +248,6 @@ static krt_status write_model(const checkpoint *c, krt_model *m)
     return c->a->save_weights_only ? krt_save_weights(m, path, KRT_SAVE_WEIGHTS())
                                    : krt_save(m, path, KRT_SAVE());
 }
-#else
-static krt_status write_model(const checkpoint *c, krt_model *m)
-{
-    return krti_fail(m->base.owned.k, KRT_E_UNSUPPORTED, NULL, "%s: this build does not write",
-                     krti_str_text(&c->path));
-}
-#endif
 
 static krt_status save(checkpoint *c, krt_model *m, int64_t batch, const krt_logs *logs)
 {

@@ -167,11 +167,29 @@ static krt_status shape_tensor(krt_ctx *k, krt_tensor **out, krt_shape shape)
     return st;
 }
 
+/* A description by macro lives as long as the block it stands in: the layer keeps a copy. One from a
+ * file lives with the file's config. */
+static krt_status keep_spec(krt_layer *l, const krt_spec **out, const krt_spec *spec)
+{
+    void *copy = NULL;
+
+    *out = spec;
+    if (spec == NULL || spec->struct_size == KRTI_CONF_SPEC)
+        return KRT_OK;
+    copy = krti_arena_alloc(&l->arena, spec->struct_size);
+    if (copy == NULL)
+        return KRT_E_NOMEM;
+    memcpy(copy, spec, spec->struct_size);
+    *out = copy;
+    return KRT_OK;
+}
+
 krt_status krt_layer_add_weight(krt_layer *l, const char *name, krt_shape shape,
                                 const krt_spec *initializer, bool trainable)
 {
     krt_ctx *k = l->owned.k;
     char text[160];
+    krt_status st = KRT_OK;
 
     if (!krti_shape_known(shape))
         return krti_layer_fail(l, KRT_E_INVALID, "weight %s would have the unknown shape %s", name,
@@ -181,9 +199,10 @@ krt_status krt_layer_add_weight(krt_layer *l, const char *name, krt_shape shape,
         return KRT_E_NOMEM;
     v->layer = l;
     v->trainable = trainable;
-    v->initializer = initializer;
+    st = keep_spec(l, &v->initializer, initializer);
     v->name = krti_arena_strdup(&l->arena, name);
-    krt_status st = v->name != NULL ? shape_tensor(k, &v->tensor, shape) : KRT_E_NOMEM;
+    if (st == KRT_OK)
+        st = v->name != NULL ? shape_tensor(k, &v->tensor, shape) : KRT_E_NOMEM;
     if (st == KRT_OK)
         st = append_variable(l, v);
     if (st != KRT_OK) {

@@ -63,6 +63,7 @@ struct krt_model {
     /* What compile() made of the model: the training floor's, which frees it. */
     struct krti_training *training;
     void (*free_training)(struct krti_training *training);
+    void (*weights_moved)(struct krti_training *training); /* programs hold them by address */
     /* The state of its file's optimizer, not read yet: the saving floor's, which reads it into an
      * optimizer made later. */
     struct krti_saved_state *saved;
@@ -133,6 +134,8 @@ krt_shape krti_claimed_shape(const krt_layer *l, krt_shape in, krt_shape out);
 /* Forgets compiled programs, which hold weights in layouts of their own: after weights changed. Runs
  * that are alive make theirs anew at their next call. */
 krt_status krti_model_forget_plans(krt_model *m);
+/* The same when variables have other memory than before, as after a load. */
+krt_status krti_model_weights_moved(krt_model *m);
 /* Whether the model can run at all; a Sequential that was never told its input's shape is built for
  * `shape` (with the batch axis; rank -1: unknown), and weights without data are initialized. */
 krt_status krti_model_ready(krt_model *m, krt_shape shape);

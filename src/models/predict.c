@@ -66,6 +66,13 @@ static krt_status plans_new(krt_model *m)
     return KRT_OK;
 }
 
+krt_status krti_model_weights_moved(krt_model *m)
+{
+    if (m->training != NULL)
+        m->weights_moved(m->training);
+    return krti_model_forget_plans(m);
+}
+
 krt_status krti_model_forget_plans(krt_model *m)
 {
     struct krti_plans *old = m->plans;

@@ -95,7 +95,7 @@ krt_status krti_models_forget_plans(krt_ctx *k)
         krt_model *m = krti_model_of(krti_layer_of_owned(o));
 
         if (m != NULL)
-            st = krti_model_forget_plans(m);
+            st = krti_model_weights_moved(m);
     }
     return st;
 }

@@ -317,7 +317,7 @@ krt_status krti_match_commit(krti_match *m)
     krt_status st = read != NULL ? read_pairs(m, read) : KRT_E_NOMEM;
 
     if (st == KRT_OK) /* compiled programs hold the old weights in their own layouts */
-        st = krti_model_forget_plans(m->model);
+        st = krti_model_weights_moved(m->model);
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
         st = keep_precise(m, &m->pairs[i]);
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)

@@ -493,16 +493,37 @@ static krt_status compile_program(struct krti_training *t, struct krti_program *
     return krti_exec_new(t->k, &p->exec, p->plan);
 }
 
+/* A program that trains writes into the weights: they must be ours, not a file's mapping. One that only
+ * reads takes them where they lie, but an archive may hold them at any address. */
+typedef struct readying {
+    bool trains, moved;
+} readying;
+
+static krt_status ready_weight(void *user, krt_variable *v)
+{
+    readying *r = user;
+
+    if (v->tensor->data == NULL ||
+        (krti_tensor_is_aligned(v->tensor) && (!r->trains || krti_tensor_is_private(v->tensor))))
+        return KRT_OK;
+    r->moved = true;
+    return krti_tensor_align(v->tensor);
+}
+
 static krt_status make_program(struct krti_training *t, struct krti_program **out,
                                krti_program_kind kind, const krti_step_data *data)
 {
     const size_t room = t->m->num_inputs + data->num_y + 3 * t->m->num_outputs + 1;
     describing d = {.t = t};
+    readying r = {.trains = kind != KRTI_PROGRAM_TEST};
     krt_value **values = krti_array(t->k, room, sizeof *values);
     krt_status st = values != NULL ? KRT_OK : KRT_E_NOMEM;
 
     if (st != KRT_OK)
         return st;
+    TRY(krti_layer_each_variable(&t->m->base, ready_weight, &r));
+    if (r.moved) /* the other programs look where the weights no longer are */
+        krti_programs_free(t);
     TRY(program_new(t, &d.p, kind, data));
     TRY(krti_graph_new(t->k, &d.g));
     d.x = values;

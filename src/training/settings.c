@@ -36,6 +36,7 @@ krt_status krti_training_of(krt_model *m, struct krti_training **out)
         t->arena = t->built = (krti_arena)KRTI_ARENA_INIT(k);
         t->logs = t->evaluated = (krti_logs)KRTI_LOGS_INIT(k);
         m->free_training = training_free;
+        m->weights_moved = krti_programs_free;
         m->training = t;
         t->config = krti_conf_get(m->config, "compile_config");
     }

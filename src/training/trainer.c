@@ -6,15 +6,6 @@
 
 /* ------------------------------------------------------------------------------- readiness */
 
-/* A program writes into the weights: they must be ours, not a file's mapping. */
-static krt_status own_weights(void *user, krt_variable *v)
-{
-    (void)user;
-    return krti_tensor_is_private(v->tensor) && krti_tensor_is_aligned(v->tensor)
-               ? KRT_OK
-               : krti_tensor_align(v->tensor);
-}
-
 /* Layers without a seed of their own draw by the optimizer's, which files keep. */
 static krt_status seed_layer(void *user, krt_layer *l, krt_tensor *state)
 {
@@ -23,15 +14,6 @@ static krt_status seed_layer(void *user, krt_layer *l, krt_tensor *state)
     if (!krti_layer_has_seed(l))
         ((uint32_t *)state->data)[0] = krti_layer_default_seed(l, o->seed);
     return KRT_OK;
-}
-
-/* And reads them where they lie: an archive may hold them at any address. */
-static krt_status align_weights(void *user, krt_variable *v)
-{
-    (void)user;
-    return v->tensor->data == NULL || krti_tensor_is_aligned(v->tensor)
-               ? KRT_OK
-               : krti_tensor_align(v->tensor);
 }
 
 krt_status krti_prepare_training(krt_model *m, struct krti_training **out, bool for_update)
@@ -47,12 +29,11 @@ krt_status krti_prepare_training(krt_model *m, struct krti_training **out, bool 
                          "settings of its own");
     TRY(krti_training_of(m, out));
     if (!for_update)
-        return krti_layer_each_variable(&m->base, align_weights, NULL);
+        return KRT_OK;
     TRY(krti_model_optimizer(m, &o));
     if (o == NULL)
         TRY(krti_fail(m->base.owned.k, KRT_E_STATE, NULL,
                       "You must call `compile()` before using the model: it has no optimizer"));
-    TRY(krti_layer_each_variable(&m->base, own_weights, NULL));
     TRY(krti_optimizer_build(o, m));
     TRY(krti_layer_each_seed(&m->base, seed_layer, o));
 
@@ -70,8 +51,6 @@ static krt_status ready(krt_model *m, const krt_data *data, struct krti_training
 
     if (st == KRT_OK)
         st = krti_model_ready(m, has_x ? data->x[0]->shape : unknown);
-    if (st == KRT_OK) /* programs hold variables by their memory */
-        st = krti_layer_each_variable(&m->base, own_weights, NULL);
     return st == KRT_OK ? krti_prepare_training(m, out, for_update) : st;
 }
 

@@ -1,0 +1,3 @@
+mkdir out
+try example architecture data/digits out
+try example architecture

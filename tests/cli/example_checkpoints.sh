@@ -1,0 +1,3 @@
+mkdir out
+try example checkpoints data/digits out
+try example checkpoints

@@ -1,0 +1,3 @@
+mkdir out
+try example custom data/digits out
+try example custom

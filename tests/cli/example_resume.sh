@@ -1,0 +1,3 @@
+mkdir out
+try example resume data/digits out
+try example resume

@@ -1,0 +1,3 @@
+mkdir out
+try example train_weights data/digits out
+try example train_weights

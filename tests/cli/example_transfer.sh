@@ -1,0 +1,3 @@
+mkdir out
+try example transfer data/digits out
+try example transfer
