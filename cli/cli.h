@@ -63,7 +63,8 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cmd_info, cmd_summary, cmd_config, cmd_weights, cmd_predict, cmd_describe,
-    cmd_evaluate, cmd_fit, cmd_verify, cmd_diff, cmd_explain, cmd_scan, cmd_load_weights, cmd_help;
+    cmd_evaluate, cmd_fit, cmd_convert, cmd_verify, cmd_diff, cmd_explain, cmd_scan,
+    cmd_load_weights, cmd_gc, cmd_help;
 
 /* Fills c and *options (malloc'ed, starts as the command's defaults; opt_free() it) from the words
  * after the command's name. On misuse prints the line that helps and returns CLI_MISUSED. */
@@ -126,6 +127,10 @@ void json_shape(json *j, krt_shape shape); /* rank -1: null */
 void json_end(json *j);
 /* The values as nested lists. NaN and infinities, which JSON lacks, are null. */
 krt_status json_tensor(json *j, const krt_tensor *t);
+
+/* Keras's question whether to overwrite, for krt_save() and its kin; NULL off a terminal (ask.c). */
+bool ask_overwrite(void *user, const char *filepath);
+krt_overwrite_fn ask_if_terminal(const cli *c);
 
 /* Prints the findings about a file, or `good` when there is no problem, and the summary. Returns
  * the status: CLI_FAILED with the line on stderr when there is a problem. */

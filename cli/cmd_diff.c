@@ -3,6 +3,7 @@
 
 typedef struct options {
     double atol, rtol;
+    const char *config;
 } options;
 
 static int run(cli *c, const void *opts)
@@ -14,18 +15,20 @@ static int run(cli *c, const void *opts)
     if (o->atol < 0 || o->rtol < 0)
         return misuse(c, "--atol and --rtol are not negative");
     if (krt_diff(c->k, &found, c->arguments[0], c->arguments[1],
-                 KRT_DIFF(.atol = o->atol, .rtol = o->rtol)) != KRT_OK)
+                 KRT_DIFF(.atol = o->atol, .rtol = o->rtol, .config = o->config)) != KRT_OK)
         return fail(c, NULL);
     status = show_findings(c, c->arguments[1], "equal", found);
     krt_findings_free(found);
     return status;
 }
 
-static const options defaults = {0, 0};
+static const options defaults = {0, 0, NULL};
 
 static const opt table[] = {
     {"atol", OPT_NUMBER, offsetof(options, atol), "A", "values may differ by A (0)", 0},
     {"rtol", OPT_NUMBER, offsetof(options, rtol), "R", "and by R times B's value (0)", 0},
+    {"config", OPT_TEXT, offsetof(options, config), "JSON",
+     "the architecture, for files that have none", 0},
 };
 
 const cli_command cmd_diff = {

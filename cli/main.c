@@ -9,9 +9,9 @@
 #include <string.h>
 
 static const cli_command *const commands[] = {
-    &cmd_info,     &cmd_summary,      &cmd_config,   &cmd_weights, &cmd_predict,
-    &cmd_evaluate, &cmd_fit,          &cmd_verify,   &cmd_diff,    &cmd_explain,
-    &cmd_scan,     &cmd_load_weights, &cmd_describe, &cmd_help,
+    &cmd_info, &cmd_summary, &cmd_config,       &cmd_weights, &cmd_predict, &cmd_evaluate,
+    &cmd_fit,  &cmd_convert, &cmd_load_weights, &cmd_verify,  &cmd_diff,    &cmd_explain,
+    &cmd_scan, &cmd_gc,      &cmd_describe,     &cmd_help,
 };
 
 /* Commands the tool is to have and this build has not. */

@@ -75,11 +75,12 @@ KRT_API krt_status krt_scan(krt_ctx *k, krt_findings **out, const char *filepath
 /* --- diff and explain ------------------------------------------------------------------------ */
 
 typedef struct krt_diff_args {
-    size_t struct_size;
-    double atol; /**< 0: a value may differ by atol + rtol * |the second file's value| */
-    double rtol; /**< 0 */
+    size_t      struct_size;
+    double      atol;   /**< 0: a value may differ by atol + rtol * |the second file's value| */
+    double      rtol;   /**< 0 */
+    const char *config; /**< architecture for files that have none; NULL: none */
 } krt_diff_args;
-#define KRT_DIFF(...) KRT_ARGS(krt_diff_args, .rtol = 0, __VA_ARGS__)
+#define KRT_DIFF(...) KRT_ARGS(krt_diff_args, .config = NULL, __VA_ARGS__)
 
 /** Compares the architectures and the weights of two files, of any two formats. One finding for the
  *  first place where the architectures differ ("config": its path), one for each array that one

@@ -155,10 +155,11 @@ typedef struct krt_save_weights_args {
     bool             overwrite; /**< true; false asks `ask`, or fails: KRT_E_EXISTS */
     krt_overwrite_fn ask;
     void            *ask_user;
-    double           max_shard_size;    /**< in GB (1024 cubed), as in Keras; 0: one file */
-    bool             include_optimizer; /**< true: of a compiled model, as in Keras */
-    bool             sync;              /**< true, as in krt_save() */
-    krt_digest       digest;            /**< XXH3-128, as in krt_save() */
+    double           max_shard_size; /**< in GB (1024 cubed), as in Keras; 0: one file */
+    bool       incremental; /**< false; true, of a sharded set: only what changed is written */
+    bool       include_optimizer; /**< true: of a compiled model, as in Keras */
+    bool       sync;              /**< true, as in krt_save() */
+    krt_digest digest;            /**< XXH3-128, as in krt_save() */
     bool legacy; /**< false; true: Keras 2's weights alone in an `.h5`, which every Keras loads */
 } krt_save_weights_args;
 #define KRT_SAVE_WEIGHTS(...)                                                                   \
@@ -186,6 +187,57 @@ KRT_API krt_status krt_save_checkpoint(krt_model *m, const char *prefix,
  *  is no checkpoint, and as krt_load_weights(). */
 KRT_API krt_status krt_load_checkpoint(krt_model *m, const char *prefix,
                                        const krt_load_weights_args *args);
+
+/** Removes the shards beside a `.weights.json` that its map does not name, which incremental saves
+ *  leave behind; the first shard, which Keras opens whatever the map says, is emptied instead.
+ *  NULL: either out may be NULL. Fails: what loading the set fails with, so that nothing of a set
+ *  that is not whole is removed; E_IO. */
+KRT_API krt_status krt_collect_shards(krt_ctx *k, const char *filepath, size_t *num_removed,
+                                      int64_t *num_bytes);
+
+/** krt_save() in the background: the weights are copied once, the call returns, and a thread writes
+ *  the copy. There is one such save at a time in a context; the next save, of either kind, waits for
+ *  it and fails with its failure. Warnings of the thread are dropped. What is written from the model
+ *  itself (Keras 2's HDF5, .safetensors, .npz) is written before the call returns. Fails: what krt_save() fails
+ *  with before it writes, and a failure of the save before. */
+KRT_API krt_status krt_save_async(krt_model *m, const char *filepath, const krt_save_args *args);
+/** krt_save_weights() in the background. */
+KRT_API krt_status krt_save_weights_async(krt_model *m, const char *filepath,
+                                          const krt_save_weights_args *args);
+/** Waits for the save in the background, if there is one. Fails: as that save did; then it is
+ *  forgotten. krt_ctx_free() waits too. */
+KRT_API krt_status krt_save_wait(krt_ctx *k);
+
+/* --- converting ------------------------------------------------------------------------------ */
+
+typedef struct krt_convert_args {
+    size_t      struct_size;
+    const char *to;     /**< NULL: the ending of the new file decides; "keras", "keras-dir", "h5",
+                         "weights.h5", "legacy-weights.h5", "weights.json", "tf-checkpoint", "json",
+                         "safetensors", "npz" */
+    const char *config; /**< architecture for weights-only files; NULL: in the file */
+    double      max_shard_size; /**< of weights.json, in GB; 0: 5 */
+    bool        incremental; /**< false; true adds to a set that is there, as krt_save_weights() */
+    bool        include_optimizer; /**< true */
+    bool        overwrite;         /**< true; false asks `ask`, or fails: KRT_E_EXISTS */
+    krt_overwrite_fn ask;
+    void            *ask_user;
+    int              generation; /**< 3; 2: for tf-keras, where no one file serves both */
+    bool             sync;       /**< true, as in krt_save() */
+    krt_digest       digest;     /**< XXH3-128, as in krt_save() */
+    void (*progress)(void *user, int64_t done, int64_t total); /**< bytes of arrays; NULL: none */
+    void *progress_user;
+} krt_convert_args;
+#define KRT_CONVERT(...)                                                                      \
+    KRT_ARGS(krt_convert_args, .include_optimizer = true, .overwrite = true, .generation = 3, \
+             .sync = true, .digest = KRT_DIGEST_XXH3_128, .progress_user = NULL, __VA_ARGS__)
+
+/** Writes a file of any form in another. Between Keras 3's forms no model is built: arrays go from
+ *  file to file one by one, so a file may be larger than memory and its classes unknown. Into forms
+ *  that name weights otherwise, every class must be known. An incremental set becomes a whole one.
+ *  Fails: what krt_load() and krt_save() fail with, E_EXISTS, E_INVALID (no such format). */
+KRT_API krt_status krt_convert(krt_ctx *k, const char *in_filepath, const char *out_filepath,
+                               const krt_convert_args *args);
 
 /* --- looking at a file without building a model ---------------------------------------------- */
 

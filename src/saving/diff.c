@@ -314,9 +314,10 @@ static krt_status index_names(krt_ctx *k, side *s)
  * TensorFlow. */
 static bool is_one_family(const diffing *d)
 {
-    const krti_source *a = d->a.f, *b = d->b.f;
+    const krti_store *a = d->a.f->store, *b = d->b.f->store;
 
-    return a->store->is_legacy == b->store->is_legacy && a->store->has_paths == b->store->has_paths;
+    return a->is_legacy == b->is_legacy && a->has_paths == b->has_paths &&
+           (a->checkpoint != NULL) == (b->checkpoint != NULL);
 }
 
 static krt_status name_arrays(diffing *d)
@@ -345,6 +346,15 @@ static bool is_left_out(const side *s, size_t i, bool is_same)
     const krti_role role = s->f->store->objects[s->f->store->arrays[i].object].role;
 
     return role == KRTI_ROLE_OTHER || (role == KRTI_ROLE_OPTIMIZER && !is_same);
+}
+
+/* Whether the files happen to call their weights the same, as .safetensors made from others do. */
+static bool share_names(const diffing *d)
+{
+    for (size_t i = 0; i < d->a.names.n; i++)
+        if (krti_map_has(d->b.by_name, d->a.names.of[i]))
+            return true;
+    return false;
 }
 
 static krt_status compare_by_name(diffing *d, bool is_same)
@@ -385,8 +395,8 @@ static krt_status compare_by_order(diffing *d)
     size_t i = next_weight(a, 0), j = next_weight(b, 0);
     krt_status st = krti_findings_remark(
         d->out, "order", NULL, NULL,
-        "the files name weights in different ways and have no architecture: arrays are compared in "
-        "order");
+        "the files name weights in different ways and have no architecture (--config): arrays are "
+        "compared in order");
 
     while (st == KRT_OK && i < a->num_arrays && j < b->num_arrays) {
         d->num_arrays++;
@@ -417,7 +427,7 @@ static krt_status compare_weights(diffing *d)
     TRY(krti_source_list(d->b.f, true));
     TRY(name_arrays(d));
     const bool is_same = is_one_family(d);
-    if (is_same || d->a.m != NULL || d->b.m != NULL)
+    if (is_same || d->a.m != NULL || d->b.m != NULL || share_names(d))
         TRY(compare_by_name(d, is_same));
     else
         TRY(compare_by_order(d));
@@ -428,15 +438,21 @@ done:
 
 /* ------------------------------------------------------------------------------- all */
 
-static krt_status open_side(krt_ctx *k, side *s, const char *filepath)
+/* The model of its architecture, or of the one given for both. */
+static krt_status open_side(krt_ctx *k, side *s, const char *filepath, const char *config)
 {
+    krti_source *other = NULL;
     krt_status st = krti_source_open(k, &s->f, filepath);
 
-    if (st == KRT_OK && s->f->config != NULL) {
-        st = krti_load_build(k, &s->m, s->f);
+    if (st == KRT_OK && s->f->config == NULL && config != NULL)
+        st = krti_source_open(k, &other, config);
+    const krti_source *from = other != NULL ? other : s->f;
+    if (st == KRT_OK && from->config != NULL) {
+        st = krti_load_build(k, &s->m, from);
         if (st != KRT_OK && st != KRT_E_NOMEM)
             st = KRT_OK; /* a config that cannot be built can still be compared as text */
     }
+    krti_source_close(other);
     return st;
 }
 
@@ -461,8 +477,8 @@ krt_status krt_diff(krt_ctx *k, krt_findings **out, const char *a_filepath, cons
     d.atol = a.atol;
     d.rtol = a.rtol;
     TRY(krti_findings_new(k, &d.out));
-    TRY(open_side(k, &d.a, a_filepath));
-    TRY(open_side(k, &d.b, b_filepath));
+    TRY(open_side(k, &d.a, a_filepath, a.config));
+    TRY(open_side(k, &d.b, b_filepath, a.config));
     TRY(compare_architectures(&d));
     TRY(compare_weights(&d));
     TRY(krti_str_addf(&d.out->summary, "%zu of %zu arrays are equal", d.num_equal, d.num_arrays));

@@ -57,16 +57,40 @@ static void refine(const krti_save_array *a, uint64_t first, double *to, size_t 
 }
 
 /* A variable whose dtype in files is not the one it is computed in. */
-static krt_status read_converted(void *user, uint64_t offset, void *to, size_t size)
+static void convert_part(const krti_save_array *a, uint64_t offset, void *to, size_t size)
 {
-    const krti_save_array *a = ((const item *)user)->array;
     const size_t to_size = krt_dtype_size(a->dtype), from_size = krt_dtype_size(a->data_dtype);
     const unsigned char *from = a->data;
 
     krti_convert(to, a->dtype, from + offset / to_size * from_size, a->data_dtype, size / to_size);
     if (a->precise != NULL && a->dtype == KRT_FLOAT64 && a->data_dtype == KRT_FLOAT32)
         refine(a, offset / to_size, to, size / to_size);
+}
+
+static krt_status read_converted(void *user, uint64_t offset, void *to, size_t size)
+{
+    convert_part(((const item *)user)->array, offset, to, size);
     return KRT_OK;
+}
+
+krt_status krti_save_array_read(krti_save_list *l, const krti_save_array *a, void *to)
+{
+    krt_tensor *t = NULL;
+    krt_status st = KRT_OK;
+
+    if (a->data != NULL && a->data_dtype != a->dtype) {
+        convert_part(a, 0, to, (size_t)a->size_bytes);
+    } else if (a->data != NULL) {
+        memcpy(to, a->data, (size_t)a->size_bytes);
+    } else if (a->size_bytes > 0) {
+        st = krti_store_tensor(l->store, a->store_array, a->dtype, &t);
+        if (st == KRT_OK)
+            memcpy(to, t->data, (size_t)a->size_bytes);
+        else if (l->store->k != l->k)
+            krti_fail_copy(l->k, l->store->k);
+        krt_tensor_free(t);
+    }
+    return st;
 }
 
 static void end_item(void *user)

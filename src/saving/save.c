@@ -3,14 +3,15 @@
  *
  * A save first makes the list of what it writes, then hands it to the writer of the form that the
  * ending names. Nothing is at the final path before the writer's last step. */
+#include "saving/save_plan.h"
+
+#include "saving/incremental.h"
 #include "saving/keras_writer.h"
 #include "saving/legacy_h5_write.h"
 #include "saving/optimizer_state.h"
 #include "saving/save_named.h"
 #include "saving/serialization.h"
 #include "saving/walk.h"
-
-#include <keratin/saving.h>
 
 static const double GB = 1024.0 * 1024.0 * 1024.0;
 
@@ -29,43 +30,67 @@ static krt_status may_write(krt_ctx *k, const char *filepath, bool overwrite, kr
     return KRT_OK;
 }
 
-static krt_status make_list(krt_model *m, krti_save_list **l, bool must_be_built, bool optimizer)
+/* Begins a plan: `p` may be freed whatever follows. The name is copied. */
+static krt_status begin(krti_save_plan *p, krt_ctx *k, const krt_model *m, const char *filepath)
 {
-    krt_status st = krti_save_list_new(m->base.owned.k, l);
+    *p = (krti_save_plan){.k = k, .arena = KRTI_ARENA_INIT(k)};
+    p->filepath = krti_arena_strdup(&p->arena, filepath);
+    if (p->filepath == NULL)
+        return KRT_E_NOMEM;
+    if (m->failed != KRT_OK && k != m->base.owned.k)
+        krti_fail_copy(k, m->base.owned.k);
+    return m->failed;
+}
+
+static krt_status make_list(krti_save_plan *p, krt_model *m, bool must_be_built, bool optimizer)
+{
+    krt_status st = krti_save_list_new(p->k, &p->list);
 
     if (st == KRT_OK)
-        st = krti_save_list_add_model(*l, m, must_be_built);
+        st = krti_save_list_add_model(p->list, m, must_be_built);
     if (st == KRT_OK && optimizer)
-        st = krti_save_list_add_optimizer(*l, m);
+        st = krti_save_list_add_optimizer(p->list, m);
+    return st;
+}
+
+void krti_save_plan_free(krti_save_plan *p)
+{
+    krti_save_list_free(p->list);
+    krti_arena_free(&p->arena);
+    p->list = NULL;
+}
+
+krt_status krti_save_plan_write(krti_save_plan *p)
+{
+    const krti_keras_parts parts = {.config = p->config};
+    krt_status st = KRT_OK;
+
+    if (p->legacy != NULL)
+        return krti_fail_in_file(
+            p->k, krti_write_legacy_h5(p->legacy, p->filepath, &p->legacy_options), p->filepath);
+    if (p->list == NULL)
+        return KRT_OK;
+    if (p->config != NULL)
+        st = krti_write_keras(p->list, &parts, p->filepath, p->zipped, &p->options);
+    else if (p->incremental)
+        st = krti_write_incremental(p->list, p->filepath, p->max_shard_bytes, &p->options, NULL);
+    else if (p->max_shard_bytes > 0)
+        st = krti_write_sharded(p->list, p->filepath, p->max_shard_bytes, &p->options);
+    else
+        st = krti_write_weights_h5(p->list, p->filepath, &p->options);
+    return st == KRT_OK ? st : krti_fail_in_file(p->k, st, p->filepath);
+}
+
+/* Writes what was planned, or passes on why it could not be. */
+static krt_status finish(krti_save_plan *p, krt_status st)
+{
+    if (st == KRT_OK)
+        st = krti_save_plan_write(p);
+    krti_save_plan_free(p);
     return st;
 }
 
 /* ------------------------------------------------------------------------------- whole models */
-
-static krt_status write_keras(krt_model *m, const char *filepath, const krt_save_args *a)
-{
-    krt_ctx *k = m->base.owned.k;
-    const krti_write_options options = {a->sync, a->digest};
-    krti_arena arena = KRTI_ARENA_INIT(k);
-    krti_save_list *l = NULL;
-    krti_conf *config = NULL;
-    krt_status st = KRT_OK;
-
-    if (krti_walk_is_unbuilt(&m->base))
-        krti_warn(k, "You are saving a model that has not yet been built. It might not contain any "
-                     "weights yet. Consider building the model first by giving it an input");
-    TRY(make_list(m, &l, false, a->include_optimizer));
-    TRY(krti_serialize_model(&arena, m, &config));
-    if (!a->include_optimizer)
-        krti_conf_remove(config, "compile_config");
-    const krti_keras_parts parts = {.config = config};
-    TRY(krti_write_keras(l, &parts, filepath, a->zipped, &options));
-
-done:
-    krti_save_list_free(l);
-    krti_arena_free(&arena);
-    return st;
-}
 
 static bool is_legacy_name(const char *filepath)
 {
@@ -103,16 +128,17 @@ static krt_status check_model_name(krt_ctx *k, const char *filepath, bool zipped
         filepath);
 }
 
-krt_status krt_save(krt_model *m, const char *filepath, const krt_save_args *args)
+krt_status krti_save_plan_model(krti_save_plan *p, krt_ctx *k, krt_model *m, const char *filepath,
+                                const krt_save_args *args)
 {
-    krt_ctx *k = m->base.owned.k;
     krt_save_args a;
     bool go = false;
-    krt_status st = KRT_OK;
+    krt_status st = begin(p, k, m, filepath);
 
+    TRY(st);
     TRY(krti_args_import(k, &a, KRT_SAVE(), sizeof a, args));
-    if (m->failed != KRT_OK)
-        TRY(m->failed);
+    p->options = (krti_write_options){a.sync, a.digest};
+    p->zipped = a.zipped;
     TRY(check_model_name(k, filepath, a.zipped));
     if (a.zipped && krti_path_kind_of(filepath) == KRTI_PATH_DIR)
         TRY(krti_fail(k, KRT_E_IO, NULL,
@@ -120,16 +146,33 @@ krt_status krt_save(krt_model *m, const char *filepath, const krt_save_args *arg
                       "write a directory"));
     TRY(check_for_keras(k, a.for_keras));
     TRY(may_write(k, filepath, a.overwrite, a.ask, a.ask_user, &go));
-    if (go && a.zipped && is_legacy_name(filepath))
-        TRY(krti_write_legacy_h5(m, filepath,
-                                 &(krti_legacy_h5_options){.for_keras = a.for_keras,
-                                                           .include_optimizer = a.include_optimizer,
-                                                           .sync = a.sync}));
-    else if (go)
-        TRY(write_keras(m, filepath, &a));
+    if (!go)
+        goto done;
+    if (a.zipped && is_legacy_name(filepath)) {
+        p->legacy = m;
+        p->legacy_options = (krti_legacy_h5_options){
+            .for_keras = a.for_keras, .include_optimizer = a.include_optimizer, .sync = a.sync};
+        goto done;
+    }
+    if (krti_walk_is_unbuilt(&m->base))
+        krti_warn(k, "You are saving a model that has not yet been built. It might not contain any "
+                     "weights yet. Consider building the model first by giving it an input");
+    TRY(make_list(p, m, false, a.include_optimizer));
+    TRY(krti_serialize_model(&p->arena, m, &p->config));
+    if (!a.include_optimizer)
+        krti_conf_remove(p->config, "compile_config");
 
 done:
     return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
+}
+
+krt_status krt_save(krt_model *m, const char *filepath, const krt_save_args *args)
+{
+    krt_ctx *k = m->base.owned.k;
+    krti_save_plan p;
+    const krt_status st = krt_save_wait(k);
+
+    return st != KRT_OK ? st : finish(&p, krti_save_plan_model(&p, k, m, filepath, args));
 }
 
 /* ------------------------------------------------------------------------------- weights */
@@ -172,45 +215,47 @@ static krt_status check_weights_name(krt_ctx *k, const char *filepath, double ma
     return krti_str_add(name, filepath);
 }
 
-static krt_status write_weights(krt_model *m, const char *filepath, const krt_save_weights_args *a)
+krt_status krti_save_plan_weights(krti_save_plan *p, krt_ctx *k, krt_model *m, const char *filepath,
+                                  const krt_save_weights_args *args)
 {
-    const krti_write_options options = {a->sync, a->digest};
-    krti_save_list *l = NULL;
-    krt_status st = KRT_OK;
+    krti_str name = KRTI_STR_INIT(k);
+    krt_save_weights_args a;
+    bool go = false;
+    krt_status st = begin(p, k, m, filepath);
 
-    if (a->legacy)
-        return krti_write_legacy_h5(
-            m, filepath, &(krti_legacy_h5_options){.weights_only = true, .sync = a->sync});
-    st = make_list(m, &l, true, a->include_optimizer);
-    if (st == KRT_OK && a->max_shard_size > 0)
-        st = krti_write_sharded(l, filepath, a->max_shard_size * GB, &options);
-    else if (st == KRT_OK)
-        st = krti_write_weights_h5(l, filepath, &options);
-    krti_save_list_free(l);
-    return st;
+    TRY(st);
+    TRY(krti_args_import(k, &a, KRT_SAVE_WEIGHTS(), sizeof a, args));
+    p->options = (krti_write_options){a.sync, a.digest};
+    p->max_shard_bytes = a.max_shard_size * GB;
+    p->incremental = a.incremental;
+    if (a.incremental && a.max_shard_size == 0)
+        TRY(krti_fail(k, KRT_E_INVALID, NULL,
+                      "incremental is for sharded weights; give max_shard_size"));
+    TRY(check_weights_name(k, filepath, a.max_shard_size, a.legacy, &name));
+    p->filepath = krti_arena_strdup(&p->arena, name.ptr);
+    TRY(p->filepath != NULL ? KRT_OK : KRT_E_NOMEM);
+    if (krti_path_kind_of(name.ptr) == KRTI_PATH_DIR)
+        TRY(krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file; give a name in it"));
+    TRY(may_write(k, filepath, a.overwrite || a.incremental, a.ask, a.ask_user, &go));
+    if (go && a.legacy) {
+        p->legacy = m;
+        p->legacy_options = (krti_legacy_h5_options){.weights_only = true, .sync = a.sync};
+    } else if (go) {
+        TRY(make_list(p, m, true, a.include_optimizer));
+    }
+
+done:
+    krti_str_free(&name);
+    return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
 }
 
 krt_status krt_save_weights(krt_model *m, const char *filepath, const krt_save_weights_args *args)
 {
     krt_ctx *k = m->base.owned.k;
-    krti_str name = KRTI_STR_INIT(k);
-    krt_save_weights_args a;
-    bool go = false;
-    krt_status st = KRT_OK;
+    krti_save_plan p;
+    const krt_status st = krt_save_wait(k);
 
-    if (krti_save_is_exchange(filepath))
+    if (st == KRT_OK && krti_save_is_exchange(filepath))
         return krti_save_exchange(m, filepath, args);
-    TRY(krti_args_import(k, &a, KRT_SAVE_WEIGHTS(), sizeof a, args));
-    if (m->failed != KRT_OK)
-        TRY(m->failed);
-    TRY(check_weights_name(k, filepath, a.max_shard_size, a.legacy, &name));
-    if (krti_path_kind_of(name.ptr) == KRTI_PATH_DIR)
-        TRY(krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file; give a name in it"));
-    TRY(may_write(k, filepath, a.overwrite, a.ask, a.ask_user, &go));
-    if (go)
-        TRY(write_weights(m, name.ptr, &a));
-
-done:
-    krti_str_free(&name);
-    return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
+    return st != KRT_OK ? st : finish(&p, krti_save_plan_weights(&p, k, m, filepath, args));
 }

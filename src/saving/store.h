@@ -66,6 +66,13 @@ typedef struct krti_store_object {
     size_t num_other;  /* children among the arrays that are no array: Keras counts them too */
 } krti_store_object;
 
+/* Told how many bytes of arrays were read, out of how many. */
+typedef struct krti_progress {
+    void (*call)(void *user, int64_t done, int64_t total); /* NULL: nobody is told */
+    void *user;
+    int64_t done, total;
+} krti_progress;
+
 typedef struct krti_store {
     krt_ctx *k;
     krti_arena arena;
@@ -84,6 +91,7 @@ typedef struct krti_store {
     krt_tensor **kept;                     /* arrays that had to be made while they were listed */
     size_t num_kept;
     uint64_t budget; /* bytes the list may still take; see krti_store_spend() */
+    krti_progress progress;
 } krti_store;
 
 krt_status krti_store_new(krt_ctx *k, krti_store **out);

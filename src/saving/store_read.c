@@ -255,6 +255,16 @@ done:
     return st;
 }
 
+static void tell_progress(krti_store *s, const krti_want *wants, size_t n)
+{
+    krti_progress *p = &s->progress;
+
+    for (size_t i = 0; p->call != NULL && i < n; i++) {
+        p->done += (int64_t)s->arrays[wants[i].array].size_bytes;
+        p->call(p->user, p->done < p->total ? p->done : p->total, p->total);
+    }
+}
+
 krt_status krti_store_tensors(krti_store *s, const krti_want *wants, size_t n, krt_tensor **out)
 {
     reading r = {.s = s,
@@ -268,6 +278,8 @@ krt_status krti_store_tensors(krti_store *s, const krti_want *wants, size_t n, k
         st = begin_array(&r, &wants[i], i);
     if (st == KRT_OK && r.num_jobs > 0)
         st = copy_rest(&r, wants);
+    if (st == KRT_OK)
+        tell_progress(s, wants, n);
     for (size_t i = 0; st != KRT_OK && i < n; i++) {
         krt_tensor_free(out[i]);
         out[i] = NULL;

@@ -11,6 +11,9 @@ typedef struct krti_write_options {
     krt_digest digest; /* of each array, kept where Keras does not look; saving/digests.h */
 } krti_write_options;
 
+/* Copies an array as it goes into a file: size_bytes of it, in its dtype. */
+krt_status krti_save_array_read(krti_save_list *l, const krti_save_array *a, void *to);
+
 /* A part of an object: all of it, or, where a shard ends between two of its arrays, some. */
 typedef struct krti_piece {
     size_t object;

@@ -1,0 +1,129 @@
+/* keratin convert IN OUT: any form to any other. */
+#define _POSIX_C_SOURCE 200809L
+#include "cli.h"
+
+#include <string.h>
+#include <unistd.h>
+
+typedef struct options {
+    const char *to, *config, *generation, *digest;
+    double max_shard_size;
+    bool no_optimizer, overwrite, incremental;
+} options;
+
+/* --- progress -------------------------------------------------------------------------------- */
+
+/* "  238.4 of 476.1 MB  50%", on one line of a terminal; told when a hundredth more is done. */
+enum { LEAST = 16 << 20 }; /* what is done at once needs no bar */
+
+typedef struct bar {
+    int64_t told;
+    bool is_open;
+} bar;
+
+static void show_progress(void *user, int64_t done, int64_t total)
+{
+    bar *b = user;
+
+    if (total < LEAST || (done < total && done - b->told < total / 100))
+        return;
+    b->told = done;
+    b->is_open = true;
+    fprintf(stderr, "\r%8.1f of %.1f MB %3d%%", (double)done / 1e6, (double)total / 1e6,
+            (int)(100 * (double)done / (double)total));
+    fflush(stderr);
+}
+
+/* --- the command ----------------------------------------------------------------------------- */
+
+static bool wants_progress(const cli *c)
+{
+    return isatty(STDERR_FILENO) && !c->quiet && !c->json;
+}
+
+static int take_digest(const cli *c, const char *name, krt_digest *digest)
+{
+    static const struct {
+        const char *name;
+        krt_digest digest;
+    } names[] = {{"none", KRT_DIGEST_NONE},
+                 {"xxh3-128", KRT_DIGEST_XXH3_128},
+                 {"sha256", KRT_DIGEST_SHA256}};
+
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (strcmp(names[i].name, name) == 0) {
+            *digest = names[i].digest;
+            return CLI_DONE;
+        }
+    return misuse(c, "--digest takes xxh3-128, sha256 or none, not \"%s\"", name);
+}
+
+static int take_generation(const cli *c, const char *name, int *generation)
+{
+    *generation = strcmp(name, "keras2") == 0 ? 2 : 3;
+    if (*generation == 3 && strcmp(name, "keras3") != 0)
+        return misuse(c, "--for takes keras2 or keras3, not \"%s\"", name);
+    return CLI_DONE;
+}
+
+static int run(cli *c, const void *opts)
+{
+    const options *o = opts;
+    krt_digest digest = KRT_DIGEST_XXH3_128;
+    bar b = {0, false};
+    int generation = 3;
+    krt_status st;
+
+    if (o->max_shard_size < 0)
+        return misuse(c, "--max-shard-size is a size in GB, not %g", o->max_shard_size);
+    if (take_digest(c, o->digest, &digest) != CLI_DONE ||
+        take_generation(c, o->generation, &generation) != CLI_DONE)
+        return CLI_MISUSED;
+    st = krt_convert(c->k, c->arguments[0], c->arguments[1],
+                     KRT_CONVERT(.to = o->to, .config = o->config, .digest = digest,
+                                 .generation = generation, .max_shard_size = o->max_shard_size,
+                                 .include_optimizer = !o->no_optimizer, .overwrite = o->overwrite,
+                                 .incremental = o->incremental, .ask = ask_if_terminal(c),
+                                 .progress = wants_progress(c) ? show_progress : NULL,
+                                 .progress_user = &b));
+    if (b.is_open)
+        fputc('\n', stderr);
+    return st == KRT_OK ? CLI_DONE : fail(c, c->arguments[0]);
+}
+
+static const options defaults = {.generation = "keras3", .digest = "xxh3-128"};
+
+static const opt table[] = {
+    {"to", OPT_TEXT, offsetof(options, to), "FORMAT",
+     "keras, keras-dir, h5, weights.h5, legacy-weights.h5, weights.json, tf-checkpoint, json,\n"
+     "safetensors or npz; left out: the ending of OUT decides",
+     0},
+    {"config", OPT_TEXT, offsetof(options, config), "JSON",
+     "the architecture, for a file that has none", 0},
+    {"max-shard-size", OPT_NUMBER, offsetof(options, max_shard_size), "GB",
+     "of sharded weights (5)", 0},
+    {"incremental", OPT_FLAG, offsetof(options, incremental), NULL,
+     "write only what changed into the sharded set OUT", 0},
+    {"no-optimizer", OPT_FLAG, offsetof(options, no_optimizer), NULL,
+     "leave out the optimizer and its state", 0},
+    {"overwrite", OPT_FLAG, offsetof(options, overwrite), NULL, "replace OUT when it is there", 0},
+    {"for", OPT_TEXT, offsetof(options, generation), "GENERATION",
+     "keras2 or keras3, where no one file serves both (keras3)", 0},
+    {"digest", OPT_TEXT, offsetof(options, digest), "KIND",
+     "xxh3-128, sha256 or none, kept with every array (xxh3-128)", 0},
+};
+
+const cli_command cmd_convert = {
+    .name = "convert",
+    .arguments = "IN OUT",
+    .summary = "Writes a model or its weights in another form",
+    .details = "Forms that name weights alike need no model to be built: files of any size and\n"
+               "with any class. The others need every class to be known.",
+    .least = 2,
+    .most = 2,
+    .options = table,
+    .num_options = COUNT(table),
+    .defaults = &defaults,
+    .options_size = sizeof(options),
+    .run = run,
+};

@@ -1,0 +1,454 @@
+/* Converting a file of any form into another. See krt_convert() in <keratin/saving.h>.
+ *
+ * Two ways lead there. Between forms that name weights alike, arrays go from file to file one by one
+ * and no model is built: it works for files larger than memory and for classes nobody knows. Where
+ * names differ (Keras 3's paths, lists of layers in legacy files, TensorFlow's keys) only a model
+ * knows which is which, so one is built, filled and saved. */
+#include "saving/convert.h"
+
+#include "formats/json.h"
+#include "saving/incremental.h"
+#include "saving/keras_writer.h"
+#include "saving/legacy_h5_write.h"
+#include "saving/load.h"
+#include "saving/named_list.h"
+#include "saving/optimizer_state.h"
+#include "saving/serialization.h"
+#include "saving/tf_checkpoint_write.h"
+#include "training/optimizer.h"
+
+static const double GB = 1024.0 * 1024.0 * 1024.0;
+
+/* ------------------------------------------------------------------------------- the model */
+
+const krti_conf *krti_conversion_config(const krti_conversion *c)
+{
+    return c->config != NULL ? c->config->config : c->f->config;
+}
+
+krt_status krti_conversion_model(krti_conversion *c, krt_model **out)
+{
+    krt_status st = KRT_OK;
+
+    if (c->m == NULL)
+        st = krt_load(c->k, &c->m, c->in, KRT_LOAD(.config = c->args->config));
+    if (st == KRT_OK && c->m->cannot_run != NULL && c->m->cannot_status == KRT_E_UNKNOWN_CLASS)
+        st = krti_fail(c->k, KRT_E_UNKNOWN_CLASS, NULL,
+                       "%s; without its code the names that %s needs are not known. The forms of "
+                       "Keras 3 (.keras, .weights.h5, .weights.json) need none",
+                       c->m->cannot_run, krti_path_name(c->out));
+    *out = c->m;
+    return st;
+}
+
+/* Whether the weights lie in Keras 3's tree and can be passed on as they are. Keras 2.13 to 2.15 wrote
+ * such a tree too, with paths of its own. */
+static bool is_keras3(const krti_conversion *c)
+{
+    return c->f->store != NULL && !c->f->store->is_legacy && !c->f->store->has_paths &&
+           c->f->store->checkpoint == NULL && c->f->generation >= 3;
+}
+
+/* ------------------------------------------------------------------------------- lists */
+
+/* A compiled model always has an optimizer; what is written is the file's, and none of our own making. */
+static bool has_optimizer(const krti_store *s)
+{
+    for (size_t i = 0; i < s->num_objects; i++)
+        if (s->objects[i].role == KRTI_ROLE_OPTIMIZER && s->objects[i].num > 0)
+            return true;
+    return false;
+}
+
+/* Weights and an architecture of two files must belong together; what classes nobody knows hold is
+ * taken on trust. */
+static krt_status check_fit(krti_conversion *c)
+{
+    if (c->config == NULL || c->m != NULL)
+        return KRT_OK;
+    return krt_load(c->k, &c->m, c->in, KRT_LOAD(.config = c->args->config));
+}
+
+/* What goes into Keras 3's containers. `l` is freed by the caller also after a failure. */
+static krt_status list_weights(krti_conversion *c, krti_save_list **l)
+{
+    krt_model *m = NULL;
+    krt_status st = krti_save_list_new(c->k, l);
+
+    if (st != KRT_OK)
+        return st;
+    if (is_keras3(c))
+        return krti_save_list_add_store(*l, c->f->store, c->args->include_optimizer);
+    TRY(krti_conversion_model(c, &m));
+    TRY(krti_save_list_add_model(*l, m, true));
+    if (c->args->include_optimizer && has_optimizer(c->f->store)) {
+        const size_t num_weights = (*l)->num_arrays;
+
+        TRY(krti_save_list_add_optimizer(*l, m));
+        if ((*l)->num_arrays == num_weights)
+            krti_warn(c->k, "the optimizer's state is not in %s: %s", c->out,
+                      "the model is not compiled with an optimizer that this build knows");
+    }
+
+done:
+    return st;
+}
+
+static krt_status no_config(const krti_conversion *c)
+{
+    return krti_fail(c->k, KRT_E_FORMAT, NULL,
+                     "No model config found in the file at %s. Give the architecture with --config "
+                     "model.json",
+                     c->in);
+}
+
+/* The architecture as Keras 3 has it; what Keras 3 wrote stays as it is. */
+static krt_status take_config(krti_conversion *c, krti_arena *arena, krti_conf **out)
+{
+    const krti_source *from = c->config != NULL ? c->config : c->f;
+    krt_model *m = NULL;
+    krt_status st = KRT_OK;
+
+    if (from->config == NULL)
+        return no_config(c);
+    if (from->generation >= 3) {
+        *out = krti_conf_copy(arena, from->config);
+        st = *out != NULL ? KRT_OK : KRT_E_NOMEM;
+    } else if (c->f->has_weights) {
+        TRY(krti_conversion_model(c, &m));
+        TRY(krti_serialize_model(arena, m, out));
+    } else {
+        TRY(krti_load_build(c->k, &c->m, from));
+        TRY(krti_serialize_model(arena, c->m, out));
+    }
+    if (st == KRT_OK && !c->args->include_optimizer)
+        krti_conf_remove(*out, "compile_config");
+
+done:
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- Keras 3 */
+
+static krt_status write_keras_as(krti_conversion *c, bool zipped)
+{
+    krti_arena arena = KRTI_ARENA_INIT(c->k);
+    krti_save_list *l = NULL;
+    krti_conf *config = NULL;
+    krti_asset *assets = NULL;
+    size_t num_assets = 0;
+    krt_status st = KRT_OK;
+
+    TRY(take_config(c, &arena, &config));
+    TRY(check_fit(c));
+    TRY(list_weights(c, &l));
+    TRY(krti_source_assets(c->f, &assets, &num_assets));
+    const krti_keras_parts parts = {.config = config, .assets = assets, .num_assets = num_assets};
+    TRY(krti_write_keras(l, &parts, c->out, zipped, &c->options));
+
+done:
+    krti_assets_free(c->k, assets, num_assets);
+    krti_save_list_free(l);
+    krti_arena_free(&arena);
+    return st;
+}
+
+static krt_status write_keras(krti_conversion *c)
+{
+    return write_keras_as(c, true);
+}
+
+static krt_status write_directory(krti_conversion *c)
+{
+    return write_keras_as(c, false);
+}
+
+static krt_status write_weights_h5(krti_conversion *c)
+{
+    krti_save_list *l = NULL;
+    krt_status st = list_weights(c, &l);
+
+    if (st == KRT_OK)
+        st = krti_write_weights_h5(l, c->out, &c->options);
+    krti_save_list_free(l);
+    return st;
+}
+
+static krt_status write_sharded(krti_conversion *c)
+{
+    const double limit = c->args->max_shard_size > 0 ? c->args->max_shard_size : 5;
+    krti_save_list *l = NULL;
+    krt_status st = list_weights(c, &l);
+
+    if (st == KRT_OK && c->args->incremental)
+        st = krti_write_incremental(l, c->out, limit * GB, &c->options, NULL);
+    else if (st == KRT_OK)
+        st = krti_write_sharded(l, c->out, limit * GB, &c->options);
+    krti_save_list_free(l);
+    return st;
+}
+
+static krt_status write_json(krti_conversion *c)
+{
+    krti_arena arena = KRTI_ARENA_INIT(c->k);
+    krti_str text = KRTI_STR_INIT(c->k);
+    krti_conf *config = NULL;
+    krt_status st = take_config(c, &arena, &config);
+
+    if (st == KRT_OK)
+        st = krti_json_write(&text, config, -1);
+    if (st == KRT_OK)
+        st = krti_write_file(c->k, c->out, text.ptr, text.length);
+    krti_str_free(&text);
+    krti_arena_free(&arena);
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- TensorFlow */
+
+/* The file's optimizer with its state, where this build knows it; else that it stays behind is said. */
+static krt_status make_optimizer(krti_conversion *c, krt_model *m)
+{
+    krti_optimizer *o = NULL;
+    krt_status st = KRT_OK;
+
+    if (!c->args->include_optimizer || !has_optimizer(c->f->store))
+        return KRT_OK;
+    st = krti_model_optimizer(m, &o);
+    if (st == KRT_OK && o != NULL && !o->is_built)
+        st = krti_optimizer_build(o, m);
+    if (st == KRT_E_NOMEM || (st == KRT_OK && o != NULL))
+        return st;
+    krti_warn(c->k, "the optimizer's state is not in %s: %s", c->out,
+              st == KRT_OK ? "the model is not compiled" : c->k->error.message);
+    return KRT_OK;
+}
+
+static krt_status write_checkpoint(krti_conversion *c)
+{
+    const krti_checkpoint_options options = {.sync = c->options.sync,
+                                             .include_optimizer = c->args->include_optimizer};
+    const bool has_graph = c->f->store->checkpoint != NULL && c->args->include_optimizer;
+    krti_named_list l;
+    krt_model *m = NULL;
+    krt_status st = KRT_OK;
+
+    krti_named_list_init(&l, c->k);
+    if (has_graph && c->config == NULL) {
+        TRY(krti_named_list_add_store(&l, c->f->store, true));
+    } else {
+        TRY(krti_conversion_model(c, &m));
+        TRY(make_optimizer(c, m));
+        TRY(krti_named_list_add_checkpoint(&l, m, &options));
+    }
+    TRY(krti_tf_checkpoint_write(&l, c->out, &options));
+
+done:
+    krti_named_list_free(&l);
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- by name */
+
+/* By the names of variables where there is an architecture; else by those the file has. */
+static krt_status list_names(krti_conversion *c, krti_named_list *l)
+{
+    krt_model *m = NULL;
+    krt_status st = KRT_OK;
+
+    if (has_optimizer(c->f->store) && c->args->include_optimizer)
+        krti_warn(c->k, "the optimizer's state is not in %s, which holds weights alone", c->out);
+    if (krti_conversion_config(c) == NULL)
+        return krti_named_list_add_store(l, c->f->store, false);
+    st = krt_load(c->k, &c->m, c->in, KRT_LOAD(.config = c->args->config));
+    if (st == KRT_OK && c->m->cannot_status == KRT_E_UNKNOWN_CLASS)
+        return krti_named_list_add_store(l, c->f->store, false);
+    if (st == KRT_OK)
+        st = krti_conversion_model(c, &m);
+    return st == KRT_OK ? krti_named_list_add_model(l, m) : st;
+}
+
+static krt_status write_named(krti_conversion *c, bool is_npz)
+{
+    krti_named_list l;
+    krt_status st = KRT_OK;
+
+    krti_named_list_init(&l, c->k);
+    st = list_names(c, &l);
+    if (st == KRT_OK)
+        st = is_npz ? krti_npz_write_list(&l, c->out)
+                    : krti_safetensors_write(&l, c->out, c->options.sync);
+    krti_named_list_free(&l);
+    return st;
+}
+
+static krt_status write_npz(krti_conversion *c)
+{
+    return write_named(c, true);
+}
+
+static krt_status write_safetensors(krti_conversion *c)
+{
+    return write_named(c, false);
+}
+
+/* ------------------------------------------------------------------------------- Keras 2 */
+
+static krt_status write_legacy(krti_conversion *c, bool weights_only)
+{
+    const krti_legacy_h5_options options = {.for_keras = c->args->generation,
+                                            .weights_only = weights_only,
+                                            .include_optimizer = c->args->include_optimizer &&
+                                                                 has_optimizer(c->f->store),
+                                            .sync = c->options.sync};
+    krt_model *m = NULL;
+    krt_status st = KRT_OK;
+
+    if (krti_conversion_config(c) == NULL)
+        return no_config(c);
+    st = krti_conversion_model(c, &m);
+    if (st == KRT_OK && options.include_optimizer && !weights_only)
+        st = make_optimizer(c, m);
+    return st == KRT_OK ? krti_write_legacy_h5(m, c->out, &options) : st;
+}
+
+static krt_status write_h5(krti_conversion *c)
+{
+    return write_legacy(c, false);
+}
+
+static krt_status write_legacy_weights(krti_conversion *c)
+{
+    return write_legacy(c, true);
+}
+
+/* ------------------------------------------------------------------------------- choosing */
+
+static const struct {
+    const char *name, *ending;
+    krt_status (*write)(krti_conversion *c);
+    bool needs_weights;
+} forms[] = {
+    {"keras", ".keras", write_keras, true},
+    {"keras-dir", NULL, write_directory, true},
+    {"weights.h5", ".weights.h5", write_weights_h5, true},
+    {"weights.json", ".weights.json", write_sharded, true},
+    {"h5", ".h5", write_h5, true},
+    {"h5", ".hdf5", write_h5, true},
+    {"legacy-weights.h5", "_weights.h5", write_legacy_weights, true},
+    {"json", ".json", write_json, false},
+    {"tf-checkpoint", ".ckpt", write_checkpoint, true},
+    {"safetensors", ".safetensors", write_safetensors, true},
+    {"npz", ".npz", write_npz, true},
+};
+
+static const char NAMES[] = "keras, keras-dir, h5, weights.h5, legacy-weights.h5, weights.json, "
+                            "tf-checkpoint, json, safetensors, npz";
+
+static krt_status choose_form(const krti_conversion *c, size_t *form)
+{
+    const char *to = c->args->to;
+    size_t longest = 0;
+
+    *form = KRTI_COUNT(forms);
+    for (size_t i = 0; i < KRTI_COUNT(forms); i++) {
+        const char *ending = forms[i].ending;
+
+        if (to != NULL
+                ? strcmp(to, forms[i].name) != 0
+                : ending == NULL || !krti_ends_with(c->out, ending) || strlen(ending) <= longest)
+            continue;
+        *form = i;
+        longest = ending != NULL ? strlen(ending) : 0;
+        if (to != NULL)
+            break;
+    }
+    if (*form == KRTI_COUNT(forms) && to != NULL)
+        return krti_fail(c->k, KRT_E_INVALID, NULL, "\"%s\" is no format; expected one of %s", to,
+                         NAMES);
+    if (*form == KRTI_COUNT(forms))
+        return krti_fail(c->k, KRT_E_INVALID, NULL,
+                         "the ending of %s names no format; give one with --to: %s", c->out, NAMES);
+    if (to == NULL && c->args->max_shard_size > 0 && forms[*form].write == write_weights_h5)
+        (*form)++;
+    if (c->args->incremental && forms[*form].write != write_sharded)
+        return krti_fail(c->k, KRT_E_INVALID, NULL,
+                         "incremental is for sharded weights (weights.json), not %s",
+                         forms[*form].name);
+    return KRT_OK;
+}
+
+/* ------------------------------------------------------------------------------- all */
+
+static krt_status may_write(const krti_conversion *c, bool *go)
+{
+    krti_str index = KRTI_STR_INIT(c->k); /* of a checkpoint, which is a prefix */
+    const krt_status st = krti_str_addf(&index, "%s.index", c->out);
+    const bool is_there = krti_path_kind_of(c->out) != KRTI_PATH_NONE ||
+                          (st == KRT_OK && krti_path_kind_of(index.ptr) != KRTI_PATH_NONE);
+
+    krti_str_free(&index);
+    *go = true;
+    if (st != KRT_OK || c->args->overwrite || c->args->incremental || !is_there)
+        return st;
+    if (c->args->ask == NULL)
+        return krti_fail_in_file(
+            c->k,
+            krti_fail(c->k, KRT_E_EXISTS, NULL, "already exists; give --overwrite to replace it"),
+            c->out);
+    *go = c->args->ask(c->args->ask_user, c->out);
+    return KRT_OK;
+}
+
+static int64_t num_bytes(const krti_store *s)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < s->num_arrays; i++)
+        n += (int64_t)s->arrays[i].size_bytes;
+    return n;
+}
+
+static krt_status open_files(krti_conversion *c, bool needs_weights)
+{
+    krt_status st = KRT_OK;
+
+    TRY(krti_source_open(c->k, &c->f, c->in));
+    if (c->args->config != NULL)
+        TRY(krti_source_open(c->k, &c->config, c->args->config));
+    if (!needs_weights)
+        goto done;
+    TRY(krti_source_list(c->f, true));
+    c->f->store->progress = (krti_progress){
+        .call = c->args->progress, .user = c->args->progress_user, .total = num_bytes(c->f->store)};
+
+done:
+    return st;
+}
+
+krt_status krt_convert(krt_ctx *k, const char *in_filepath, const char *out_filepath,
+                       const krt_convert_args *args)
+{
+    krt_convert_args a;
+    krti_conversion c = {.k = k, .args = &a, .in = in_filepath, .out = out_filepath};
+    size_t form = 0;
+    bool go = false;
+    krt_status st = KRT_OK;
+
+    TRY(krti_args_import(k, &a, KRT_CONVERT(), sizeof a, args));
+    c.options = (krti_write_options){.sync = a.sync, .digest = a.digest};
+    TRY(choose_form(&c, &form));
+    TRY(may_write(&c, &go));
+    if (!go)
+        goto done;
+    TRY(open_files(&c, forms[form].needs_weights));
+    st = forms[form].write(&c);
+    if (st != KRT_OK)
+        krti_fail_in_file(k, st, in_filepath);
+
+done:
+    krt_model_free(c.m);
+    krti_source_close(c.f);
+    krti_source_close(c.config);
+    return st;
+}

@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+"""Has real Keras open what `keratin convert` writes, from every form Keras writes, incremental sets included; converts
+the collection of real models to every form and back, where it is there; checks the memory a conversion takes.
+
+  python tools/parity_convert.py [--keratin build/keratin] [--real DIR] [--keep DIR]
+
+Weights and optimizer variables are compared bit by bit. Exit status 1 when anything differs.
+"""
+
+import argparse
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+sys.dont_write_bytecode = True
+
+import h5py  # noqa: E402
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from keras import layers  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FORMS = ("keras", "keras-dir", "weights.h5", "weights.json", "h5", "legacy-weights.h5", "tf-checkpoint", "safetensors", "npz",
+         "json")
+ENDINGS = {"keras": ".keras", "keras-dir": "_dir", "weights.h5": ".weights.h5", "weights.json": ".weights.json",
+           "h5": ".h5", "legacy-weights.h5": "_weights.h5", "tf-checkpoint": ".ckpt", "safetensors": ".safetensors",
+           "npz": ".npz", "json": ".json"}
+passed, failed = 0, []
+
+
+def check(name, condition, detail=""):
+    global passed
+    if condition:
+        passed += 1
+    else:
+        failed.append(name)
+        print(f"FAIL {name} {detail}")
+
+
+def run(*words, **more):
+    return subprocess.run([str(w) for w in words], capture_output=True, text=True, **more)
+
+
+def good(name, *words, **more):
+    done = run(*words, **more)
+    check(name, done.returncode == 0, (done.stdout + done.stderr)[:300])
+    return done.returncode == 0
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+def cnn(optimizer):
+    m = keras.Sequential([
+        keras.Input((8, 8, 1)),
+        layers.Conv2D(4, 3, activation="relu"),
+        layers.BatchNormalization(),
+        layers.MaxPooling2D(),
+        layers.Flatten(),
+        layers.Dense(10, activation="softmax"),
+    ])
+    m.compile(optimizer, loss="sparse_categorical_crossentropy")
+    return m
+
+
+def nested():
+    inner = keras.Sequential([keras.Input((6,)), layers.Dense(5), layers.Dense(4)])
+    x = keras.Input((6,))
+    y = keras.Input((6,))
+    m = keras.Model([x, y], layers.Dense(3)(layers.concatenate([inner(x), inner(y)])))
+    m.compile("sgd", loss="mse")
+    return m
+
+
+def train(m):
+    rng = np.random.default_rng(3)
+    x = [rng.normal(size=(16,) + tuple(i.shape[1:])).astype("float32") for i in m.inputs]
+    y = rng.integers(0, 3, (16,)) if m.loss != "mse" else rng.normal(size=(16, 3)).astype("float32")
+    m.fit(x if len(x) > 1 else x[0], y, batch_size=8, epochs=2, verbose=0)
+
+
+def values(m):
+    return [np.array(w) for w in m.weights]
+
+
+def state(m):
+    return [np.array(v.value) for v in m.optimizer.variables]
+
+
+def same(a, b):
+    return len(a) == len(b) and all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(a, b))
+
+
+# --- from Keras, through keratin, to Keras ----------------------------------------------------------
+
+
+def open_in_keras(name, path, m, form):
+    twin = keras.models.model_from_json(m.to_json())
+    if m.optimizer is not None:
+        twin.compile(type(m.optimizer)(), loss=m.loss)
+        twin.optimizer.build(twin.trainable_variables)
+    if form == "keras":
+        twin = keras.models.load_model(path)
+    elif form == "keras-dir":
+        twin = keras.models.load_model(path)
+    else:
+        twin.load_weights(path)
+    check(f"{name}: weights", same(values(m), values(twin)))
+    check(f"{name}: optimizer", same(state(m), state(twin)))
+
+
+def through_keratin(keratin, folder, name, m):
+    sources = {"keras": folder / f"{name}.keras", "weights.h5": folder / f"{name}.weights.h5",
+               "weights.json": folder / f"{name}_s.weights.json", "h5": folder / f"{name}.h5"}
+    m.save(sources["keras"])
+    m.save_weights(sources["weights.h5"])
+    m.save_weights(sources["weights.json"], max_shard_size=2e-6)
+    (folder / f"{name}_arch.json").write_text(m.to_json())
+    for source, path in sources.items():
+        if source == "h5":
+            continue  # Keras itself does not bring the optimizer back from one
+        for form in ("keras", "keras-dir", "weights.h5", "weights.json"):
+            out = folder / f"{name}_{source}_to{ENDINGS[form]}"
+            more = ["--max-shard-size", "2e-6"] if form == "weights.json" else []
+            if source != "keras":
+                more += ["--config", folder / f"{name}.keras"] if form.startswith("keras") else []
+            label = f"{name}: {source} to {form}"
+            if good(label, keratin, "convert", path, out, "--to", form, *more):
+                open_in_keras(label, out, m, form)
+                good(f"{label}: verify", keratin, "verify", out)
+                good(f"{label}: diff", keratin, "diff", path, out)
+
+
+def incremental(keratin, folder):
+    m = cnn("adam")
+    train(m)
+    target = folder / "grow.weights.json"
+    for step in range(4):
+        m.save(folder / "now.keras")
+        good(f"incremental {step}", keratin, "convert", folder / "now.keras", target, "--incremental",
+             "--max-shard-size", "2e-6")
+        open_in_keras(f"incremental {step}", target, m, "weights.json")
+        good(f"incremental {step}: verify", keratin, "verify", target)
+        good(f"incremental {step}: diff", keratin, "diff", folder / "now.keras", target)
+        kernel = m.layers[step % 2 * 4].weights[0]
+        kernel.assign(np.array(kernel) + 1)
+    before = len(list(folder.glob("grow_*.weights.h5")))
+    m.save(folder / "now.keras")
+    train(m)
+    m.save(folder / "now.keras")
+    good("incremental last", keratin, "convert", folder / "now.keras", target, "--incremental", "--max-shard-size", "1")
+    good("gc", keratin, "gc", target)
+    check("gc removes", len(list(folder.glob("grow_*.weights.h5"))) < before)
+    open_in_keras("after gc", target, m, "weights.json")
+    good("after gc: verify", keratin, "verify", target)
+
+
+# --- real files -----------------------------------------------------------------------------------
+
+
+def convert_real(keratin, folder, real, largest):
+    num = skipped = 0
+    for path in sorted(real.rglob("*")):
+        if path.suffix not in (".h5", ".hdf5", ".keras") or path.stat().st_size > largest:
+            continue
+        if "inputs_and_outputs" in path.name or run(keratin, "info", path).returncode != 0:
+            continue
+        back = folder / "back.keras"
+        has_config = run(keratin, "config", path).returncode == 0
+        bare = folder / "bare.keras"  # the weights without the optimizer
+        if run(keratin, "convert", path, bare, "--no-optimizer", "--overwrite").returncode != 0:
+            bare = path
+        for form in FORMS:
+            out = folder / ("real" + ENDINGS[form])
+            if not has_config and form.startswith(("keras", "json")):
+                continue
+            done = run(keratin, "convert", path, out, "--to", form, "--overwrite", "--no-optimizer")
+            if done.returncode != 0:
+                skipped += 1
+                check(f"{path.name} to {form}", "custom class" in done.stderr or "names that" in done.stderr
+                      or "--config" in done.stderr, done.stderr[:200])
+                continue
+            num += 1
+            more = ["--config", path] if has_config else []
+            good(f"{path.name} to {form}: diff", keratin, "diff", bare, out, *more)
+            if form != "json" and has_config:
+                done = run(keratin, "convert", out, back, "--overwrite", "--no-optimizer", *more)
+                if done.returncode != 0:
+                    skipped += 1
+                    check(f"{path.name} {form} back", "names that" in done.stderr, done.stderr[:200])
+                    continue
+                good(f"{path.name} {form} and back: diff", keratin, "diff", bare, back)
+    print(f"real files: {num} conversions, {skipped} refused")
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+def memory(keratin, folder):
+    path = folder / "large.weights.h5"
+    with h5py.File(path, "w") as f:
+        for i in range(32):
+            f.create_dataset(f"layers/dense_{i}/vars/0", data=np.full((4 << 20,), i, "float32"))
+    limit = 96 << 20
+
+    def little():
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+    for out in (folder / "large2.weights.json", folder / "large3.weights.h5"):
+        good(f"{out.name} in 96 MB", keratin, "convert", path, out, "--max-shard-size", "0.1", preexec_fn=little)
+    good("verify in 96 MB", keratin, "verify", folder / "large2.weights.json", preexec_fn=little)
+    good("diff in 96 MB", keratin, "diff", path, folder / "large2.weights.json", preexec_fn=little)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--keratin", default=ROOT / "build" / "keratin")
+    parser.add_argument("--real", default=ROOT.parent / "shared" / "real")
+    parser.add_argument("--largest", type=int, default=4 << 20)
+    parser.add_argument("--keep")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(args.keep or temporary)
+        folder.mkdir(exist_ok=True)
+        keras.utils.set_random_seed(5)
+        for name, make in (("cnn", lambda: cnn("adam")), ("rms", lambda: cnn("rmsprop")), ("nested", nested)):
+            m = make()
+            train(m)
+            through_keratin(args.keratin, folder, name, m)
+        incremental(args.keratin, folder)
+        memory(args.keratin, folder)
+        real = pathlib.Path(args.real)
+        if real.is_dir():
+            convert_real(args.keratin, folder, real, args.largest)
+        else:
+            print("real files: absent, left out")
+    print(f"{passed} passed, {len(failed)} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
