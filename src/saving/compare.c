@@ -27,6 +27,25 @@ static const char *plain_entry(krti_arena *a, const char *entry)
     return krti_arena_strndup(a, entry, n);
 }
 
+/* Legacy files have "dense/dense/kernel:0", a layer and in it the weight's own name, which others have
+ * alone. */
+static const char *plain_name(krti_arena *a, const krti_store *s, size_t array)
+{
+    const char *key = s->arrays[array].key;
+
+    return plain_entry(a, s->is_legacy && strchr(key, '/') != NULL ? key : s->arrays[array].entry);
+}
+
+krt_status krti_labels_by_name(krt_ctx *k, krti_labels *out, const krti_store *s)
+{
+    krt_status st = names_new(k, out, s->num_arrays);
+
+    for (size_t i = 0; st == KRT_OK && i < s->num_arrays; i++)
+        if ((out->of[i] = plain_name(&out->arena, s, i)) == NULL)
+            st = KRT_E_NOMEM;
+    return st;
+}
+
 krt_status krti_labels_by_entry(krt_ctx *k, krti_labels *out, const krti_store *s)
 {
     krt_status st = names_new(k, out, s->num_arrays);
@@ -53,8 +72,7 @@ krt_status krti_labels_by_model(krt_ctx *k, krti_labels *out, krt_model *m, cons
         out->of[match.pairs[i].array] = path != NULL ? krti_arena_strdup(&out->arena, path) : NULL;
     }
     for (size_t i = 0; st == KRT_OK && i < s->num_arrays; i++)
-        if (out->of[i] == NULL &&
-            (out->of[i] = plain_entry(&out->arena, s->arrays[i].entry)) == NULL)
+        if (out->of[i] == NULL && (out->of[i] = plain_name(&out->arena, s, i)) == NULL)
             st = KRT_E_NOMEM;
     krti_match_fini(&match);
     return st;

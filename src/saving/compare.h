@@ -14,6 +14,8 @@ typedef struct krti_labels {
 
 /* Entries as they are, without the leading "/" and the trailing ":0". */
 krt_status krti_labels_by_entry(krt_ctx *k, krti_labels *out, const krti_store *s);
+/* The weights' own names, "dense/kernel", for files of two families. */
+krt_status krti_labels_by_name(krt_ctx *k, krti_labels *out, const krti_store *s);
 /* Paths of the variables that the arrays would fill in a model; optimizer state by its entry. */
 krt_status krti_labels_by_model(krt_ctx *k, krti_labels *out, krt_model *m, const krti_source *f);
 void krti_labels_free(krti_labels *n);

@@ -112,13 +112,25 @@ static const krti_conf *policy_name(const krti_conf *c)
     return krti_conf_get(krti_conf_get(c, "config"), "name");
 }
 
+/* A model's only input or output may stand in a list of its own: [["x", 0, 0]] is ["x", 0, 0]. */
+static const krti_conf *only_node(const krti_conf *c)
+{
+    const krti_conf *inner = krti_conf_at(c, 0);
+
+    return krti_conf_is(c, KRTI_CONF_LIST) && krti_conf_num(c) == 1 &&
+                   krti_conf_is(inner, KRTI_CONF_LIST) && krti_conf_num(inner) == 3 &&
+                   krti_conf_text(krti_conf_at(inner, 0)) != NULL
+               ? inner
+               : c;
+}
+
 static bool differs(place *p, const krti_conf *a, const krti_conf *b, int depth)
 {
     enum { MAX_DEPTH = 600 };
     double x, y;
 
-    a = policy_name(a);
-    b = policy_name(b);
+    a = only_node(policy_name(a));
+    b = only_node(policy_name(b));
     p->a = a;
     p->b = b;
     if (a == NULL || b == NULL || depth > MAX_DEPTH)
@@ -326,7 +338,10 @@ static krt_status name_arrays(diffing *d)
     krt_model *m = d->a.m != NULL ? d->a.m : d->b.m;
     krt_status st = KRT_OK;
 
-    if (is_same || m == NULL) {
+    if (!is_same && m == NULL) {
+        TRY(krti_labels_by_name(d->k, &d->a.names, d->a.f->store));
+        TRY(krti_labels_by_name(d->k, &d->b.names, d->b.f->store));
+    } else if (is_same) {
         TRY(krti_labels_by_entry(d->k, &d->a.names, d->a.f->store));
         TRY(krti_labels_by_entry(d->k, &d->b.names, d->b.f->store));
     } else {
