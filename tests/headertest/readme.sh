@@ -15,4 +15,4 @@ lines=$(sed -n '/^int main/,/^}/p' "$work/readme.c" | grep -c '[^ {}]')
 "$1" -std=c17 -Wall -Wextra -Werror -I"$3" "$work/readme.c" "$4" -o "$work/readme"
 LD_LIBRARY_PATH=$(dirname "$4")
 export LD_LIBRARY_PATH
-[ "$("$work/readme")" = "done" ]
+[ "$(cd "$work" && ./readme)" = "done" ]
