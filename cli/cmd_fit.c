@@ -107,7 +107,7 @@ static int save_freq(const job *j, int64_t *freq)
 static int check_options(cli *c, const options *o)
 {
     if (o->x.n == 0 || o->y.n == 0)
-        return misuse(c, "no data; usage: keratin fit MODEL --x FILE --y FILE --save OUT");
+        return misuse(c, "no data; usage: keratin fit MODEL --x FILE --y FILE");
     if (o->scale == 0)
         return misuse(c, "--scale divides, so it takes a number other than 0");
     if ((o->validation_x.n > 0) != (o->validation_y.n > 0))
@@ -115,8 +115,6 @@ static int check_options(cli *c, const options *o)
     if (o->resume && o->checkpoint == NULL && o->backup_dir == NULL)
         return misuse(c, "--resume needs the --checkpoint template of the run that is continued, "
                          "or its --backup-dir");
-    if (o->save == NULL && o->checkpoint == NULL)
-        return misuse(c, "nothing would be kept: give --save OUT or --checkpoint TEMPLATE");
     return CLI_DONE;
 }
 

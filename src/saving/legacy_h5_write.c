@@ -11,6 +11,7 @@
 #include "formats/json.h"
 #include "saving/keras2_spelling.h"
 #include "saving/legacy_h5_format.h"
+#include "saving/save_list.h"
 #include "saving/serialization.h"
 #include "training/optimizer.h"
 
@@ -287,15 +288,33 @@ static krt_status list_tf_keras(writing *w, const krti_optimizer *o, state *s)
     return st;
 }
 
-static krt_status add_optimizer(writing *w, bool for_keras2, bool is_legacy)
+/* The model's optimizer; its state is read first where it still lies in the file it came from. */
+static krt_status find_optimizer(writing *w, krti_optimizer **out)
 {
-    const krti_optimizer *o = krti_model_optimizer_now(w->m);
-    krti_h5_node *group = NULL;
-    state s = {0};
     krt_status st = KRT_OK;
 
-    if (o == NULL || !o->is_built)
+    *out = krti_model_optimizer_now(w->m);
+    if (*out != NULL || w->m->saved == NULL)
         return KRT_OK;
+    st = krti_model_optimizer(w->m, out);
+    if (st != KRT_E_UNKNOWN_CLASS && st != KRT_E_INVALID)
+        return st;
+    krti_warn(w->k, "the file has no optimizer state: %s", w->k->error.message);
+    *out = NULL;
+    return KRT_OK;
+}
+
+static krt_status add_optimizer(writing *w, bool for_keras2, bool is_legacy)
+{
+    const krti_h5_type seed_type = krti_h5_type_int(8, false);
+    krti_optimizer *whole = NULL;
+    krti_h5_node *group = NULL;
+    state s = {0};
+    krt_status st = find_optimizer(w, &whole);
+    const krti_optimizer *o = whole;
+
+    if (st != KRT_OK || o == NULL || !o->is_built)
+        return st;
     if (o->inner != NULL)
         o = o->inner;
     s.items = krti_arena_array(&w->arena, o->num_variables + 1, sizeof *s.items);
@@ -310,6 +329,7 @@ static krt_status add_optimizer(writing *w, bool for_keras2, bool is_legacy)
     for (size_t i = 0; i < s.n; i++)
         TRY(add_array(w, group, s.names[i], s.items[i]->tensor));
     TRY(add_names(w, group, "weight_names", s.names, s.n));
+    TRY(krti_h5_add_attribute(w->h5, group, KRTI_SEED_ATTRIBUTE, &seed_type, &whole->seed));
 
 done:
     return st;

@@ -7,6 +7,7 @@
  * half a state is worse than none. Page: docs/formats/legacy_h5.md, "Optimizer". */
 #include "saving/legacy_optimizer.h"
 
+#include "saving/save_list.h"
 #include "training/optimizer.h"
 
 typedef struct restoring {
@@ -239,6 +240,22 @@ static const krti_store_object *find_list(const krti_store *s)
     return NULL;
 }
 
+/* What our own files keep beside the list: see krti_optimizer.seed. */
+static krt_status read_seed(const restoring *r, uint64_t *seed)
+{
+    krti_h5 *h5 = r->s->files[array_at(r, 0)->file].h5;
+    krti_h5_object group;
+    int64_t value = 0;
+    bool found = false;
+    krt_status st = krti_h5_find(h5, krti_h5_root(h5), r->list->path, &group, &found);
+
+    if (st == KRT_OK && found)
+        st = krti_h5_attribute_int(h5, group, KRTI_SEED_ATTRIBUTE, &value, &found);
+    if (st == KRT_OK && found)
+        *seed = (uint64_t)value;
+    return st;
+}
+
 krt_status krti_legacy_optimizer_fill(krt_model *m, krti_store *s, krt_report *report)
 {
     restoring r = {.k = s->k, .s = s, .list = find_list(s)};
@@ -254,6 +271,7 @@ krt_status krti_legacy_optimizer_fill(krt_model *m, krti_store *s, krt_report *r
     if (st != KRT_OK || r.o == NULL)
         return st;
     TRY(krti_optimizer_build(r.o, m));
+    TRY(read_seed(&r, &r.o->seed));
     if (r.o->inner != NULL)
         r.o = r.o->inner;
     r.of = krti_array(r.k, r.list->num, sizeof(krti_optimizer_variable *));

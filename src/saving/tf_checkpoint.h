@@ -21,6 +21,10 @@ typedef struct krti_tf_checkpoint {
     int64_t size_bytes; /* of the index and of the data files */
 } krti_tf_checkpoint;
 
+/* Under this key our own checkpoints have krti_optimizer.seed, an int64. No node of the graph names it:
+ * TensorFlow leaves it alone, assert_consumed() too. */
+#define KRTI_TF_SEED_KEY "optimizer/.ATTRIBUTES/KERATIN_SEED"
+
 /* --- paths (tf_checkpoint_path.c) ------------------------------------------------------------- */
 /* The prefix that a path means, into s: the prefix itself, one of its files, a `checkpoint` state file
  * or a directory with one (its newest checkpoint), a SavedModel. Fails: E_NOT_FOUND, E_FORMAT. */

@@ -379,7 +379,7 @@ static bool is_slot_name(const krti_bundle *b, const char *key)
 static krti_role role_of_name(const listing *w, const krti_bundle_entry *e)
 {
     if (strcmp(e->key, "beta1_power") == 0 || strcmp(e->key, "beta2_power") == 0 ||
-        is_slot_name(w->c->bundle, e->key))
+        strcmp(e->key, KRTI_TF_SEED_KEY) == 0 || is_slot_name(w->c->bundle, e->key))
         return KRTI_ROLE_OPTIMIZER;
     if (w->c->has_graph || e->dtype == KRTI_TF_STRING || strcmp(e->key, "global_step") == 0)
         return KRTI_ROLE_OTHER;

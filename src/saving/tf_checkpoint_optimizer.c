@@ -232,6 +232,23 @@ static krt_status fill_loss_scale(krti_store *s, krti_optimizer *o, uint32_t roo
     return st;
 }
 
+static krt_status read_seed(krti_store *s, krti_optimizer *o)
+{
+    krt_tensor *t = NULL;
+    krt_status st = KRT_OK;
+    size_t i = 0;
+
+    while (i < s->num_arrays && strcmp(s->arrays[i].entry, KRTI_TF_SEED_KEY) != 0)
+        i++;
+    if (i == s->num_arrays || s->arrays[i].shape.rank != 0 || s->arrays[i].dtype != KRT_INT64)
+        return KRT_OK;
+    st = krti_store_tensor(s, i, KRT_INT64, &t);
+    if (st == KRT_OK)
+        o->seed = (uint64_t) * (const int64_t *)t->data;
+    krt_tensor_free(t);
+    return st;
+}
+
 krt_status krti_tf_checkpoint_fill_optimizer(krti_store *s, krt_model *m, krti_optimizer *o,
                                              size_t *num)
 {
@@ -242,6 +259,7 @@ krt_status krti_tf_checkpoint_fill_optimizer(krti_store *s, krt_model *m, krti_o
     *num = 0;
     if (!s->checkpoint->has_graph)
         return KRT_OK;
+    TRY(read_seed(s, o));
     nodes = krti_array(s->k, f.o->num_trainable, sizeof *nodes);
     f.arrays = krti_array(s->k, f.o->num_variables, sizeof *f.arrays);
     if (nodes == NULL || f.arrays == NULL)

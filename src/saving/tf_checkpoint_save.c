@@ -8,6 +8,7 @@
 
 #include "formats/object_graph.h"
 #include "saving/save_list.h"
+#include "saving/tf_checkpoint.h"
 #include "saving/walk.h"
 #include "training/optimizer.h"
 #include "training/update.h"
@@ -453,6 +454,10 @@ krt_status krti_named_list_add_checkpoint(krti_named_list *l, krt_model *m,
     for (uint32_t i = 0; i < s.graph.num_nodes; i++)
         TRY(visit(&s, i));
     TRY(list_values(&s));
+    if (s.optimizer != NULL)
+        TRY(krti_named_list_add(l, &(krti_named_item){.key = KRTI_TF_SEED_KEY,
+                                                      .dtype = KRT_INT64,
+                                                      .data = &s.optimizer->seed}));
     TRY(krti_object_graph_put(&l->graph, &s.graph));
 
 done:

@@ -435,6 +435,9 @@ static krt_status run_fit(fitting *f)
     f->t->start_epoch = KRT_NONE;
     f->t->params = &f->params;
     TRY(krti_call_on_train_begin(&f->callbacks, NULL));
+    /* A callback may have restored an earlier training, whose seed goes on. */
+    f->seed = f->a.shuffle_seed != KRT_NONE ? (uint64_t)f->a.shuffle_seed : f->t->optimizer->seed;
+    TRY(krti_layer_each_seed(&f->m->base, seed_layer, f->t->optimizer));
     st = fit_epochs(f);
     if (st == KRT_OK)
         finalize(f->t);
@@ -491,7 +494,6 @@ static krt_status prepare_fit(fitting *f, const krt_fit_args *args)
     TRY(ready(f->m, &f->data, &f->t, true));
     atomic_store(&f->t->is_requested, 0);
     f->logs = (krti_logs)KRTI_LOGS_INIT(k);
-    f->seed = f->a.shuffle_seed != KRT_NONE ? (uint64_t)f->a.shuffle_seed : f->t->optimizer->seed;
     TRY(make_feeds(f));
     TRY(look_at_data(f));
     TRY(krti_history_new(k, &f->history));

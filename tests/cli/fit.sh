@@ -15,7 +15,8 @@ grep -c '"val_loss"' h.json
 try keratin fit m.keras $data --epochs 3 --validation-split 0.2 --checkpoint 'cp-{epoch:02d}.keras' --resume | plain
 try keratin fit m.keras $data --epochs 1 --checkpoint best.keras --save-best-only
 try keratin fit m.keras $data --save out.keras --early-stopping 2 --monitor acc
-try keratin fit m.keras $data
+try keratin fit m.keras $data --history h3.json | plain
+grep -c '"loss"' h3.json
 try keratin fit m.keras --save out.keras
 try keratin fit m.keras $data --save out.keras --class-weight 1
 try keratin fit m.keras $data --save out.keras --optimizer adamm

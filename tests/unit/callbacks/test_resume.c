@@ -1,0 +1,230 @@
+/* N epochs are k, a file, and N - k more, bit for bit: shuffling, noise, the optimizer's state and the
+ * statistics of layers all go on from the file, in a context with another seed. */
+#include "testing.h"
+
+#include <keratin/keratin.h>
+
+enum { ROWS = 44, BATCH = 8, STEPS = (ROWS + BATCH - 1) / BATCH, EPOCHS = 4 };
+
+typedef struct training {
+    krt_ctx *k;
+    krt_model *m;
+    krt_tensor *x, *y;
+} training;
+
+static void make_data(training *t)
+{
+    ASSERT_OK(krt_tensor_new(t->k, &t->x, KRT_FLOAT32, KRT_SHAPE(ROWS, 2)));
+    ASSERT_OK(krt_tensor_new(t->k, &t->y, KRT_FLOAT32, KRT_SHAPE(ROWS, 1)));
+    float *x = krt_tensor_data_mut(t->x), *y = krt_tensor_data_mut(t->y);
+    for (int i = 0; i < ROWS; i++) {
+        x[2 * i] = (float)i / ROWS;
+        x[2 * i + 1] = (float)(i % 7) / 7;
+        y[i] = x[2 * i] * x[2 * i] - x[2 * i + 1];
+    }
+}
+
+enum { ADAM, SGD_OF_A_SCHEDULE, RMSPROP, NUM_OPTIMIZERS };
+
+static krt_status compile(krt_model *m, int optimizer)
+{
+    const krt_spec *const all[NUM_OPTIMIZERS] = {
+        [ADAM] = KRT_ADAM(.learning_rate = 0.01),
+        [SGD_OF_A_SCHEDULE] =
+            KRT_SGD(.schedule = KRT_EXPONENTIAL_DECAY(0.05, 5, 0.8), .momentum = 0.9),
+        [RMSPROP] = KRT_RMSPROP(.momentum = 0.5, .centered = true)};
+
+    return krt_compile(m, KRT_COMPILE(.optimizer = all[optimizer], .loss = KRT_ID("mse")));
+}
+
+/* The same layers in every call, with weights drawn by the seed. */
+static training begin(int64_t seed, int optimizer)
+{
+    training made = {NULL}, *const t = &made;
+
+    ASSERT_OK(krt_ctx_new(&t->k, KRT_CTX(.seed = seed, .threads = 1)));
+    t->m = krt_sequential(t->k, NULL);
+    krt_add_input(t->m, KRT_SHAPE(2), NULL);
+    krt_add(t->m, KRT_DENSE(16, .activation = "tanh"));
+    krt_add(t->m, KRT_DROPOUT(0.25));
+    krt_add(t->m, KRT_BATCH_NORMALIZATION());
+    krt_add(t->m, KRT_DENSE(8, .activation = "relu"));
+    krt_add(t->m, KRT_DROPOUT(0.5, .seed = 3));
+    krt_add(t->m, KRT_GAUSSIAN_NOISE(0.1));
+    krt_add(t->m, KRT_DENSE(1));
+    ASSERT_OK(compile(t->m, optimizer));
+    make_data(t);
+    return made;
+}
+
+static krt_status fit(const training *t, int64_t from, int64_t to, krt_specs callbacks)
+{
+    return krt_fit(
+        t->m, t->x, t->y,
+        KRT_FIT(.initial_epoch = from, .epochs = to, .batch_size = BATCH, .callbacks = callbacks));
+}
+
+static void expect_same_weights(const krt_model *a, const krt_model *b)
+{
+    ASSERT_INT_EQ(krt_model_num_layers(a), krt_model_num_layers(b));
+    for (size_t i = 0; i < krt_model_num_layers(a); i++)
+        for (size_t j = 0; j < krt_layer_num_weights(krt_model_layer(a, i)); j++) {
+            const krt_variable *v = krt_layer_weight(krt_model_layer(a, i), j);
+            const krt_variable *w = krt_layer_weight(krt_model_layer(b, i), j);
+
+            assert_memory_equal(krt_variable_data(v), krt_variable_data(w),
+                                (size_t)krt_shape_size(krt_variable_shape(v)) * sizeof(float));
+        }
+}
+
+/* --- the forms ---------------------------------------------------------------------------------- */
+
+typedef krt_status (*save_fn)(krt_model *m, const char *path);
+typedef krt_status (*load_fn)(training *t, const char *path); /* into t->m, which may be replaced */
+
+static krt_status save_model(krt_model *m, const char *path)
+{
+    return krt_save(m, path, NULL);
+}
+
+static krt_status save_for_keras2(krt_model *m, const char *path)
+{
+    return krt_save(m, path, KRT_SAVE(.for_keras = 2));
+}
+
+static krt_status save_weights(krt_model *m, const char *path)
+{
+    return krt_save_weights(m, path, NULL);
+}
+
+static krt_status save_checkpoint(krt_model *m, const char *path)
+{
+    return krt_save_checkpoint(m, path, NULL);
+}
+
+static krt_status load_model(training *t, const char *path)
+{
+    krt_model_free(t->m);
+    t->m = NULL;
+    return krt_load(t->k, &t->m, path, NULL);
+}
+
+static krt_status load_weights(training *t, const char *path)
+{
+    return krt_load_weights(t->m, path, NULL);
+}
+
+static krt_status load_checkpoint(training *t, const char *path)
+{
+    return krt_load_checkpoint(t->m, path, NULL);
+}
+
+typedef struct form {
+    const char *name;
+    save_fn save;
+    load_fn load;
+} form;
+
+static const form forms[] = {
+    {"m.keras", save_model, load_model},        {"m.h5", save_model, load_model},
+    {"keras2.h5", save_for_keras2, load_model}, {"m.weights.h5", save_weights, load_weights},
+    {"cp", save_checkpoint, load_checkpoint},
+};
+
+static void expect_resumed(testing *t, const form *f, const training *whole, int optimizer)
+{
+    for (int64_t k = 1; k < EPOCHS; k++) {
+        training first = begin(7, optimizer), second = begin(99, optimizer);
+
+        ASSERT_OK(fit(&first, 0, k, (krt_specs){0, NULL}));
+        ASSERT_OK(f->save(first.m, in_folder(t, f->name)));
+        ASSERT_OK(f->load(&second, in_folder(t, f->name)));
+        ASSERT_OK(fit(&second, k, EPOCHS, (krt_specs){0, NULL}));
+        expect_same_weights(whole->m, second.m);
+        krt_ctx_free(first.k);
+        krt_ctx_free(second.k);
+    }
+}
+
+TEST(a_training_goes_on_from_every_form_bit_for_bit)
+{
+    for (int o = 0; o < NUM_OPTIMIZERS; o++) {
+        const training whole = begin(7, o);
+
+        ASSERT_OK(fit(&whole, 0, EPOCHS, (krt_specs){0, NULL}));
+        for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+            expect_resumed(t, &forms[i], &whole, o);
+        krt_ctx_free(whole.k);
+    }
+}
+
+/* What no training has asked for yet still lies in the first file. */
+TEST(a_training_goes_on_from_a_copy_of_a_copy)
+{
+    static const form *const ways[][2] = {{&forms[0], &forms[0]}, {&forms[0], &forms[1]},
+                                          {&forms[1], &forms[0]}, {&forms[0], &forms[4]},
+                                          {&forms[4], &forms[0]}, {&forms[4], &forms[1]}};
+    const training whole = begin(7, ADAM), first = begin(7, ADAM);
+
+    ASSERT_OK(fit(&whole, 0, EPOCHS, (krt_specs){0, NULL}));
+    ASSERT_OK(fit(&first, 0, 2, (krt_specs){0, NULL}));
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        training between = begin(5, ADAM), last = begin(99, ADAM);
+
+        ASSERT_OK(ways[i][0]->save(first.m, in_folder(t, ways[i][0]->name)));
+        ASSERT_OK(ways[i][0]->load(&between, in_folder(t, ways[i][0]->name)));
+        ASSERT_OK(ways[i][1]->save(between.m, in_folder(t, ways[i][1]->name)));
+        ASSERT_OK(ways[i][1]->load(&last, in_folder(t, ways[i][1]->name)));
+        ASSERT_OK(fit(&last, 2, EPOCHS, (krt_specs){0, NULL}));
+        expect_same_weights(whole.m, last.m);
+        krt_ctx_free(between.k);
+        krt_ctx_free(last.k);
+    }
+    krt_ctx_free(whole.k);
+    krt_ctx_free(first.k);
+}
+
+typedef struct stopping {
+    int64_t at; /* batches until the plug is pulled */
+} stopping;
+
+static krt_status pull_the_plug(void *user, krt_model *m, int64_t batch, const krt_logs *logs)
+{
+    stopping *s = user;
+
+    (void)batch;
+    (void)logs;
+    if (--s->at == 0)
+        krt_request_stop(m);
+    return KRT_OK;
+}
+
+TEST(a_backup_restores_the_noise_too)
+{
+    const training whole = begin(7, ADAM);
+
+    ASSERT_OK(fit(&whole, 0, EPOCHS, (krt_specs){0, NULL}));
+    for (int64_t at = 1; at < EPOCHS * STEPS; at += 4) {
+        const char *dir = in_folder(t, "backup");
+        const training first = begin(7, ADAM), second = begin(99, ADAM);
+        stopping s = {at};
+
+        ASSERT_STATUS(
+            KRT_E_CANCELLED,
+            fit(&first, 0, EPOCHS,
+                KRT_SPECS(KRT_BACKUP_AND_RESTORE(dir, .save_freq = 1),
+                          KRT_CALLBACK(.on_train_batch_end = pull_the_plug, .user = &s))));
+        ASSERT_OK(fit(&second, 0, EPOCHS, KRT_SPECS(KRT_BACKUP_AND_RESTORE(dir, .save_freq = 1))));
+        expect_same_weights(whole.m, second.m);
+        krt_ctx_free(first.k);
+        krt_ctx_free(second.k);
+    }
+    krt_ctx_free(whole.k);
+}
+
+int main(void)
+{
+    return RUN(UNIT(a_training_goes_on_from_every_form_bit_for_bit),
+               UNIT(a_training_goes_on_from_a_copy_of_a_copy),
+               UNIT(a_backup_restores_the_noise_too));
+}
