@@ -300,7 +300,8 @@ static krt_status write_legacy(krti_conversion *c, bool weights_only)
                                             .weights_only = weights_only,
                                             .include_optimizer = c->args->include_optimizer &&
                                                                  has_optimizer(c->f->store),
-                                            .sync = c->options.sync};
+                                            .sync = c->options.sync,
+                                            .digest = c->options.digest};
     krt_model *m = NULL;
     krt_status st = KRT_OK;
 

@@ -1,4 +1,5 @@
-/* A list of weights as an HDF5 image: Keras's tree of `vars` groups, with digests beside the arrays.
+/* A list of weights as an HDF5 image: Keras's tree of `vars` groups, or the groups of whoever adds the
+ * arrays, with digests beside them.
  *
  * Digests are made of the blocks on their way to the file, so the data is looked at while it is in
  * the cache, and come into the attributes, which are written last. */
@@ -9,7 +10,7 @@
 
 typedef struct item {
     krti_h5_image *image;
-    const krti_save_array *array;
+    krti_save_array array;
     const char *entry; /* "/layers/dense/vars/0" */
     krt_tensor *held;  /* while an array of a store is written */
     char digest[KRTI_DIGEST_TEXT];
@@ -22,7 +23,8 @@ struct krti_h5_image {
     krti_h5_writer *writer;
     krti_digests digests;
     uint64_t size;
-    size_t note_size; /* of the attribute on the root; 0: none */
+    size_t num, digest_size; /* of all arrays; of the text of one digest, 0: none are made */
+    size_t note_size;        /* of the attribute on the root; 0: none */
     char *note;
     char print[KRTI_DIGEST_TEXT];
 };
@@ -33,7 +35,7 @@ static krt_status open_item(void *user, const void **data)
 {
     item *it = user;
     krti_save_list *l = it->image->list;
-    const krti_want want = {it->array->store_array, it->array->dtype, true};
+    const krti_want want = {it->array.store_array, it->array.dtype, true};
     const krt_status st = krti_store_tensors(l->store, &want, 1, &it->held);
 
     *data = st == KRT_OK ? it->held->data : NULL;
@@ -69,7 +71,7 @@ static void convert_part(const krti_save_array *a, uint64_t offset, void *to, si
 
 static krt_status read_converted(void *user, uint64_t offset, void *to, size_t size)
 {
-    convert_part(((const item *)user)->array, offset, to, size);
+    convert_part(&((const item *)user)->array, offset, to, size);
     return KRT_OK;
 }
 
@@ -139,19 +141,17 @@ static krti_h5_type type_of(krt_dtype dtype)
     }
 }
 
-static krt_status add_array(krti_h5_image *image, krti_h5_node *vars, const krti_save_object *o,
-                            const krti_save_array *a, size_t digest_size)
+krt_status krti_h5_image_add(krti_h5_image *image, krti_h5_node *group, const char *name,
+                             const char *entry, const krti_save_array *a)
 {
     krti_h5_type type = type_of(a->dtype);
     krti_h5_node *node = NULL;
-    krti_str entry = KRTI_STR_INIT(image->k);
     item *it = krti_arena_alloc(&image->arena, sizeof *it);
     krt_status st = it != NULL ? KRT_OK : KRT_E_NOMEM;
 
     if (st != KRT_OK)
         return st;
-    TRY(krti_str_addf(&entry, "/%s%svars/%s", o->path, o->path[0] != '\0' ? "/" : "", a->key));
-    *it = (item){.image = image, .array = a, .entry = krti_arena_strdup(&image->arena, entry.ptr)};
+    *it = (item){.image = image, .array = *a, .entry = krti_arena_strdup(&image->arena, entry)};
     if (it->entry == NULL)
         TRY(KRT_E_NOMEM);
     type.rank = a->shape.rank;
@@ -163,23 +163,37 @@ static krt_status add_array(krti_h5_image *image, krti_h5_node *vars, const krti
                                    .read = converts ? read_converted : NULL,
                                    .done = end_item,
                                    .user = it};
-    TRY(krti_h5_add_dataset(image->writer, vars, a->key, &type, &source, &node));
+    TRY(krti_h5_add_dataset(image->writer, group, name, &type, &source, &node));
+    image->num++;
     if (a->dtype == KRT_BFLOAT16)
         TRY(krti_h5_add_text(image->writer, node, "dtype", "bfloat16", 8, KRTI_H5_UTF8));
-    if (digest_size > 0) {
-        const krti_h5_type text = krti_h5_type_string((uint32_t)digest_size);
+    if (image->digest_size > 0) {
+        const krti_h5_type text = krti_h5_type_string((uint32_t)image->digest_size);
 
         TRY(krti_h5_add_attribute(image->writer, node, KRTI_DIGEST_ATTRIBUTE, &text, it->digest));
     }
 
 done:
+    return st;
+}
+
+/* An array of Keras 3's tree. */
+static krt_status add_array(krti_h5_image *image, krti_h5_node *vars, const krti_save_object *o,
+                            const krti_save_array *a)
+{
+    krti_str entry = KRTI_STR_INIT(image->k);
+    krt_status st =
+        krti_str_addf(&entry, "/%s%svars/%s", o->path, o->path[0] != '\0' ? "/" : "", a->key);
+
+    if (st == KRT_OK)
+        st = krti_h5_image_add(image, vars, a->key, entry.ptr, a);
     krti_str_free(&entry);
     return krti_fail_in_object(image->k, st, o->path);
 }
 
 /* ------------------------------------------------------------------------------- the image */
 
-static krt_status add_piece(krti_h5_image *image, const krti_piece *p, size_t digest_size)
+static krt_status add_piece(krti_h5_image *image, const krti_piece *p)
 {
     const krti_save_object *o = &image->list->objects[p->object];
     krti_h5_node *object = NULL, *vars = NULL;
@@ -195,82 +209,85 @@ static krt_status add_piece(krti_h5_image *image, const krti_piece *p, size_t di
         TRY(krti_h5_add_attribute(image->writer, vars, KRTI_SEED_ATTRIBUTE, &type, &o->seed));
     }
     for (size_t i = p->first; i < p->first + p->num; i++)
-        TRY(add_array(image, vars, o, &image->list->arrays[i], digest_size));
+        TRY(add_array(image, vars, o, &image->list->arrays[i]));
 
 done:
     return st;
 }
 
 /* The note's length is known before its digits: a note of as many arrays is as long. */
-static krt_status add_note(krti_h5_image *image, size_t num, krt_digest digest)
+static krt_status add_note(krti_h5_image *image)
 {
-    krti_digests sample;
+    krti_digests sample = {.num = image->num};
     krti_str text = KRTI_STR_INIT(image->k);
-    krt_status st = krti_digests_init(image->k, &sample, digest);
+    krt_status st = KRT_OK;
 
-    if (st == KRT_OK) {
-        sample.num = num;
-        st = krti_digests_note(&sample, &text, NULL);
-    }
-    if (st == KRT_OK) {
-        const krti_h5_type type = krti_h5_type_string((uint32_t)text.length);
+    TRY(krti_digests_note(&sample, &text, NULL));
+    if (text.length == 0) /* a file without arrays */
+        goto done;
+    const krti_h5_type type = krti_h5_type_string((uint32_t)text.length);
+    image->note_size = text.length;
+    image->note = krti_arena_alloc(&image->arena, text.length);
+    if (image->note == NULL)
+        TRY(KRT_E_NOMEM);
+    TRY(krti_h5_add_attribute(image->writer, krti_h5_writer_root(image->writer), KRTI_NOTE_NAME,
+                              &type, image->note));
 
-        image->note_size = text.length;
-        image->note = krti_arena_alloc(&image->arena, text.length);
-        st = image->note == NULL
-                 ? KRT_E_NOMEM
-                 : krti_h5_add_attribute(image->writer, krti_h5_writer_root(image->writer),
-                                         KRTI_NOTE_NAME, &type, image->note);
-    }
-    krti_digests_fini(&sample);
+done:
     krti_str_free(&text);
     return st;
 }
 
-static krt_status describe(krti_h5_image *image, const krti_piece *pieces, size_t n,
-                           krt_digest digest)
+krt_status krti_h5_image_begin(krti_save_list *l, krti_h5_image **out, krt_digest digest)
 {
-    size_t num = 0, digest_size = 0;
-    krt_status st = krti_h5_writer_new(image->k, &image->writer);
+    krti_h5_image *image = krti_alloc(l->k, sizeof *image);
+    char text[KRTI_DIGEST_TEXT];
+    krt_status st = KRT_OK;
 
-    if (st == KRT_OK)
-        st = krti_digests_init(image->k, &image->digests, digest);
-    if (st == KRT_OK && digest != KRT_DIGEST_NONE) {
-        char text[KRTI_DIGEST_TEXT];
+    *out = image;
+    if (image == NULL)
+        return KRT_E_NOMEM;
+    image->k = l->k;
+    image->list = l;
+    image->arena = (krti_arena)KRTI_ARENA_INIT(l->k);
+    TRY(krti_h5_writer_new(image->k, &image->writer));
+    TRY(krti_digests_init(image->k, &image->digests, digest));
+    if (digest != KRT_DIGEST_NONE)
+        image->digest_size = strlen(krti_hasher_end(image->digests.hasher, text));
 
-        digest_size = strlen(krti_hasher_end(image->digests.hasher, text));
-    }
-    for (size_t i = 0; st == KRT_OK && i < n; i++) {
-        st = add_piece(image, &pieces[i], digest_size);
-        num += pieces[i].num;
-    }
-    if (st == KRT_OK && digest != KRT_DIGEST_NONE)
-        st = add_note(image, num, digest);
+done:
+    return st;
+}
+
+krt_status krti_h5_image_end(krti_h5_image *image)
+{
+    krt_status st = image->digest_size > 0 ? add_note(image) : KRT_OK;
+
     if (st != KRT_OK)
         return st;
     krti_h5_set_tap(image->writer, tap, image);
     return krti_h5_plan(image->writer, &image->size);
 }
 
+krti_h5_writer *krti_h5_image_writer(krti_h5_image *image)
+{
+    return image->writer;
+}
+
 krt_status krti_h5_image_new(krti_save_list *l, krti_h5_image **out, const krti_piece *pieces,
                              size_t n, krt_digest digest)
 {
-    krti_h5_image *image = krti_alloc(l->k, sizeof *image);
-    krt_status st = KRT_OK;
+    krt_status st = krti_h5_image_begin(l, out, digest);
 
-    *out = NULL;
-    if (image == NULL)
-        return KRT_E_NOMEM;
-    image->k = l->k;
-    image->list = l;
-    image->arena = (krti_arena)KRTI_ARENA_INIT(l->k);
-    st = describe(image, pieces, n, digest);
+    for (size_t i = 0; st == KRT_OK && i < n; i++)
+        st = add_piece(*out, &pieces[i]);
+    if (st == KRT_OK)
+        st = krti_h5_image_end(*out);
     if (st != KRT_OK) {
-        krti_h5_image_free(image);
-        return st;
+        krti_h5_image_free(*out);
+        *out = NULL;
     }
-    *out = image;
-    return KRT_OK;
+    return st;
 }
 
 krt_status krti_h5_image_of_list(krti_save_list *l, krti_h5_image **out, krt_digest digest)

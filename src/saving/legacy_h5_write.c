@@ -3,16 +3,20 @@
  *
  * One file serves Keras 2 and 3 where both have words for the model. Keras 3 builds the optimizer of
  * such a file without variables and then cannot train, so its state lies in optimizer_weights only
- * in files for Keras 2; in all others it lies in a group of our own, which Keras never looks at. */
+ * in files for Keras 2; in all others it lies in a group of our own, which Keras never looks at.
+ *
+ * Arrays have the dtype of their variables, but for bfloat16: HDF5 has no such type, and no Keras
+ * reads back the opaque bytes that it writes here. float32 holds the same values, and every Keras
+ * takes them. */
 #include "saving/legacy_h5_write.h"
 
 #include "base/str.h"
-#include "formats/h5_write.h"
 #include "formats/json.h"
 #include "saving/keras2_spelling.h"
 #include "saving/legacy_h5_format.h"
-#include "saving/save_list.h"
+#include "saving/optimizer_state.h"
 #include "saving/serialization.h"
+#include "saving/weights_writer.h"
 #include "training/optimizer.h"
 
 /* An attribute's room in an object header, as Keras counts it. */
@@ -22,8 +26,10 @@ typedef struct writing {
     krt_ctx *k;
     krti_arena arena;
     krt_model *m;
-    krti_h5_writer *h5;
-    int generation; /* whose order of weights and whose version */
+    krti_save_list *list; /* of nothing: arrays go straight into the image */
+    krti_h5_image *image;
+    krti_h5_writer *h5; /* the image's */
+    int generation;     /* whose order of weights and whose version */
 } writing;
 
 /* ------------------------------------------------------------------------------- names */
@@ -132,36 +138,58 @@ static krt_status free_name(writing *w, krti_map *taken, const char *path, const
     return *out != NULL ? KRT_OK : KRT_E_NOMEM;
 }
 
-/* The dataset at a path below the group. */
-static krt_status add_array(writing *w, krti_h5_node *group, const char *path, const krt_tensor *t)
+static krti_save_array array_of(const krt_tensor *t, krt_dtype dtype, const krt_tensor *precise)
+{
+    return (krti_save_array){.dtype = dtype == KRT_BFLOAT16 ? KRT_FLOAT32 : dtype,
+                             .shape = t->shape,
+                             .data = t->data,
+                             .data_dtype = t->dtype,
+                             .precise = precise != NULL ? precise->data : NULL};
+}
+
+/* The dataset at a path below a group, whose own path is `owner`. */
+static krt_status add_array(writing *w, krti_h5_node *group, const char *owner, const char *path,
+                            krti_save_array *a)
 {
     const char *slash = strrchr(path, '/');
-    const bool is_integer = !krti_dtype_is_float(t->dtype);
-    const uint32_t size = (uint32_t)krt_dtype_size(t->dtype);
-    krti_h5_type type =
-        is_integer ? krti_h5_type_int(size, t->dtype != KRT_UINT8) : krti_h5_type_float(size);
-    const krti_h5_source source = {.data = t->data};
+    krti_str entry = KRTI_STR_INIT(w->k);
     krti_h5_node *parent = group;
-    krt_status st = KRT_OK;
+    size_t size = 0;
+    krt_status st = krti_str_addf(&entry, "%s/%s", owner, path);
 
-    type.rank = t->shape.rank;
-    for (int i = 0; i < t->shape.rank; i++)
-        type.dim[i] = (uint64_t)t->shape.dim[i];
+    TRY(st);
+    if (!krti_shape_bytes(a->shape, a->dtype, &size))
+        TRY(krti_fail(w->k, KRT_E_UNSUPPORTED, path, "an array without a shape"));
+    a->size_bytes = size;
     if (slash != NULL) {
         const char *folder = krti_arena_strndup(&w->arena, path, (size_t)(slash - path));
 
         if (folder == NULL)
-            return KRT_E_NOMEM;
+            TRY(KRT_E_NOMEM);
         TRY(krti_h5_add_group(w->h5, group, folder, &parent));
     }
-    TRY(krti_h5_add_dataset(w->h5, parent, slash != NULL ? slash + 1 : path, &type, &source, NULL));
+    TRY(krti_h5_image_add(w->image, parent, slash != NULL ? slash + 1 : path, entry.ptr, a));
 
 done:
+    krti_str_free(&entry);
     return st;
 }
 
-static krt_status add_layer(writing *w, krti_h5_node *weights, const krt_layer *l)
+static krt_status add_variable(writing *w, krti_h5_node *group, const char *owner, const char *path,
+                               const krt_variable *v)
 {
+    krti_save_array a;
+
+    if (krt_variable_data(v) == NULL)
+        return krti_layer_fail(v->layer, KRT_E_STATE, "%s has no values yet", v->name);
+    a = array_of(v->tensor, krti_stored_dtype(v), v->precise);
+    return add_array(w, group, owner, path, &a);
+}
+
+static krt_status add_layer(writing *w, krti_h5_node *weights, const char *above,
+                            const krt_layer *l)
+{
+    krti_str owner = KRTI_STR_INIT(w->k);
     krti_map *taken = krti_map_new(w->k);
     krt_variable **list = NULL;
     const char **names = NULL;
@@ -169,6 +197,8 @@ static krt_status add_layer(writing *w, krti_h5_node *weights, const krt_layer *
     size_t n = 0;
     krt_status st = taken != NULL ? KRT_OK : KRT_E_NOMEM;
 
+    if (st == KRT_OK)
+        st = krti_str_addf(&owner, "%s/%s", above, l->name);
     if (st == KRT_OK)
         st = krti_legacy_weights(l, w->generation, &list, &n);
     if (st == KRT_OK)
@@ -178,9 +208,7 @@ static krt_status add_layer(writing *w, krti_h5_node *weights, const krt_layer *
         st = KRT_E_NOMEM;
     for (size_t i = 0; st == KRT_OK && i < n; i++) {
         TRY(free_name(w, taken, krt_variable_path(list[i]), &names[i]));
-        if (krt_variable_data(list[i]) == NULL)
-            TRY(krti_layer_fail(l, KRT_E_STATE, "%s has no values yet", list[i]->name));
-        TRY(add_array(w, group, names[i], list[i]->tensor));
+        TRY(add_variable(w, group, owner.ptr, names[i], list[i]));
     }
     if (st == KRT_OK)
         st = add_names(w, group, "weight_names", names, n);
@@ -188,11 +216,12 @@ static krt_status add_layer(writing *w, krti_h5_node *weights, const krt_layer *
 done:
     krti_free(w->k, list);
     krti_map_free(taken);
+    krti_str_free(&owner);
     return krti_fail_in_object(w->k, st, l->name);
 }
 
 /* Names come first: a layer "a/b" lies in the group of a layer "a". */
-static krt_status add_weights(writing *w, krti_h5_node *group)
+static krt_status add_weights(writing *w, krti_h5_node *group, const char *path)
 {
     const krt_model *m = w->m;
     const char **names = krti_arena_array(&w->arena, m->num_layers + 1, sizeof *names);
@@ -201,7 +230,7 @@ static krt_status add_weights(writing *w, krti_h5_node *group)
 
     for (size_t i = 0; st == KRT_OK && i < m->num_layers; i++) {
         names[i] = m->layers[i]->name;
-        st = add_layer(w, group, m->layers[i]);
+        st = add_layer(w, group, path, m->layers[i]);
     }
     if (st != KRT_OK)
         return st;
@@ -307,8 +336,10 @@ static krt_status find_optimizer(writing *w, krti_optimizer **out)
 static krt_status add_optimizer(writing *w, bool for_keras2, bool is_legacy)
 {
     const krti_h5_type seed_type = krti_h5_type_int(8, false);
+    const char *where = for_keras2 ? "optimizer_weights" : KRTI_OPTIMIZER_GROUP;
     krti_optimizer *whole = NULL;
     krti_h5_node *group = NULL;
+    krti_str owner = KRTI_STR_INIT(w->k);
     state s = {0};
     krt_status st = find_optimizer(w, &whole);
     const krti_optimizer *o = whole;
@@ -324,14 +355,19 @@ static krt_status add_optimizer(writing *w, bool for_keras2, bool is_legacy)
     TRY(!for_keras2 ? list_keras3(w, o, &s)
         : is_legacy ? list_legacy(w, o, &s)
                     : list_tf_keras(w, o, &s));
-    TRY(krti_h5_add_group(w->h5, krti_h5_writer_root(w->h5),
-                          for_keras2 ? "optimizer_weights" : KRTI_OPTIMIZER_GROUP, &group));
-    for (size_t i = 0; i < s.n; i++)
-        TRY(add_array(w, group, s.names[i], s.items[i]->tensor));
+    TRY(krti_h5_add_group(w->h5, krti_h5_writer_root(w->h5), where, &group));
+    TRY(krti_str_addf(&owner, "/%s", where));
+    for (size_t i = 0; i < s.n; i++) {
+        krti_save_array a =
+            array_of(s.items[i]->tensor, krti_stored_optimizer_dtype(s.items[i]), NULL);
+
+        TRY(add_array(w, group, owner.ptr, s.names[i], &a));
+    }
     TRY(add_names(w, group, "weight_names", s.names, s.n));
     TRY(krti_h5_add_attribute(w->h5, group, KRTI_SEED_ATTRIBUTE, &seed_type, &whole->seed));
 
 done:
+    krti_str_free(&owner);
     return st;
 }
 
@@ -381,7 +417,7 @@ static krt_status add_whole(writing *w, const krti_legacy_h5_options *o)
         TRY(add_json(w, "training_config", training));
     }
     TRY(krti_h5_add_group(w->h5, krti_h5_writer_root(w->h5), "model_weights", &weights));
-    TRY(add_weights(w, weights));
+    TRY(add_weights(w, weights, "/model_weights"));
     if (training != NULL)
         TRY(add_optimizer(w, for_keras == 2, is_legacy));
 
@@ -395,16 +431,15 @@ static krt_status write_out(writing *w, const char *filepath, bool sync)
 {
     krti_txn *t = NULL;
     krti_txn_file *file = NULL;
-    uint64_t size = 0;
     krti_sink sink;
     krt_status st = KRT_OK;
 
-    TRY(krti_h5_plan(w->h5, &size));
+    TRY(krti_h5_image_end(w->image));
     TRY(krti_txn_begin(w->k, &t, filepath, sync));
-    TRY(krti_txn_need(t, size));
+    TRY(krti_txn_need(t, krti_h5_image_size(w->image)));
     TRY(krti_txn_create_target(t, &file));
     sink = krti_txn_sink(file);
-    TRY(krti_h5_write(w->h5, &sink));
+    TRY(krti_h5_image_write(w->image, &sink));
     TRY(krti_txn_commit(t));
 
 done:
@@ -434,12 +469,15 @@ krt_status krti_write_legacy_h5(krt_model *m, const char *filepath, const krti_l
     krt_status st = KRT_OK;
 
     TRY(check_model(m));
-    TRY(krti_h5_writer_new(k, &w.h5));
-    TRY(o->weights_only ? add_weights(&w, krti_h5_writer_root(w.h5)) : add_whole(&w, o));
+    TRY(krti_save_list_new(k, &w.list));
+    TRY(krti_h5_image_begin(w.list, &w.image, o->digest));
+    w.h5 = krti_h5_image_writer(w.image);
+    TRY(o->weights_only ? add_weights(&w, krti_h5_writer_root(w.h5), "") : add_whole(&w, o));
     TRY(write_out(&w, filepath, o->sync));
 
 done:
-    krti_h5_writer_free(w.h5);
+    krti_h5_image_free(w.image);
+    krti_save_list_free(w.list);
     krti_arena_free(&w.arena);
     return st;
 }

@@ -9,6 +9,7 @@ typedef struct krti_legacy_h5_options {
     bool weights_only; /* no architecture, no settings: save_weights() of Keras 1 and 2 */
     bool include_optimizer;
     bool sync;
+    krt_digest digest; /* of each array, kept where no Keras looks; saving/digests.h */
 } krti_legacy_h5_options;
 
 /* Fails: E_UNSUPPORTED (what that Keras has no word for, named), E_UNKNOWN_CLASS (a layer whose

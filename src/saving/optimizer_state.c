@@ -2,7 +2,6 @@
 #include "saving/optimizer_state.h"
 
 #include "saving/tf_checkpoint.h"
-#include "training/optimizer.h"
 
 static const char PATH[] = "optimizer", INNER_PATH[] = "optimizer/inner_optimizer";
 
@@ -124,6 +123,13 @@ krt_status krti_load_optimizer_state(krt_model *m, krti_source *f)
 
 /* ------------------------------------------------------------------------------- writing */
 
+krt_dtype krti_stored_optimizer_dtype(const krti_optimizer_variable *v)
+{
+    const krt_tensor *t = v->tensor;
+
+    return v->of != NULL && t->dtype == KRT_FLOAT32 ? krti_stored_dtype(v->of) : t->dtype;
+}
+
 static krt_status add_variables(krti_save_list *l, const krti_optimizer *o, size_t *index)
 {
     krt_status st = KRT_OK;
@@ -131,12 +137,11 @@ static krt_status add_variables(krti_save_list *l, const krti_optimizer *o, size
     for (size_t i = 0; o != NULL && i < o->num_variables && st == KRT_OK; i++) {
         const krti_optimizer_variable *v = &o->variables[i];
         const krt_tensor *t = v->tensor;
-        const bool follows = v->of != NULL && t->dtype == KRT_FLOAT32;
         char key[24];
 
         snprintf(key, sizeof key, "%zu", (*index)++);
         const krti_save_array a = {.key = key,
-                                   .dtype = follows ? krti_stored_dtype(v->of) : t->dtype,
+                                   .dtype = krti_stored_optimizer_dtype(v),
                                    .shape = t->shape,
                                    .data = t->data,
                                    .data_dtype = t->dtype};

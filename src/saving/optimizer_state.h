@@ -9,6 +9,7 @@
 
 #include "saving/save_list.h"
 #include "saving/source.h"
+#include "training/optimizer.h"
 
 /* After the weights of `f` were loaded: the optimizer that is there is filled; else the store moves
  * from the source to the model when it has something for one. Fails: E_CORRUPT, E_NOMEM; a state of
@@ -17,5 +18,8 @@ krt_status krti_load_optimizer_state(krt_model *m, krti_source *f);
 
 /* Appends the model's optimizer to what a save writes; nothing for a model that is not compiled. */
 krt_status krti_save_list_add_optimizer(krti_save_list *l, krt_model *m);
+
+/* The dtype Keras keeps an optimizer's variable in: a slot has that of the weight it goes with. */
+krt_dtype krti_stored_optimizer_dtype(const krti_optimizer_variable *v);
 
 #endif

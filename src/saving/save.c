@@ -150,8 +150,10 @@ krt_status krti_save_plan_model(krti_save_plan *p, krt_ctx *k, krt_model *m, con
         goto done;
     if (a.zipped && is_legacy_name(filepath)) {
         p->legacy = m;
-        p->legacy_options = (krti_legacy_h5_options){
-            .for_keras = a.for_keras, .include_optimizer = a.include_optimizer, .sync = a.sync};
+        p->legacy_options = (krti_legacy_h5_options){.for_keras = a.for_keras,
+                                                     .include_optimizer = a.include_optimizer,
+                                                     .sync = a.sync,
+                                                     .digest = a.digest};
         goto done;
     }
     if (krti_walk_is_unbuilt(&m->base))
@@ -239,7 +241,8 @@ krt_status krti_save_plan_weights(krti_save_plan *p, krt_ctx *k, krt_model *m, c
     TRY(may_write(k, filepath, a.overwrite || a.incremental, a.ask, a.ask_user, &go));
     if (go && a.legacy) {
         p->legacy = m;
-        p->legacy_options = (krti_legacy_h5_options){.weights_only = true, .sync = a.sync};
+        p->legacy_options =
+            (krti_legacy_h5_options){.weights_only = true, .sync = a.sync, .digest = a.digest};
     } else if (go) {
         TRY(make_list(p, m, true, a.include_optimizer));
     }

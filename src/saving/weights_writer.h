@@ -4,6 +4,7 @@
 #define KRTI_SAVING_WEIGHTS_WRITER_H
 
 #include "base/transaction.h"
+#include "formats/h5_write.h"
 #include "saving/save_list.h"
 
 typedef struct krti_write_options {
@@ -27,6 +28,14 @@ krt_status krti_h5_image_new(krti_save_list *l, krti_h5_image **out, const krti_
                              size_t n, krt_digest digest);
 /* The same of the whole list. */
 krt_status krti_h5_image_of_list(krti_save_list *l, krti_h5_image **out, krt_digest digest);
+/* For files with groups of another kind: begun empty, arrays and whatever else added through the
+ * writer, then laid out. *out is the caller's to free also after a failure. */
+krt_status krti_h5_image_begin(krti_save_list *l, krti_h5_image **out, krt_digest digest);
+krti_h5_writer *krti_h5_image_writer(krti_h5_image *image);
+/* `entry`: the dataset's path in the file, "/model_weights/dense/dense/kernel:0". */
+krt_status krti_h5_image_add(krti_h5_image *image, krti_h5_node *group, const char *name,
+                             const char *entry, const krti_save_array *a);
+krt_status krti_h5_image_end(krti_h5_image *image);
 void krti_h5_image_free(krti_h5_image *image); /* NULL allowed */
 uint64_t krti_h5_image_size(const krti_h5_image *image);
 krt_status krti_h5_image_write(krti_h5_image *image, const krti_sink *sink);

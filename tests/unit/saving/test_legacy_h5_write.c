@@ -7,11 +7,13 @@
 #include "saving/legacy_h5_write.h"
 #include "training/optimizer.h"
 
-static const krti_legacy_h5_options whole = {0, false, true, false};
+#include <keratin/inspect.h>
+
+static const krti_legacy_h5_options whole = {0, false, true, false, KRT_DIGEST_XXH3_128};
 
 static void check_round_trip(testing *t, const char *file, const char *npz, int for_keras)
 {
-    const krti_legacy_h5_options options = {for_keras, false, true, false};
+    const krti_legacy_h5_options options = {for_keras, false, true, false, KRT_DIGEST_XXH3_128};
     krt_model *m = NULL, *again = NULL;
 
     ASSERT_OK(krt_load(t->k, &m, fixture(file), NULL));
@@ -46,7 +48,7 @@ TEST(models_of_every_kind_come_back_with_their_answers)
 
 TEST(an_operation_cannot_be_written_for_keras_2)
 {
-    const krti_legacy_h5_options options = {2, false, true, false};
+    const krti_legacy_h5_options options = {2, false, true, false, KRT_DIGEST_XXH3_128};
     krt_model *m = NULL;
 
     ASSERT_OK(krt_load(t->k, &m, fixture("models/hard_swish.keras"), NULL));
@@ -77,7 +79,7 @@ TEST(a_list_of_names_too_long_for_one_attribute_is_split)
 
 TEST(weights_alone_are_a_file_of_the_same_layout)
 {
-    const krti_legacy_h5_options weights = {0, true, false, false};
+    const krti_legacy_h5_options weights = {0, true, false, false, KRT_DIGEST_XXH3_128};
     krt_report *r = NULL;
     krt_model *m = NULL, *again = NULL;
 
@@ -97,7 +99,7 @@ TEST(weights_alone_are_a_file_of_the_same_layout)
 
 static void check_optimizer(testing *t, const char *file, int for_keras)
 {
-    const krti_legacy_h5_options options = {for_keras, false, true, false};
+    const krti_legacy_h5_options options = {for_keras, false, true, false, KRT_DIGEST_XXH3_128};
     const krti_optimizer *o = NULL, *restored = NULL;
     krt_model *m = NULL, *again = NULL;
 
@@ -137,11 +139,142 @@ TEST(optimizer_state_comes_back_from_files_for_each_keras)
     }
 }
 
+/* ------------------------------------------------------------------------------- dtypes */
+
+/* A layer whose kernel is a third more precise than float32 can say, by a policy. */
+static krt_model *model_of_policy(testing *t, const char *policy, const double *values)
+{
+    krt_model *m = krt_sequential(t->k, NULL);
+    krt_variable *v = NULL;
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(2), NULL));
+    ASSERT_OK(krt_add(m, KRT_DENSE(1, .name = "d")));
+    ASSERT_OK(krti_layer_initialize(&m->base));
+    m->layers[0]->dtype_policy = policy;
+    v = m->layers[0]->variables[0];
+    for (size_t i = 0; i < 2; i++)
+        ((float *)v->tensor->data)[i] = (float)values[i];
+    if (strcmp(policy, "float64") == 0) {
+        ASSERT_OK(krt_tensor_new(t->k, &v->precise, KRT_FLOAT64, v->tensor->shape));
+        memcpy(v->precise->data, values, 2 * sizeof *values);
+    }
+    return m;
+}
+
+static void expect_kernel(testing *t, const char *path, krt_dtype dtype, const void *expected)
+{
+    krt_file *f = NULL;
+    krt_tensor *kernel = NULL;
+
+    ASSERT_OK(krt_file_open(t->k, &f, path));
+    ASSERT_TRUE(krti_ends_with(krt_file_array_at(f, 0)->path, "d/kernel:0"));
+    ASSERT_INT_EQ(dtype, krt_file_array_at(f, 0)->dtype);
+    ASSERT_OK(krt_file_read_array(f, 0, &kernel));
+    assert_memory_equal(kernel->data, expected, 2 * krt_dtype_size(dtype));
+    krt_tensor_free(kernel);
+    krt_file_close(f);
+}
+
+TEST(variables_have_the_dtype_of_their_policy)
+{
+    static const double values[2] = {1.0 / 3, -0.5};
+    static const float as_float[2] = {(float)(1.0 / 3), -0.5f};
+    static const float as_bfloat16[2] = {0.25f, -0.5f};
+    static const double fewer[2] = {0.25, -0.5};
+    static const uint16_t as_half[2] = {0x3400, 0xb800};
+    static const struct {
+        const char *policy;
+        const double *values;
+        krt_dtype dtype;
+        const void *expected;
+    } cases[] = {
+        {"float64", values, KRT_FLOAT64, values},
+        {"float16", fewer, KRT_FLOAT16, as_half},
+        {"float32", values, KRT_FLOAT32, as_float},
+        {"mixed_float16", values, KRT_FLOAT32, as_float},
+        {"bfloat16", fewer, KRT_FLOAT32, as_bfloat16}, /* what every Keras can read */
+    };
+
+    for (size_t i = 0; i < KRTI_COUNT(cases); i++) {
+        krt_model *m = model_of_policy(t, cases[i].policy, cases[i].values);
+
+        ASSERT_OK(krti_write_legacy_h5(m, in_folder(t, "p.h5"), &whole));
+        expect_kernel(t, in_folder(t, "p.h5"), cases[i].dtype, cases[i].expected);
+        krt_model_free(m);
+    }
+}
+
+/* A value that training has changed is the new one; its neighbour keeps every digit. */
+TEST(float64_weights_that_did_not_change_keep_their_precision)
+{
+    static const double values[2] = {1.0 / 3, 1.0 / 7};
+    const double expected[2] = {1.0 / 3, 0.75};
+    krt_model *m = model_of_policy(t, "float64", values);
+
+    ((float *)m->layers[0]->variables[0]->tensor->data)[1] = 0.75f;
+    ASSERT_OK(krti_write_legacy_h5(m, in_folder(t, "p.h5"), &whole));
+    expect_kernel(t, in_folder(t, "p.h5"), KRT_FLOAT64, expected);
+    krt_model_free(m);
+}
+
+/* ------------------------------------------------------------------------------- digests */
+
+static size_t num_problems(testing *t, const char *path, const char *says)
+{
+    krt_findings *found = NULL;
+    size_t n = 0;
+
+    ASSERT_OK(krt_verify(t->k, &found, path, NULL));
+    if (strstr(krt_findings_summary(found), says) == NULL)
+        fail_msg("%s: \"%s\" does not say \"%s\"", path, krt_findings_summary(found), says);
+    n = krt_findings_num_problems(found);
+    krt_findings_free(found);
+    return n;
+}
+
+static void alter_array(testing *t, const char *path, size_t index)
+{
+    krt_file *f = NULL;
+    FILE *out = NULL;
+    int64_t offset = 0;
+
+    ASSERT_OK(krt_file_open(t->k, &f, path));
+    offset = krt_file_array_at(f, index)->offset;
+    krt_file_close(f);
+    out = fopen(path, "r+b");
+    assert_non_null(out);
+    assert_int_equal(0, fseek(out, (long)offset, SEEK_SET));
+    assert_int_equal(0x5a, fputc(0x5a, out));
+    assert_int_equal(0, fclose(out));
+}
+
+TEST(arrays_carry_digests_that_verify_proves)
+{
+    const krti_legacy_h5_options bare = {0, false, true, false, KRT_DIGEST_NONE};
+    const char *path = in_folder(t, "v.h5");
+    krt_model *m = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, fixture("legacy/optimizer_keras3_adam.h5"), NULL));
+    ASSERT_OK(krti_write_legacy_h5(m, path, &bare));
+    assert_int_equal(0, num_problems(t, path, "no digests of its own"));
+    ASSERT_OK(krti_write_legacy_h5(m, path, &whole));
+    assert_int_equal(0, num_problems(t, path, " digests"));
+    alter_array(t, path, 0);
+    assert_int_equal(1, num_problems(t, path, " digests"));
+    ASSERT_OK(krti_write_legacy_h5(m, path, &whole));
+    alter_array(t, path, 6); /* the optimizer's */
+    assert_int_equal(1, num_problems(t, path, " digests"));
+    krt_model_free(m);
+}
+
 int main(void)
 {
     return RUN(UNIT(models_of_every_kind_come_back_with_their_answers),
                UNIT(an_operation_cannot_be_written_for_keras_2),
                UNIT(a_list_of_names_too_long_for_one_attribute_is_split),
                UNIT(weights_alone_are_a_file_of_the_same_layout),
-               UNIT(optimizer_state_comes_back_from_files_for_each_keras));
+               UNIT(optimizer_state_comes_back_from_files_for_each_keras),
+               UNIT(variables_have_the_dtype_of_their_policy),
+               UNIT(float64_weights_that_did_not_change_keep_their_precision),
+               UNIT(arrays_carry_digests_that_verify_proves));
 }
