@@ -156,9 +156,6 @@ bool krti_layer_is_keras3(const krt_layer *l);
 krti_conf *krti_policy_to_conf(krti_arena *a, const char *name); /* a DTypePolicy object */
 krti_conf *krti_shape_to_conf(krti_arena *a, krt_shape shape);   /* rank -1 is null */
 krti_conf *krti_build_conf(krti_arena *a, const krt_shape *shapes, size_t n, bool is_list);
-/* Takes keys that came after Keras 3.0 out of a whole tree where they hold their default: every
- * release accepts their absence, the earlier ones not their presence. */
-void krti_conf_drop_newer(krti_conf *c);
 /* An object-valued argument that came from a file: the spec's class_name and the whole dict. */
 #define KRTI_CONF_SPEC SIZE_MAX
 typedef struct krti_conf_spec {

@@ -102,8 +102,11 @@ static krt_status no_config(const krti_conversion *c)
                      c->in);
 }
 
-/* The architecture as Keras 3 has it; what Keras 3 wrote stays as it is. */
-static krt_status take_config(krti_conversion *c, krti_arena *arena, krti_conf **out)
+/* The architecture as Keras 3 has it; what Keras 3 wrote stays as it is. `serialize` one of
+ * saving/serialization.h. */
+static krt_status take_config(krti_conversion *c, krti_arena *arena, krti_conf **out,
+                              krt_status (*serialize)(krti_arena *, const krt_model *,
+                                                      krti_conf **))
 {
     const krti_source *from = c->config != NULL ? c->config : c->f;
     krt_model *m = NULL;
@@ -116,10 +119,10 @@ static krt_status take_config(krti_conversion *c, krti_arena *arena, krti_conf *
         st = *out != NULL ? KRT_OK : KRT_E_NOMEM;
     } else if (c->f->has_weights) {
         TRY(krti_conversion_model(c, &m));
-        TRY(krti_serialize_model(arena, m, out));
+        TRY(serialize(arena, m, out));
     } else {
         TRY(krti_load_build(c->k, &c->m, from));
-        TRY(krti_serialize_model(arena, c->m, out));
+        TRY(serialize(arena, c->m, out));
     }
     if (st == KRT_OK && !c->args->include_optimizer)
         krti_conf_remove(*out, "compile_config");
@@ -139,7 +142,7 @@ static krt_status write_keras_as(krti_conversion *c, bool zipped)
     size_t num_assets = 0;
     krt_status st = KRT_OK;
 
-    TRY(take_config(c, &arena, &config));
+    TRY(take_config(c, &arena, &config, krti_serialize_portable));
     TRY(check_fit(c));
     TRY(list_weights(c, &l));
     TRY(krti_source_assets(c->f, &assets, &num_assets));
@@ -193,7 +196,7 @@ static krt_status write_json(krti_conversion *c)
     krti_arena arena = KRTI_ARENA_INIT(c->k);
     krti_str text = KRTI_STR_INIT(c->k);
     krti_conf *config = NULL;
-    krt_status st = take_config(c, &arena, &config);
+    krt_status st = take_config(c, &arena, &config, krti_serialize_model);
 
     if (st == KRT_OK)
         st = krti_json_write(&text, config, -1);

@@ -160,7 +160,7 @@ krt_status krti_save_plan_model(krti_save_plan *p, krt_ctx *k, krt_model *m, con
         krti_warn(k, "You are saving a model that has not yet been built. It might not contain any "
                      "weights yet. Consider building the model first by giving it an input");
     TRY(make_list(p, m, false, a.include_optimizer));
-    TRY(krti_serialize_model(&p->arena, m, &p->config));
+    TRY(krti_serialize_portable(&p->arena, m, &p->config));
     if (!a.include_optimizer)
         krti_conf_remove(p->config, "compile_config");
 
