@@ -7,7 +7,7 @@ typedef struct options {
     settings settings;
     long long batch_size;
     double scale;
-    bool progress;
+    bool progress, verify;
 } options;
 
 static void show(const cli *c, const krt_logs *logs)
@@ -63,7 +63,8 @@ static int run(cli *c, const void *p)
         return misuse(c, "no data; usage: keratin evaluate MODEL --x FILE --y FILE");
     if (o->scale == 0)
         return misuse(c, "--scale divides, so it takes a number other than 0");
-    if (krt_load(c->k, &m, c->arguments[0], KRT_LOAD(.config = o->config, .weights = o->weights)) !=
+    if (krt_load(c->k, &m, c->arguments[0],
+                 KRT_LOAD(.config = o->config, .weights = o->weights, .verify = o->verify)) !=
         KRT_OK)
         return fail(c, c->arguments[0]);
     status = settings_apply(c, m, &o->settings);
@@ -91,6 +92,8 @@ static const opt table[] = {
      "the architecture, where MODEL holds weights only", 0},
     {"weights", OPT_TEXT, offsetof(options, weights), "FILE",
      "the weights, where MODEL holds the architecture only", 0},
+    {"verify", OPT_FLAG, offsetof(options, verify), NULL,
+     "hold the weights against their digests and checksums first", 0},
 };
 
 const cli_command cmd_evaluate = {

@@ -17,7 +17,7 @@ typedef struct options {
     const char *history, *save;
     long long epochs, batch_size, initial_epoch, early_stopping, reduce_lr;
     double validation_split, learning_rate, scale;
-    bool no_shuffle, save_best_only, save_weights_only, resume, progress;
+    bool no_shuffle, save_best_only, save_weights_only, resume, progress, verify;
 } options;
 
 enum { MAX_CALLBACKS = 8, MAX_CLASSES = 4096 };
@@ -289,7 +289,8 @@ static int run(cli *c, const void *p)
     if (status != CLI_DONE)
         return status;
     if (krt_load(c->k, &j.m, c->arguments[0],
-                 KRT_LOAD(.config = o->config, .weights = o->weights)) != KRT_OK)
+                 KRT_LOAD(.config = o->config, .weights = o->weights, .verify = o->verify)) !=
+        KRT_OK)
         return fail(c, c->arguments[0]);
     status = start(&j);
     samples_free(&j.train);
@@ -347,6 +348,8 @@ static const opt table[] = {
     O("progress", OPT_FLAG, progress, NULL, "a bar also where no terminal is", 0),
     O("config", OPT_TEXT, config, "ARCH.json", "the architecture, if MODEL holds weights only", 0),
     O("weights", OPT_TEXT, weights, "FILE", "the weights, if MODEL holds no weights", 0),
+    O("verify", OPT_FLAG, verify, NULL,
+      "hold the weights against their digests and checksums first", 0),
 };
 
 const cli_command cmd_fit = {

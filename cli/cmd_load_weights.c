@@ -9,7 +9,7 @@
 typedef struct options {
     const char *save, *objects_to_skip;
     const char *keras;
-    bool skip_mismatch, by_name, overwrite;
+    bool skip_mismatch, by_name, overwrite, verify;
     opt_list map;
 } options;
 
@@ -172,14 +172,16 @@ static size_t split(char *text, const char **names, size_t most)
 }
 
 /* An architecture alone has nothing to load: its weights begin as new ones. */
-static krt_status open_model(cli *c, krt_model **m, const char *file)
+static krt_status open_model(cli *c, krt_model **m, const char *file, bool verify)
 {
     krt_file *f = NULL;
     krt_status st = krt_file_open(c->k, &f, file);
     const bool is_bare = st == KRT_OK && krt_file_get_info(f)->kind == KRT_FILE_CONFIG_JSON;
 
     krt_file_close(f);
-    return st == KRT_OK ? krt_load(c->k, m, file, KRT_LOAD(.config_only = is_bare)) : st;
+    return st == KRT_OK
+               ? krt_load(c->k, m, file, KRT_LOAD(.config_only = is_bare, .verify = verify))
+               : st;
 }
 
 static int run(cli *c, const void *p)
@@ -203,14 +205,15 @@ static int run(cli *c, const void *p)
         status = may_save(c, o);
     if (skip != NULL)
         memcpy(skip, given, strlen(given) + 1);
-    if (status == CLI_DONE && open_model(c, &m, c->arguments[0]) != KRT_OK)
+    if (status == CLI_DONE && open_model(c, &m, c->arguments[0], o->verify) != KRT_OK)
         status = fail(c, c->arguments[0]);
     if (status == CLI_DONE) {
         const size_t n = split(skip, names, MOST_NAMES);
         const krt_status st = krt_load_weights(
             m, c->arguments[1],
             KRT_LOAD_WEIGHTS(.report = &r, .skip_mismatch = o->skip_mismatch, .by_name = o->by_name,
-                             .objects_to_skip = {n, names}, .rename = {o->map.n, o->map.items}));
+                             .objects_to_skip = {n, names}, .rename = {o->map.n, o->map.items},
+                             .verify = o->verify));
 
         if (st != KRT_OK)
             status = fail(c, c->arguments[1]);
@@ -243,6 +246,8 @@ static const opt table[] = {
      "layers that keep their weights", 0},
     {"map", OPT_LIST, offsetof(options, map), "OLD=NEW",
      "new names for names in WEIGHTS, * for any text", 0},
+    {"verify", OPT_FLAG, offsetof(options, verify), NULL,
+     "hold both files against their digests and checksums first", 0},
 };
 
 const cli_command cmd_load_weights = {

@@ -12,6 +12,7 @@ typedef struct options {
     const char *out, *layer, *config, *weights;
     long long batch_size;
     double scale;
+    bool verify;
 } options;
 
 /* --- outputs --------------------------------------------------------------------------------- */
@@ -201,7 +202,8 @@ static int run(cli *c, const void *p)
     if (status != CLI_DONE)
         return status;
     if (krt_load(c->k, &m, c->arguments[0],
-                 KRT_LOAD(.config = o->config, .weights = o->weights, .compile = false)) != KRT_OK)
+                 KRT_LOAD(.config = o->config, .weights = o->weights, .verify = o->verify,
+                          .compile = false)) != KRT_OK)
         return fail(c, c->arguments[0]);
     status = predict(c, m, o);
     krt_model_free(m);
@@ -220,6 +222,8 @@ static const opt table[] = {
      "the architecture, where MODEL holds weights only", 0},
     {"weights", OPT_TEXT, offsetof(options, weights), "FILE",
      "the weights, where MODEL holds the architecture only", 0},
+    {"verify", OPT_FLAG, offsetof(options, verify), NULL,
+     "hold the weights against their digests and checksums first", 0},
 };
 
 const cli_command cmd_predict = {

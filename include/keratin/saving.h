@@ -51,6 +51,9 @@ typedef struct krt_load_args {
     bool         config_only; /**< false; true builds the model and leaves weights unread */
     krt_report **report;      /**< out, optional; also filled on KRT_E_MISMATCH */
     bool         compile; /**< true; false: as if it had never been compiled, no optimizer state */
+    /** false; true holds everything in the weights' file against its digests and checksums first, as
+     *  krt_verify() does: KRT_E_CORRUPT names the array that was altered */
+    bool verify;
 } krt_load_args;
 #define KRT_LOAD(...) KRT_ARGS(krt_load_args, .safe_mode = true, .compile = true, __VA_ARGS__)
 
@@ -79,6 +82,7 @@ typedef struct krt_load_weights_args {
     /** Rules "OLD=NEW" for the names in the file, one star on a side standing for any text: layers of
      *  an .h5 file, paths such as "layers/dense" of Keras 3. The first that fits counts. */
     krt_names rename;
+    bool      verify; /**< false; true as in krt_load() */
 } krt_load_weights_args;
 #define KRT_LOAD_WEIGHTS(...) KRT_ARGS(krt_load_weights_args, .rename = { 0 }, __VA_ARGS__)
 

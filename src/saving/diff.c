@@ -149,13 +149,17 @@ static bool differs(place *p, const krti_conf *a, const krti_conf *b, int depth)
     return false;
 }
 
-/* Both architectures as Keras 3 writes them, whatever wrote them; NULL where one cannot be built. */
+/* Both architectures as Keras 3 writes them, whatever wrote them, without what says nothing; NULL
+ * where one cannot be built. */
 static krt_status canonical(const side *s, krti_arena *arena, krti_conf **out)
 {
+    krt_status st = KRT_OK;
+
     *out = NULL;
     if (s->m == NULL || s->m->cannot_run != NULL)
         return KRT_OK;
-    return krti_model_to_conf(arena, s->m, out);
+    st = krti_model_to_conf(arena, s->m, out);
+    return st == KRT_OK ? krti_spell_portably(arena, out) : st;
 }
 
 static krt_status compare_configs(diffing *d)

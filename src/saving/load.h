@@ -16,4 +16,9 @@ krt_status krti_load_match(krti_match *m, krt_model *model, const krti_source *f
 krt_status krti_load_match_by(krti_match *m, krt_model *model, const krti_source *f,
                               const krti_match_rules *rules);
 
+/* Reads everything in a file and holds it against the checksums and digests that it has. Fails:
+ * E_CORRUPT, naming the first array or member that is not as it was saved; what listing the weights
+ * fails with (verify.c). */
+krt_status krti_source_verify(krti_source *f);
+
 #endif

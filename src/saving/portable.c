@@ -129,17 +129,20 @@ static krt_status make_portable(krti_arena *a, krti_conf *c)
     return st;
 }
 
-krt_status krti_serialize_portable(krti_arena *a, const krt_model *m, krti_conf **out)
+krt_status krti_spell_portably(krti_arena *a, krti_conf **c)
 {
-    krt_status st = krti_serialize_model(a, m, out);
-
-    if (st != KRT_OK || krti_layer_is_keras3(&m->base))
-        return st;
-    *out = krti_conf_copy(a, *out); /* parts may be the layers' own */
-    if (*out == NULL)
+    *c = krti_conf_copy(a, *c); /* parts may be the layers' own */
+    if (*c == NULL)
         return KRT_E_NOMEM;
     /* Before 3.9 there were no settings in the config of a model that was not compiled. */
-    if (krti_conf_num(krti_conf_get(*out, "compile_config")) == 0)
-        krti_conf_remove(*out, "compile_config");
-    return make_portable(a, *out);
+    if (krti_conf_num(krti_conf_get(*c, "compile_config")) == 0)
+        krti_conf_remove(*c, "compile_config");
+    return make_portable(a, *c);
+}
+
+krt_status krti_serialize_portable(krti_arena *a, const krt_model *m, krti_conf **out)
+{
+    const krt_status st = krti_serialize_model(a, m, out);
+
+    return st == KRT_OK && !krti_layer_is_keras3(&m->base) ? krti_spell_portably(a, out) : st;
 }

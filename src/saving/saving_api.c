@@ -198,6 +198,8 @@ static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_l
     weights = l->weights != NULL ? l->weights : l->file;
     if (architecture->config == NULL)
         TRY(no_config(architecture));
+    if (a->verify && !a->config_only)
+        TRY(krti_source_verify(weights));
     TRY(krti_load_build(k, &m, architecture));
     TRY(take_settings(m, architecture, a->compile));
     if (!a->config_only)
@@ -268,6 +270,8 @@ krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json, const kr
     TRY(take_settings(m, f, a.compile));
     if (a.weights != NULL && !a.config_only) {
         TRY(krti_source_open(k, &w, a.weights));
+        if (a.verify)
+            TRY(krti_source_verify(w));
         TRY(fill(m, w, a.report, false, &everything));
     }
     *out = m;
@@ -330,6 +334,8 @@ static krt_status load_weights(krt_model *m, const char *filepath,
                       filepath));
     TRY(check_skipped(m, &a.objects_to_skip));
     TRY(krti_rename_check(k, &a.rename));
+    if (a.verify)
+        TRY(krti_source_verify(f));
     TRY(krti_source_list(f, true));
     if (a.rename.n > 0)
         TRY(krti_store_rename(f->store, &a.rename));

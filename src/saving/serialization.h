@@ -12,5 +12,7 @@ krt_status krti_serialize_any(krti_arena *a, const krt_model *m, krti_conf **out
 /* krti_serialize_model() for the .keras of a model that Keras 3 did not write, in the spelling that
  * every release from 3.0 on reads (portable.c); one that it did write stays as it was. */
 krt_status krti_serialize_portable(krti_arena *a, const krt_model *m, krti_conf **out);
+/* Makes of any model's object a copy in that spelling. */
+krt_status krti_spell_portably(krti_arena *a, krti_conf **c);
 
 #endif

@@ -383,6 +383,32 @@ done:
     return st;
 }
 
+krt_status krti_source_verify(krti_source *f)
+{
+    verifying v = {.k = f->k, .f = f};
+    krt_status st = krti_findings_new(f->k, &v.out);
+
+    if (st == KRT_OK && f->zip != NULL)
+        TRY(check_members(&v));
+    if (st == KRT_OK && krt_findings_num_problems(v.out) == 0 && f->has_weights) {
+        TRY(krti_source_list(f, f->zip == NULL)); /* members' checksums are done */
+        if (f->shards != NULL)
+            TRY(check_total(&v));
+        TRY(check_weights(&v));
+    }
+    for (size_t i = 0; st == KRT_OK && i < krt_findings_size(v.out); i++) {
+        const krt_finding *item = krt_findings_at(v.out, i);
+
+        if (item->is_problem)
+            st = krti_fail(f->k, KRT_E_CORRUPT, item->object != NULL ? item->object : item->file,
+                           "%s", item->text);
+    }
+
+done:
+    krt_findings_free(v.out);
+    return st == KRT_OK || f->filepath == NULL ? st : krti_fail_in_file(f->k, st, f->filepath);
+}
+
 static krt_status summarize(verifying *v)
 {
     krti_str *s = &v->out->summary;

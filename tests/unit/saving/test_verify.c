@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include <keratin/inspect.h>
+#include <keratin/layers.h>
 
 static const char *container(const char *name)
 {
@@ -127,6 +128,84 @@ TEST(an_array_that_differs_from_its_digest_kept_aside_is_named)
     }
 }
 
+static krt_model *small_model(testing *t)
+{
+    krt_model *m = krt_sequential(t->k, NULL);
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(8), NULL));
+    ASSERT_OK(krt_add(m, KRT_DENSE(4, .name = "a")));
+    ASSERT_OK(krt_add(m, KRT_DENSE(2, .name = "b")));
+    return m;
+}
+
+/* Inverts a byte of the array at `index` of a file. */
+static void alter(testing *t, const char *path, size_t index)
+{
+    krt_file *f = NULL;
+    FILE *file = NULL;
+    int byte;
+
+    ASSERT_OK(krt_file_open(t->k, &f, path));
+    const long offset = (long)krt_file_array_at(f, index)->offset;
+    krt_file_close(f);
+    file = fopen(path, "r+b");
+    ASSERT_TRUE(file != NULL);
+    ASSERT_INT_EQ(0, fseek(file, offset, SEEK_SET));
+    byte = fgetc(file);
+    ASSERT_INT_EQ(0, fseek(file, offset, SEEK_SET));
+    fputc(byte ^ 0xff, file);
+    fclose(file);
+}
+
+TEST(a_load_on_request_checks_digests_before_anything_is_touched)
+{
+    krt_model *m = small_model(t), *other = small_model(t);
+    const krt_variable *kernel = krt_layer_weight(krt_get_layer(other, "a"), 0);
+    krt_weights *fresh = NULL;
+    float before;
+    char path[300];
+
+    ASSERT_OK(krt_model_get_weights(other, &fresh)); /* they are drawn now */
+    krt_weights_free(fresh);
+    before = *(const float *)krt_variable_data(kernel);
+    snprintf(path, sizeof path, "%s/verified.weights.h5", t->folder);
+    ASSERT_OK(krt_save_weights(m, path, NULL));
+    ASSERT_OK(krt_load_weights(m, path, KRT_LOAD_WEIGHTS(.verify = true)));
+    alter(t, path, 2);
+    ASSERT_STATUS(KRT_E_CORRUPT, krt_load_weights(other, path, KRT_LOAD_WEIGHTS(.verify = true)));
+    assert_string_equal(krt_ctx_error(t->k)->object, "/layers/dense_1/vars/0");
+    ASSERT_SAYS("the array was altered after it was saved");
+    assert_true(*(const float *)krt_variable_data(kernel) == before);
+    ASSERT_OK(krt_load_weights(other, path, NULL)); /* nobody asked */
+    krt_model_free(m);
+    krt_model_free(other);
+}
+
+TEST(a_load_on_request_checks_whole_models)
+{
+    static const char *const names[] = {"keras2_cnn_trained.h5", "keras2_cnn_trained.keras",
+                                        "keras3_trained_directory"};
+    krt_model *m = NULL;
+    char path[300];
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++) {
+        ASSERT_OK(krt_load(t->k, &m, container(names[i]), KRT_LOAD(.verify = true)));
+        krt_model_free(m);
+    }
+    m = small_model(t);
+    snprintf(path, sizeof path, "%s/verified", t->folder);
+    ASSERT_OK(krt_save(m, path, KRT_SAVE(.zipped = false)));
+    krt_model_free(m);
+    snprintf(path, sizeof path, "%s/verified/model.weights.h5", t->folder);
+    alter(t, path, 0);
+    snprintf(path, sizeof path, "%s/verified", t->folder);
+    ASSERT_OK(krt_load(t->k, &m, path, NULL));
+    krt_model_free(m);
+    ASSERT_STATUS(KRT_E_CORRUPT, krt_load(t->k, &m, path, KRT_LOAD(.verify = true)));
+    assert_string_equal(krt_ctx_error(t->k)->object, "/layers/dense/vars/0");
+    assert_null(m);
+}
+
 TEST(another_architecture_in_the_same_place_is_noticed)
 {
     char list[300];
@@ -207,6 +286,8 @@ int main(void)
                UNIT(a_cut_file_is_told_with_what_is_left),
                UNIT(a_flipped_byte_in_an_archive_is_named),
                UNIT(an_array_that_differs_from_its_digest_kept_aside_is_named),
+               UNIT(a_load_on_request_checks_digests_before_anything_is_touched),
+               UNIT(a_load_on_request_checks_whole_models),
                UNIT(another_architecture_in_the_same_place_is_noticed),
                UNIT(what_is_no_list_of_digests_is_refused), UNIT(a_save_that_was_stopped_is_short),
                UNIT(a_missing_shard_is_named), UNIT(prints_do_not_depend_on_order));
