@@ -55,7 +55,8 @@ typedef struct krt_load_args {
      *  krt_verify() does: KRT_E_CORRUPT names the array that was altered */
     bool verify;
 } krt_load_args;
-#define KRT_LOAD(...) KRT_ARGS(krt_load_args, .safe_mode = true, .compile = true, __VA_ARGS__)
+#define KRT_LOAD(...) \
+    KRT_ARGS(krt_load_args, .safe_mode = true, .compile = true, .verify = false, __VA_ARGS__)
 
 /** Opens a model file, the form told by content and never by suffix: `.keras` archives and
  *  directories, whole `.h5`, architecture JSON (with args->weights), weights (with args->config).
@@ -84,7 +85,7 @@ typedef struct krt_load_weights_args {
     krt_names rename;
     bool      verify; /**< false; true as in krt_load() */
 } krt_load_weights_args;
-#define KRT_LOAD_WEIGHTS(...) KRT_ARGS(krt_load_weights_args, .rename = { 0 }, __VA_ARGS__)
+#define KRT_LOAD_WEIGHTS(...) KRT_ARGS(krt_load_weights_args, .verify = false, __VA_ARGS__)
 
 /** Keras: model.load_weights(filepath). `.weights.h5`, sharded `.weights.json`, `.keras`, legacy
  *  `.h5`, by content. All or nothing: on failure the model's weights are as before.

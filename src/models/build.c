@@ -93,6 +93,8 @@ static krt_status make_input(krt_ctx *k, krt_layer **layer, krt_dtype *dtype, kr
     (*layer)->dtype_policy = krt_dtype_name(*dtype);
     st = krti_args_copy(k, &(*layer)->arena, (*layer)->cls,
                         KRT_INPUT_LAYER(*shape, .dtype = krt_dtype_name(*dtype)), &(*layer)->args);
+    if (*dtype == KRT_FLOAT16 || *dtype == KRT_BFLOAT16) /* rounded to, computed in float32 */
+        *dtype = KRT_FLOAT32;
     return st == KRT_OK ? krti_layer_set_name(*layer, a.name) : st;
 }
 

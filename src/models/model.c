@@ -147,14 +147,22 @@ krt_status krti_model_add_layer(krt_model *m, krt_layer *layer)
     return st == KRT_OK ? krti_layer_add_inner(&m->base, "layers", true, layer) : st;
 }
 
+static bool is_half(krt_dtype dtype)
+{
+    return dtype == KRT_FLOAT16 || dtype == KRT_BFLOAT16;
+}
+
 krt_status krti_model_add_input(krt_model *m, krt_layer *layer, const char *name, krt_dtype dtype,
                                 krt_shape shape)
 {
+    const krt_dtype declared = layer != NULL ? krt_dtype_from_name(layer->dtype_policy) : dtype;
     const krt_status st = krti_grow(m->base.owned.k, &m->inputs, &m->inputs_capacity,
                                     m->num_inputs + 1, sizeof *m->inputs);
 
     if (st == KRT_OK)
-        m->inputs[m->num_inputs++] = (krti_model_input){layer, name, dtype, shape};
+        m->inputs[m->num_inputs++] =
+            (krti_model_input){layer, name, is_half(dtype) ? KRT_FLOAT32 : dtype,
+                               is_half(declared) ? declared : dtype, shape};
     return st;
 }
 
@@ -458,6 +466,14 @@ static void learn_outputs(krt_model *m, const values *v)
 /* Only a trace on the model's own shapes comes with LEARN_. */
 enum learning { LEARN_NOTHING, LEARN_NODES, LEARN_ALL };
 
+/* Keras converts what comes in to the input's dtype; everything here is computed in float32. */
+static krt_value *round_input(krti_graph *g, const krti_model_input *input, krt_value *x)
+{
+    if (x == NULL || x->dtype != KRT_FLOAT32 || input->rounded == input->dtype)
+        return x;
+    return krti_cast(g, krti_cast(g, x, input->rounded), KRT_FLOAT32);
+}
+
 static krt_status trace_model(krt_model *m, krti_graph *g, krt_value *const *in,
                               krt_value *const *in_mask, bool training, krti_tracing *tracing,
                               krt_value **out, krt_value **out_mask, enum learning learning)
@@ -467,8 +483,11 @@ static krt_status trace_model(krt_model *m, krti_graph *g, krt_value *const *in,
 
     if (st != KRT_OK)
         goto done;
-    for (size_t i = 0; i < m->num_inputs; i++)
-        TRY(values_put(g->k, &v, i, &in[i], in_mask != NULL ? &in_mask[i] : NULL, 1));
+    for (size_t i = 0; i < m->num_inputs; i++) {
+        krt_value *x = round_input(g, &m->inputs[i], in[i]);
+
+        TRY(values_put(g->k, &v, i, &x, in_mask != NULL ? &in_mask[i] : NULL, 1));
+    }
     traced = trace_nodes(m, g, &v, training, tracing);
     if (traced != KRT_OK && !is_missing_implementation(traced))
         TRY(traced);

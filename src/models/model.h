@@ -33,7 +33,8 @@ typedef struct krti_model_input {
     krt_layer *layer; /* its InputLayer; NULL for a Sequential that has none */
     const char *name;
     krt_dtype dtype;
-    krt_shape shape; /* with the batch dimension; rank -1 while unknown */
+    krt_dtype rounded; /* float32 that Keras converts to this 16-bit type first; else dtype */
+    krt_shape shape;   /* with the batch dimension; rank -1 while unknown */
 } krti_model_input;
 
 struct krti_optimizer; /* the training floor's */

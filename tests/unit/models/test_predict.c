@@ -213,6 +213,45 @@ static krt_ctx *counting_ctx(void)
     return k;
 }
 
+/* What Keras 3.15.1 hands to the first layer for these. */
+TEST(an_input_of_half_precision_rounds_what_comes_in)
+{
+    static const float given[] = {0.1f, 1.0003f, -3.3333f, 1e-6f, 2049};
+    static const struct {
+        const char *dtype;
+        float expected[5];
+    } cases[] = {
+        {"float16", {0x1.998p-4f, 1, -0x1.aacp+1f, 0x1.1p-20f, 2048}},
+        {"bfloat16", {0x1.9ap-4f, 1, -0x1.aap+1f, 0x1.0cp-20f, 2048}},
+        {"float32", {0.1f, 1.0003f, -3.3333f, 1e-6f, 2049}},
+    };
+    krt_tensor *x = NULL, *y = NULL;
+
+    ASSERT_OK(krt_tensor_from(t->k, &x, KRT_FLOAT32, KRT_SHAPE(1, 5), given));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        krt_ktensor *in = krt_input(t->k, KRT_SHAPE(5), KRT_INPUT(.dtype = cases[i].dtype));
+        krt_ktensor *out = krt_apply(in, KRT_RESCALING(KRT_NUMBER(1)));
+        krt_model *m = krt_functional(t->k, KRT_KTENSORS(in), KRT_KTENSORS(out), NULL);
+        krt_model *again = NULL;
+        char *json = NULL;
+
+        ASSERT_TRUE(m != NULL);
+        ASSERT_INT_EQ(KRT_FLOAT32, krt_model_input_dtype(m, 0));
+        ASSERT_OK(krt_predict(m, &y, x, NULL));
+        assert_memory_equal(krt_tensor_data(y), cases[i].expected, sizeof cases[i].expected);
+        krt_tensor_free(y);
+        ASSERT_OK(krt_to_json(m, &json, -1));
+        ASSERT_OK(krt_from_json(t->k, &again, json, NULL));
+        ASSERT_OK(krt_predict(again, &y, x, NULL));
+        assert_memory_equal(krt_tensor_data(y), cases[i].expected, sizeof cases[i].expected);
+        krt_tensor_free(y);
+        krt_free(t->k, json);
+        krt_model_free(again);
+        krt_model_free(m);
+    }
+    krt_tensor_free(x);
+}
+
 TEST(a_run_on_a_known_shape_allocates_nothing)
 {
     krt_ctx *k = counting_ctx();
@@ -311,6 +350,7 @@ int main(void)
                UNIT(a_model_under_construction_keeps_its_first_failure),
                UNIT(a_sequential_without_an_input_takes_the_shape_it_is_called_on),
                UNIT(a_null_symbolic_tensor_flows_through),
+               UNIT(an_input_of_half_precision_rounds_what_comes_in),
                UNIT(a_run_on_a_known_shape_allocates_nothing),
                UNIT(a_freed_model_gives_everything_back), UNIT(many_threads_run_one_model));
 }
