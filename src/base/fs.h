@@ -6,6 +6,7 @@
 #include "base/str.h"
 
 #include <stdatomic.h>
+#include <time.h>
 
 /* Bytes of a file, mapped read only, or a caller's buffer. Counted, because tensors keep pointing
  * into it after the reader that opened it is gone. The count is atomic. */
@@ -72,6 +73,8 @@ void krti_advise_large(void *p, size_t size);
 
 /* Processors this process may use, at least 1. */
 int krti_num_processors(void);
+/* The date and time where this machine is. False when it cannot be told. */
+bool krti_local_time(struct tm *out);
 /* A clock that only goes forward, in nanoseconds. */
 int64_t krti_now_ns(void);
 /* Has a function called in every child process made by fork(), before it does anything. */

@@ -11,7 +11,6 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static krt_status bytes_new(krt_ctx *k, krti_bytes **out, const void *data, size_t size)
@@ -238,6 +237,13 @@ int krti_num_processors(void)
 void krti_after_fork(void (*in_child)(void))
 {
     (void)pthread_atfork(NULL, NULL, in_child);
+}
+
+bool krti_local_time(struct tm *out)
+{
+    const time_t now = time(NULL);
+
+    return localtime_r(&now, out) != NULL;
 }
 
 int64_t krti_now_ns(void)

@@ -2,11 +2,11 @@
 #include "formats/zip_write.h"
 
 #include "base/arena.h"
+#include "base/fs.h"
 #include "formats/crc32.h"
 #include "formats/zip.h"
 
 #include <libdeflate.h>
-#include <time.h>
 
 enum {
     LOCAL_HEADER = 30,
@@ -54,12 +54,11 @@ struct krti_zip_writer {
 
 void krti_zip_now(uint16_t *dos_date, uint16_t *dos_time)
 {
-    const time_t now = time(NULL);
     struct tm t;
 
     *dos_date = KRTI_ZIP_1980;
     *dos_time = 0;
-    if (localtime_r(&now, &t) == NULL || t.tm_year < 80 || t.tm_year > 207)
+    if (!krti_local_time(&t) || t.tm_year < 80 || t.tm_year > 207)
         return;
     *dos_date = (uint16_t)((t.tm_year - 80) << 9 | (t.tm_mon + 1) << 5 | t.tm_mday);
     *dos_time = (uint16_t)(t.tm_hour << 11 | t.tm_min << 5 | t.tm_sec / 2);

@@ -6,8 +6,6 @@
 #include "formats/zip.h"
 #include "formats/zip_write.h"
 
-#include <time.h>
-
 /* The release whose form we write. Keras's loader never looks; its file editor prints it. */
 static const char KERAS_VERSION[] = "3.15.1";
 static const char WEIGHTS[] = "model.weights.h5";
@@ -26,11 +24,10 @@ typedef struct writing {
 
 static krt_status make_texts(writing *w)
 {
-    const time_t now = time(NULL);
     struct tm t;
     char date[32] = "";
 
-    if (localtime_r(&now, &t) != NULL)
+    if (krti_local_time(&t))
         strftime(date, sizeof date, "%Y-%m-%d@%H:%M:%S", &t);
     krti_str_addf(&w->metadata, "{\"keras_version\": \"%s\", \"date_saved\": \"%s\"}",
                   KERAS_VERSION, date);

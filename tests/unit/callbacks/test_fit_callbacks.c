@@ -47,7 +47,7 @@ typedef struct training {
 /* The same in every call: a seed, a small network, points on a curve. */
 static training begin(void)
 {
-    training t = {NULL};
+    training t = {.k = NULL};
 
     assert_int_equal(krt_ctx_new(&t.k, KRT_CTX(.seed = 7, .threads = 1)), KRT_OK);
     t.m = krt_sequential(t.k, NULL);
