@@ -301,6 +301,24 @@ static krt_status check_auc(krti_metric *m, const krt_auc_args *a)
     return KRT_OK;
 }
 
+static krt_status check_labels(krti_metric *m, const krt_auc_args *a, krt_shape y_pred)
+{
+    const bool is_given = a->num_labels != KRT_NONE && a->num_labels != 0;
+
+    if (a->multi_label && y_pred.rank != 2)
+        return krti_fail(m->k, KRT_E_INVALID, m->name,
+                         "`y_pred` must have rank 2 when `multi_label=True`. Found rank %d",
+                         y_pred.rank);
+    if (is_given && !a->multi_label)
+        return krti_fail(m->k, KRT_E_INVALID, m->name,
+                         "`num_labels` is needed only when `multi_label` is True.");
+    if (is_given && a->num_labels != y_pred.dim[1])
+        return krti_fail(m->k, KRT_E_INVALID, m->name,
+                         "num_labels is %lld, but `y_pred` has %lld labels",
+                         (long long)a->num_labels, (long long)y_pred.dim[1]);
+    return KRT_OK;
+}
+
 static krt_status build_auc(krti_metric *m, krt_shape y_true, krt_shape y_pred)
 {
     const krt_auc_args *a = m->args;
@@ -312,10 +330,7 @@ static krt_status build_auc(krti_metric *m, krt_shape y_true, krt_shape y_pred)
     if (st != KRT_OK)
         return st;
     TRY(check_auc(m, a));
-    if (a->multi_label && y_pred.rank != 2)
-        TRY(krti_fail(m->k, KRT_E_INVALID, m->name,
-                      "`y_pred` must have rank 2 when `multi_label=True`. Found rank %d",
-                      y_pred.rank));
+    TRY(check_labels(m, a, y_pred));
     TRY(a->thresholds.n > 0 ? given_thresholds(m, x, &a->thresholds)
                             : even_thresholds(m, x, a->num_thresholds, KRTI_EPSILON));
     x->multi_label = a->multi_label;

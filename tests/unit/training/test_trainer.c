@@ -524,6 +524,30 @@ TEST(a_metric_that_does_not_fit_y_says_so)
     }
 }
 
+TEST(the_labels_of_an_auc_are_counted)
+{
+    const struct {
+        bool multi_label;
+        int64_t num_labels;
+        const char *says; /* NULL: it trains */
+    } rows[] = {{true, CLASSES, NULL},
+                {true, CLASSES + 1, "num_labels is 4, but `y_pred` has 3 labels"},
+                {false, CLASSES, "`num_labels` is needed only when `multi_label` is True."}};
+    krt_tensor *x = features(t, ROWS), *y = NULL;
+    krt_model *m = classifier(t, 0);
+
+    ASSERT_OK(krt_tensor_new(t->k, &y, KRT_FLOAT32, KRT_SHAPE(ROWS, CLASSES)));
+    for (size_t i = 0; i < KRTI_COUNT(rows); i++) {
+        ASSERT_OK(krt_compile(
+            m, KRT_COMPILE(.loss = KRT_ID("mse"),
+                           .metrics = KRT_SPECS(KRT_AUC(.multi_label = rows[i].multi_label,
+                                                        .num_labels = rows[i].num_labels)))));
+        ASSERT_STATUS(rows[i].says == NULL ? KRT_OK : KRT_E_INVALID, krt_fit(m, x, y, NULL));
+        if (rows[i].says != NULL)
+            ASSERT_SAYS(rows[i].says);
+    }
+}
+
 TEST(bad_compile_arguments_leave_the_model_as_it_was)
 {
     krt_model *m = compiled(t, 0);
@@ -685,7 +709,7 @@ int main(void)
                UNIT(bad_fit_arguments_are_refused_before_the_first_step),
                UNIT(a_label_out_of_range_is_named), UNIT(nan_in_the_data_is_found_before_training),
                UNIT(y_of_the_wrong_shape_is_refused_with_both_shapes),
-               UNIT(a_metric_that_does_not_fit_y_says_so),
+               UNIT(a_metric_that_does_not_fit_y_says_so), UNIT(the_labels_of_an_auc_are_counted),
                UNIT(bad_compile_arguments_leave_the_model_as_it_was),
                UNIT(the_learning_rate_can_be_read_and_set), UNIT(a_mapped_weight_is_never_written),
                UNIT(weights_at_any_address_are_evaluated),
