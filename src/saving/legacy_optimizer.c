@@ -13,6 +13,7 @@
 typedef struct restoring {
     krt_ctx *k;
     krti_optimizer *o;
+    const krti_optimizer *outer; /* a LossScaleOptimizer around it; NULL: none */
     krti_store *s;
     const krti_store_object *list;
     krti_optimizer_variable **of; /* by array of the list; NULL: none */
@@ -94,8 +95,13 @@ static void pair_momentum_cache(restoring *r)
 
 static void pair_in_order(restoring *r)
 {
-    for (size_t i = 0; i < r->list->num && i < r->o->num_variables; i++)
+    const size_t inner = r->o->num_variables,
+                 outer = r->outer != NULL ? r->outer->num_variables : 0;
+
+    for (size_t i = 0; i < r->list->num && i < inner; i++)
         r->of[i] = &r->o->variables[i];
+    for (size_t i = 0; i < outer && r->list->num == inner + outer; i++)
+        r->of[inner + i] = &r->outer->variables[i];
 }
 
 /* Keras 1 and 2: slot after slot, behind the numbers. */
@@ -272,8 +278,10 @@ krt_status krti_legacy_optimizer_fill(krt_model *m, krti_store *s, krt_report *r
         return st;
     TRY(krti_optimizer_build(r.o, m));
     TRY(read_seed(&r, &r.o->seed));
-    if (r.o->inner != NULL)
+    if (r.o->inner != NULL) {
+        r.outer = r.o;
         r.o = r.o->inner;
+    }
     r.of = krti_array(r.k, r.list->num, sizeof(krti_optimizer_variable *));
     if (r.of == NULL)
         TRY(KRT_E_NOMEM);
