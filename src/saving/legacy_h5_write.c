@@ -326,7 +326,7 @@ static krt_status find_optimizer(writing *w, krti_optimizer **out)
     if (*out != NULL || w->m->saved == NULL)
         return KRT_OK;
     st = krti_model_optimizer(w->m, out);
-    if (st != KRT_E_UNKNOWN_CLASS && st != KRT_E_INVALID)
+    if (st != KRT_E_UNKNOWN_CLASS && st != KRT_E_INVALID && st != KRT_E_UNSUPPORTED)
         return st;
     krti_warn(w->k, "the file has no optimizer state: %s", w->k->error.message);
     *out = NULL;

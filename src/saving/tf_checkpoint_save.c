@@ -424,7 +424,7 @@ static krt_status find_optimizer(saver *s)
     if (krti_compile_config(s->model) == NULL)
         return KRT_OK;
     st = krti_model_optimizer(s->model, &s->optimizer);
-    if (st != KRT_E_UNKNOWN_CLASS && st != KRT_E_INVALID)
+    if (st != KRT_E_UNKNOWN_CLASS && st != KRT_E_INVALID && st != KRT_E_UNSUPPORTED)
         return st;
     krti_warn(s->k, "the checkpoint has no optimizer state: %s", s->k->error.message);
     s->optimizer = NULL;
