@@ -34,6 +34,52 @@ static void show_progress(void *user, int64_t done, int64_t total)
     fflush(stderr);
 }
 
+/* Whether the answer was no: then there is nothing to tell of. */
+static bool ask_and_note(void *user, const char *filepath)
+{
+    bool *const declined = user;
+
+    *declined = !ask_overwrite(NULL, filepath);
+    return !*declined;
+}
+
+/* --- the result ------------------------------------------------------------------------------ */
+
+/* Counted in the new file itself: the state of an optimizer is lost without a trace otherwise. */
+static int tell_result(cli *c, const char *path)
+{
+    krt_file *f = NULL;
+    size_t weights = 0, states = 0;
+    json j;
+
+    if (c->quiet)
+        return CLI_DONE;
+    if (krt_file_open(c->k, &f, path) != KRT_OK)
+        return fail(c, path);
+    for (size_t i = 0; i < krt_file_num_arrays(f); i++) {
+        const bool is_state = krt_file_array_at(f, i)->is_optimizer;
+
+        states += is_state;
+        weights += !is_state;
+    }
+    krt_file_close(f);
+    if (c->json) {
+        json_begin(&j, stdout);
+        json_open(&j, '{');
+        json_key(&j, "weights");
+        json_int(&j, (long long)weights);
+        json_key(&j, "optimizer_variables");
+        json_int(&j, (long long)states);
+        json_close(&j, '}');
+        json_end(&j);
+    } else if (weights + states == 0) {
+        puts("carried: the architecture");
+    } else {
+        printf("carried: %zu weights, %zu optimizer variables\n", weights, states);
+    }
+    return CLI_DONE;
+}
+
 /* --- the command ----------------------------------------------------------------------------- */
 
 static bool wants_progress(const cli *c)
@@ -71,6 +117,7 @@ static int run(cli *c, const void *opts)
     const options *o = opts;
     krt_digest digest = KRT_DIGEST_XXH3_128;
     bar b = {0, false};
+    bool declined = false;
     int generation = 3;
     krt_status st;
 
@@ -79,16 +126,18 @@ static int run(cli *c, const void *opts)
     if (take_digest(c, o->digest, &digest) != CLI_DONE ||
         take_generation(c, o->generation, &generation) != CLI_DONE)
         return CLI_MISUSED;
-    st = krt_convert(c->k, c->arguments[0], c->arguments[1],
-                     KRT_CONVERT(.to = o->to, .config = o->config, .digest = digest,
-                                 .generation = generation, .max_shard_size = o->max_shard_size,
-                                 .include_optimizer = !o->no_optimizer, .overwrite = o->overwrite,
-                                 .incremental = o->incremental, .ask = ask_if_terminal(c),
-                                 .progress = wants_progress(c) ? show_progress : NULL,
-                                 .progress_user = &b));
+    st = krt_convert(
+        c->k, c->arguments[0], c->arguments[1],
+        KRT_CONVERT(.to = o->to, .config = o->config, .digest = digest, .generation = generation,
+                    .max_shard_size = o->max_shard_size, .include_optimizer = !o->no_optimizer,
+                    .overwrite = o->overwrite, .incremental = o->incremental,
+                    .ask = ask_if_terminal(c) != NULL ? ask_and_note : NULL, .ask_user = &declined,
+                    .progress = wants_progress(c) ? show_progress : NULL, .progress_user = &b));
     if (b.is_open)
         fputc('\n', stderr);
-    return st == KRT_OK ? CLI_DONE : fail(c, c->arguments[0]);
+    if (st != KRT_OK)
+        return fail(c, c->arguments[0]);
+    return declined ? CLI_DONE : tell_result(c, c->arguments[1]);
 }
 
 static const options defaults = {.generation = "keras3", .digest = "xxh3-128"};

@@ -408,12 +408,14 @@ done:
 krt_status krti_model_to_conf(krti_arena *a, const krt_model *m, krti_conf **out)
 {
     const bool is_known = m->is_sequential || m->is_functional;
+    /* Keras 3 leaves all but class and config of the model itself out of an .h5. */
+    const bool is_whole = is_from_keras3(m) && krti_conf_get(m->config, "module") != NULL;
     krti_conf *object = NULL;
     krt_status st = KRT_OK;
 
     *out = NULL;
-    object = m->config != NULL && (is_from_keras3(m) || !is_known) ? krti_conf_copy(a, m->config)
-                                                                   : krti_conf_dict(a);
+    object = m->config != NULL && (is_whole || !is_known) ? krti_conf_copy(a, m->config)
+                                                          : krti_conf_dict(a);
     if (object == NULL)
         return KRT_E_NOMEM;
     krti_conf_remove(object, "shared_object_id");
@@ -423,13 +425,13 @@ krt_status krti_model_to_conf(krti_arena *a, const krt_model *m, krti_conf **out
         *out = object;
         return KRT_OK;
     }
-    if (!is_from_keras3(m))
+    if (!is_whole)
         TRY(add_names(a, object, m));
     TRY(krti_conf_set(a, object, "config",
                       m->is_sequential ? sequential_config(a, m) : functional_config(a, m)));
-    if (!is_from_keras3(m))
+    if (!is_whole)
         TRY(add_build_config(a, object, m));
-    if (!is_from_keras3(m))
+    if (!is_whole)
         TRY(krti_conf_set(a, object, "compile_config", krti_conf_dict(a)));
     *out = object;
 

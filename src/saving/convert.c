@@ -102,8 +102,32 @@ static krt_status no_config(const krti_conversion *c)
                      c->in);
 }
 
-/* The architecture as Keras 3 has it; what Keras 3 wrote stays as it is. `serialize` one of
- * saving/serialization.h. */
+/* The compile settings of the file with the weights, for an architecture that comes from a file
+ * without any: the optimizer's variables would be of no use else. */
+static krt_status take_settings(krti_conversion *c, krti_arena *arena, krti_conf *config)
+{
+    const krti_conf *theirs = krti_conf_get(c->f->config, "compile_config");
+    krti_conf *settings = NULL;
+    krt_model *m = NULL;
+    krt_status st = KRT_OK;
+
+    if (c->config == NULL || !c->f->is_compiled ||
+        krti_conf_num(krti_conf_get(config, "compile_config")) > 0)
+        return KRT_OK;
+    if (c->f->training != NULL) {
+        TRY(krti_conversion_model(c, &m));
+        TRY(krti_compile_config_now(m, arena, &settings));
+    } else {
+        settings = krti_conf_copy(arena, theirs);
+    }
+    TRY(settings != NULL ? krti_conf_set(arena, config, "compile_config", settings) : KRT_E_NOMEM);
+
+done:
+    return st;
+}
+
+/* The architecture as Keras 3 has it; what Keras 3 wrote stays as it is, but for its .h5, where the
+ * settings lie apart. `serialize`: one of saving/serialization.h. */
 static krt_status take_config(krti_conversion *c, krti_arena *arena, krti_conf **out,
                               krt_status (*serialize)(krti_arena *, const krt_model *,
                                                       krti_conf **))
@@ -114,7 +138,7 @@ static krt_status take_config(krti_conversion *c, krti_arena *arena, krti_conf *
 
     if (from->config == NULL)
         return no_config(c);
-    if (from->generation >= 3) {
+    if (from->generation >= 3 && from->kind != KRT_FILE_LEGACY_H5) {
         *out = krti_conf_copy(arena, from->config);
         st = *out != NULL ? KRT_OK : KRT_E_NOMEM;
     } else if (c->f->has_weights) {
@@ -124,6 +148,8 @@ static krt_status take_config(krti_conversion *c, krti_arena *arena, krti_conf *
         TRY(krti_load_build(c->k, &c->m, from));
         TRY(serialize(arena, c->m, out));
     }
+    if (st == KRT_OK)
+        TRY(take_settings(c, arena, *out));
     if (st == KRT_OK && !c->args->include_optimizer)
         krti_conf_remove(*out, "compile_config");
 

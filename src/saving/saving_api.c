@@ -170,6 +170,18 @@ done:
     return st;
 }
 
+/* The settings of the file with the weights, for an architecture without any. */
+static krt_status take_settings_beside(krt_model *m, const krti_source *f)
+{
+    const krti_conf *settings = krti_conf_get(f->config, "compile_config");
+
+    if (krti_conf_num(krti_compile_config(m)) > 0)
+        return KRT_OK;
+    if (krti_conf_num(settings) > 0)
+        return krti_set_compile_config(m, settings);
+    return take_settings(m, f, true);
+}
+
 /* ------------------------------------------------------------------------------- load */
 
 /* The files of one load. The first may stand for both others. */
@@ -202,8 +214,10 @@ static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_l
         TRY(krti_source_verify(weights));
     TRY(krti_load_build(k, &m, architecture));
     TRY(take_settings(m, architecture, a->compile));
+    if (a->compile && weights == l->file && weights != architecture)
+        TRY(take_settings_beside(m, weights));
     if (!a->config_only)
-        TRY(fill(m, weights, a->report, a->compile && weights == architecture, &everything));
+        TRY(fill(m, weights, a->report, a->compile && weights == l->file, &everything));
     *out = m;
     m = NULL;
 

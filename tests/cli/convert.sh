@@ -13,6 +13,13 @@ try keratin convert cnn.keras cnn --to keras-dir
 try keratin diff cnn.keras cnn
 try keratin convert fixtures/containers/keras2_mlp.h5 mlp.json
 try keratin diff fixtures/containers/keras2_mlp.json mlp.json
+# The optimizer goes along, also when the architecture comes from a file without one.
+try keratin convert fixtures/legacy/optimizer_old_adam.h5 adam.keras
+try keratin convert adam.keras adam.h5
+try keratin convert fixtures/legacy/optimizer_old_adam.h5 adam.json --no-optimizer --json
+try keratin convert fixtures/legacy/optimizer_keras3_adam.h5 again_adam.keras --config adam.json --json
+try keratin convert adam.keras bare_adam.h5 --no-optimizer
+try keratin verify adam.h5
 # Classes that nobody knows: from file to file, without a model.
 try keratin convert fixtures/saving/custom.keras custom.keras
 try keratin diff fixtures/saving/custom.keras custom.keras

@@ -31,26 +31,26 @@ static void expect_equal(const char *file, const char *name, const krt_tensor *e
         fail_msg("%s: %s has other values", file, name);
 }
 
-static void check_file(testing *t, const char *name)
+/* `path` holds the state that the fixture of that name has. */
+static void check_state(testing *t, const char *path, const char *name)
 {
-    char file[128], npz[128];
+    char npz[128];
     answers a = {0};
     krti_optimizer *o = NULL;
     krt_report *r = NULL;
     krt_model *m = NULL;
     size_t slots = 0;
 
-    snprintf(file, sizeof file, "legacy/optimizer_%s.h5", name);
     snprintf(npz, sizeof npz, "legacy/optimizer_%s.slots.npz", name);
-    ASSERT_OK(krt_load(t->k, &m, fixture(file), KRT_LOAD(.report = &r)));
+    ASSERT_OK(krt_load(t->k, &m, path, KRT_LOAD(.report = &r)));
     ASSERT_OK(krt_tensors_read(t->k, &a.n, &a.tensors, &a.names, fixture(npz)));
-    o = krti_model_optimizer_now(m);
+    ASSERT_OK(krti_model_optimizer(m, &o));
     assert_non_null(o);
     ASSERT_INT_EQ(3, *(const int64_t *)o->iteration->data);
     for (size_t i = 0; i < a.n; i++) {
         if (strcmp(a.names[i], "iteration") == 0)
             continue;
-        expect_equal(file, a.names[i], a.tensors[i], slot_of(o, a.names[i]));
+        expect_equal(path, a.names[i], a.tensors[i], slot_of(o, a.names[i]));
         slots++;
     }
     for (size_t i = 0; i < o->num_variables; i++)
@@ -59,6 +59,76 @@ static void check_file(testing *t, const char *name)
     close_answers(t, &a);
     krt_report_free(r);
     krt_model_free(m);
+}
+
+static void check_file(testing *t, const char *name)
+{
+    char file[128], path[512];
+
+    snprintf(file, sizeof file, "legacy/optimizer_%s.h5", name);
+    snprintf(path, sizeof path, "%s", fixture(file));
+    check_state(t, path, name);
+}
+
+/* To Keras 3's archive and back, also with an architecture from elsewhere, which has no settings. */
+static void check_conversion(testing *t, const char *name)
+{
+    char of_name[128], file[512], archive[512], back[512], bare[512];
+
+    snprintf(of_name, sizeof of_name, "legacy/optimizer_%s.h5", name);
+    snprintf(file, sizeof file, "%s", fixture(of_name));
+    snprintf(archive, sizeof archive, "%s", in_folder(t, "c.keras"));
+    snprintf(back, sizeof back, "%s", in_folder(t, "back.h5"));
+    snprintf(bare, sizeof bare, "%s", in_folder(t, "bare.json"));
+    ASSERT_OK(krt_convert(t->k, file, archive, NULL));
+    check_state(t, archive, name);
+    for (int generation = 2; generation <= 3; generation++) {
+        ASSERT_OK(krt_convert(t->k, archive, back, KRT_CONVERT(.generation = generation)));
+        check_state(t, back, name);
+    }
+    ASSERT_OK(krt_convert(t->k, file, bare, KRT_CONVERT(.include_optimizer = false)));
+    ASSERT_OK(krt_convert(t->k, file, archive, KRT_CONVERT(.config = bare)));
+    check_state(t, archive, name);
+    ASSERT_OK(krt_convert(t->k, archive, back, KRT_CONVERT(.config = bare)));
+    check_state(t, back, name);
+}
+
+TEST(every_slot_survives_a_conversion_and_the_way_back)
+{
+    static const char *const names[] = {
+        "new_adam",    "new_amsgrad",    "new_adamw",      "new_sgd",       "new_plain_sgd",
+        "new_rmsprop", "new_adagrad",    "new_adadelta",   "new_adamax",    "new_ftrl",
+        "new_lion",    "old_adam",       "old_amsgrad",    "old_sgd",       "old_rmsprop",
+        "old_adagrad", "old_adadelta",   "old_adamax",     "old_nadam",     "old_ftrl",
+        "keras3_adam", "keras3_adamw",   "keras3_rmsprop", "keras3_sgd",    "keras3_plain_sgd",
+        "keras3_lion", "keras3_ftrl",    "keras3_nadam",   "keras3_adamax", "keras3_amsgrad",
+        "new_nadam",   "keras3_adagrad", "keras3_adadelta"};
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++)
+        check_conversion(t, names[i]);
+}
+
+/* What Keras 3 leaves out of the top of an .h5 its own loader of archives asks for. */
+TEST(an_h5_of_keras_3_becomes_an_architecture_of_its_own)
+{
+    const krti_conf *c = NULL;
+    krti_arena a = KRTI_ARENA_INIT(t->k);
+    krt_file *f = NULL;
+    char *text = NULL;
+
+    ASSERT_OK(krt_convert(t->k, fixture("legacy/optimizer_keras3_adam.h5"), in_folder(t, "c.keras"),
+                          NULL));
+    ASSERT_OK(krt_file_open(t->k, &f, in_folder(t, "c.keras")));
+    ASSERT_OK(krt_file_config(f, &text, -1));
+    ASSERT_OK(krti_json_parse(&a, &c, text, strlen(text)));
+    assert_non_null(krti_conf_get_text(c, "module"));
+    assert_non_null(krti_conf_get(c, "registered_name"));
+    ASSERT_STR_EQ("Adam",
+                  krti_conf_get_text(krti_conf_get(krti_conf_get(c, "compile_config"), "optimizer"),
+                                     "class_name"));
+    krt_file_close(f);
+    krt_free(t->k, text);
+    krti_arena_free(&a);
 }
 
 TEST(every_slot_of_tf_keras_is_restored)
@@ -206,7 +276,9 @@ TEST(classes_of_somebody_else_stay_as_they_are)
 
 int main(void)
 {
-    return RUN(UNIT(every_slot_of_tf_keras_is_restored), UNIT(every_slot_of_keras_3_is_restored),
+    return RUN(UNIT(every_slot_survives_a_conversion_and_the_way_back),
+               UNIT(an_h5_of_keras_3_becomes_an_architecture_of_its_own),
+               UNIT(every_slot_of_tf_keras_is_restored), UNIT(every_slot_of_keras_3_is_restored),
                UNIT(slots_of_keras_1_follow_their_counter),
                UNIT(a_load_without_compile_leaves_the_optimizer_in_the_file),
                UNIT(settings_keep_every_number_the_file_holds),
