@@ -82,10 +82,27 @@ krt_status krti_sequential_open_input(krt_model *m)
     return st == KRT_OK ? krti_sequential_wire(m) : st;
 }
 
+/* Keras 1 let a Sequential begin with a Merge that holds the models it merges, each with an input. */
+static krt_status check_first(const krt_model *m, const krti_conf *first)
+{
+    const char *class_name = krti_conf_get_text(first, "class_name");
+    const krti_conf *config = krti_conf_get(first, "config");
+    const size_t branches = krti_conf_num(krti_conf_get(config, "layers"));
+
+    if (class_name == NULL || strcmp(class_name, "Merge") != 0 || branches == 0)
+        return KRT_OK;
+    return krti_fail(m->base.owned.k, KRT_E_UNSUPPORTED, krti_conf_get_text(config, "name"),
+                     "a Sequential of Keras 1 that begins with a Merge of %zu models is not read; "
+                     "build the same as a Functional model and load the weights into it by name",
+                     branches);
+}
+
 static krt_status add_layers(krt_model *m, const krti_conf *layers)
 {
-    krt_status st = KRT_OK;
+    krt_status st = check_first(m, krti_conf_at(layers, 0));
 
+    if (st != KRT_OK)
+        return st;
     for (size_t i = 0; i < krti_conf_num(layers); i++) {
         const krti_conf *object = krti_conf_at(layers, i);
         krt_layer *layer = NULL;

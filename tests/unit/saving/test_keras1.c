@@ -32,6 +32,29 @@ TEST(a_merge_of_keras_1_is_the_layer_its_mode_says)
     check_model(t, "keras1_merge");
 }
 
+TEST(a_sequential_that_begins_with_a_merge_of_models_is_refused_by_name)
+{
+#define BRANCH(name)                                                                         \
+    "{\"class_name\": \"Sequential\", \"config\": [{\"class_name\": \"Dense\", \"config\": " \
+    "{\"name\": \"" name "\", \"output_dim\": 2, \"batch_input_shape\": [null, 3]}}]}"
+    static const char json[] =
+        "{\"keras_version\": \"1.2.2\", \"class_name\": \"Sequential\", \"config\": ["
+        "{\"class_name\": \"Merge\", \"config\": {\"name\": \"merge_1\", \"mode\": \"concat\", "
+        "\"concat_axis\": -1, \"layers\": [" BRANCH("left") ", " BRANCH(
+            "right") "]}}, "
+                     "{\"class_name\": \"Dense\", \"config\": {\"name\": \"top\", \"output_dim\": "
+                     "1}}]}";
+    krt_model *m = NULL;
+
+    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_from_json(t->k, &m, json, NULL));
+    assert_string_equal(krt_ctx_error(t->k)->object, "merge_1");
+    ASSERT_SAYS(
+        "a Sequential of Keras 1 that begins with a Merge of 2 models is not read; build the "
+        "same as a Functional model");
+    assert_null(m);
+#undef BRANCH
+}
+
 TEST(layers_of_a_nested_sequential_are_listed_in_its_place)
 {
     check_model(t, "keras1_nested");
@@ -92,6 +115,7 @@ int main(void)
 {
     return RUN(UNIT(convolutions_of_keras_1_have_their_axes_turned),
                UNIT(a_merge_of_keras_1_is_the_layer_its_mode_says),
+               UNIT(a_sequential_that_begins_with_a_merge_of_models_is_refused_by_name),
                UNIT(layers_of_a_nested_sequential_are_listed_in_its_place),
                UNIT(weights_of_keras_0_are_counted_not_named),
                UNIT(weights_of_keras_0_for_another_model_are_refused),
