@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Holds the configs and the HDF5 files keratin writes against real Keras, in both directions.
 
-  python tools/parity_config.py [--keratin build/keratin] [--keras3 | --tf-keras]
+  python tools/parity_config.py [--keratin build/keratin] [--keras3 | --tf-keras] [--all]
 
-For every model among the fixtures the tool writes an .h5 for each Keras, which loads it, compiled where the model was, answers as
+For models among the fixtures, every eighth or --all of them, the tool writes an .h5 for each Keras, which loads it, compiled where the model was, answers as
 recorded and trains a step on. The .keras of a loaded model has the config that Keras gives it. Run with the packages of tools/requirements-parity.txt; without a choice both
 libraries are tried, each in a process of its own.
 """
@@ -29,6 +29,7 @@ NOT_FOR_KERAS2 = {
     "attention_by_ops": "operations of keras.ops", "convnext_block": "operations of keras.ops", "hard_swish": "operations of keras.ops",
     "nested_dict_io": "a dict of tensors as the arguments of a layer",
 }
+EVERY = 8  # without --all: each model takes seconds
 ODD = {"odd_names": "TensorFlow takes no such names"}
 
 
@@ -94,7 +95,7 @@ def run(args):
         import tf_keras as keras
     failed = done = 0
     with tempfile.TemporaryDirectory() as folder:
-        for name, path in models():
+        for name, path in list(models())[:: 1 if args.all else EVERY]:
             kinds = [("keras3" if args.keras3 else "keras2", NOT_FOR_KERAS3 if args.keras3 else NOT_FOR_KERAS2)]
             for kind, excused in kinds:
                 file = os.path.join(folder, f"{name}_{kind}.h5")
@@ -119,10 +120,11 @@ def main():
     p.add_argument("--keratin", default=os.path.join(HERE, "..", "build", "keratin"), help="the tool to test")
     p.add_argument("--keras3", action="store_true")
     p.add_argument("--tf-keras", action="store_true")
+    p.add_argument("--all", action="store_true", help="every model, not one in eight")
     args = p.parse_args()
     if args.keras3 or args.tf_keras:
         sys.exit(0 if run(args) else 1)
-    ok = [subprocess.run([sys.executable, __file__, "--keratin", args.keratin, library]).returncode == 0 for library in ("--keras3", "--tf-keras")]
+    ok = [subprocess.run([sys.executable, __file__, "--keratin", args.keratin, library] + ["--all"] * args.all).returncode == 0 for library in ("--keras3", "--tf-keras")]
     sys.exit(0 if all(ok) else 1)
 
 
