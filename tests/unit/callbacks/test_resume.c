@@ -43,7 +43,7 @@ static krt_status compile(krt_model *m, int optimizer)
 /* The same layers in every call, with weights drawn by the seed. */
 static training begin(int64_t seed, int optimizer)
 {
-    training made = {NULL}, *const t = &made;
+    training made = {.k = NULL}, *const t = &made;
 
     ASSERT_OK(krt_ctx_new(&t->k, KRT_CTX(.seed = seed, .threads = 1)));
     t->m = krt_sequential(t->k, NULL);
