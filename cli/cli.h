@@ -128,6 +128,7 @@ void json_end(json *j);
 /* The values as nested lists. NaN and infinities, which JSON lacks, are null. */
 krt_status json_tensor(json *j, const krt_tensor *t);
 
+bool ends_with(const char *text, const char *suffix);
 /* Keras's question whether to overwrite, for krt_save() and its kin; NULL off a terminal (ask.c). */
 bool ask_overwrite(void *user, const char *filepath);
 krt_overwrite_fn ask_if_terminal(const cli *c);

@@ -112,28 +112,10 @@ static void print_json(const krt_report *r, const char *saved)
 
 /* --- saving --- */
 
-/* Keras's question, on a terminal only. */
-static bool ask(void *user, const char *filepath)
-{
-    char answer[16] = "";
-
-    (void)user;
-    fprintf(stderr, "[WARNING] %s already exists - overwrite? [y/n]", filepath);
-    return fgets(answer, sizeof answer, stdin) != NULL && answer[0] == 'y';
-}
-
-static bool ends_with(const char *text, const char *suffix)
-{
-    const size_t n = strlen(text), m = strlen(suffix);
-
-    return n >= m && strcmp(text + n - m, suffix) == 0;
-}
-
 /* Where there is nobody to ask, the flag is named. */
 static int may_save(const cli *c, const options *o)
 {
-    (void)c;
-    if (o->overwrite || access(o->save, F_OK) != 0 || isatty(STDIN_FILENO))
+    if (o->overwrite || access(o->save, F_OK) != 0 || ask_if_terminal(c) != NULL)
         return CLI_DONE;
     return fail_says(o->save, "already exists; allow it with --overwrite");
 }
@@ -143,8 +125,10 @@ static int generation(const options *o)
     return o->keras == NULL ? 0 : o->keras[strlen("keras")] - '0';
 }
 
-static krt_status save(krt_model *m, const options *o)
+static krt_status save(const cli *c, krt_model *m, const options *o)
 {
+    const krt_overwrite_fn ask = ask_if_terminal(c);
+
     if (ends_with(o->save, ".weights.h5"))
         return krt_save_weights(m, o->save,
                                 KRT_SAVE_WEIGHTS(.overwrite = o->overwrite, .ask = ask));
@@ -218,7 +202,7 @@ static int run(cli *c, const void *p)
         if (st != KRT_OK)
             status = fail(c, c->arguments[1]);
     }
-    if (status == CLI_DONE && save(m, o) != KRT_OK)
+    if (status == CLI_DONE && save(c, m, o) != KRT_OK)
         status = fail(c, o->save);
     if (r != NULL && c->json)
         print_json(r, status == CLI_DONE ? o->save : NULL);

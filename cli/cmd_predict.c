@@ -19,13 +19,6 @@ typedef struct options {
 
 enum { NAME_SIZE = 40 };
 
-static bool ends_with(const char *text, const char *suffix)
-{
-    const size_t n = strlen(text), m = strlen(suffix);
-
-    return n >= m && strcmp(text + n - m, suffix) == 0;
-}
-
 static krt_status print_json(const outputs *y)
 {
     char name[NAME_SIZE];

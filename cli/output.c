@@ -342,3 +342,10 @@ krt_status json_tensor(json *j, const krt_tensor *t)
     krt_tensor_free(copy);
     return st;
 }
+
+bool ends_with(const char *text, const char *suffix)
+{
+    const size_t n = strlen(text), m = strlen(suffix);
+
+    return n >= m && strcmp(text + n - m, suffix) == 0;
+}
