@@ -93,38 +93,20 @@ static const krt_confusion_metric_args count_defaults = {METRIC_DEFAULTS(count_d
                                                          .top_k = KRT_NONE, .class_id = KRT_NONE};
 static const krt_confusion_metric_args share_defaults = {METRIC_DEFAULTS(share_defaults),
                                                          .top_k = KRT_NONE, .class_id = KRT_NONE};
-static const krt_field at_specificity_fields[] = {
-    METRIC_FIELDS(krt_at_point_metric_args),
-    KRT_FIELD(krt_at_point_metric_args, INT, num_thresholds),
-    {"specificity", KRT_FIELD_FLOAT, offsetof(krt_at_point_metric_args, value)},
-    KRT_FIELD(krt_at_point_metric_args, INT, class_id),
-};
-static const krt_at_point_metric_args at_specificity_defaults = {
-    METRIC_DEFAULTS(at_specificity_defaults), .num_thresholds = 200, .class_id = KRT_NONE};
-static const krt_field at_sensitivity_fields[] = {
-    METRIC_FIELDS(krt_at_point_metric_args),
-    KRT_FIELD(krt_at_point_metric_args, INT, num_thresholds),
-    {"sensitivity", KRT_FIELD_FLOAT, offsetof(krt_at_point_metric_args, value)},
-    KRT_FIELD(krt_at_point_metric_args, INT, class_id),
-};
-static const krt_at_point_metric_args at_sensitivity_defaults = {
-    METRIC_DEFAULTS(at_sensitivity_defaults), .num_thresholds = 200, .class_id = KRT_NONE};
-static const krt_field at_recall_fields[] = {
-    METRIC_FIELDS(krt_at_point_metric_args),
-    KRT_FIELD(krt_at_point_metric_args, INT, num_thresholds),
-    {"recall", KRT_FIELD_FLOAT, offsetof(krt_at_point_metric_args, value)},
-    KRT_FIELD(krt_at_point_metric_args, INT, class_id),
-};
-static const krt_at_point_metric_args at_recall_defaults = {
-    METRIC_DEFAULTS(at_recall_defaults), .num_thresholds = 200, .class_id = KRT_NONE};
-static const krt_field at_precision_fields[] = {
-    METRIC_FIELDS(krt_at_point_metric_args),
-    KRT_FIELD(krt_at_point_metric_args, INT, num_thresholds),
-    {"precision", KRT_FIELD_FLOAT, offsetof(krt_at_point_metric_args, value)},
-    KRT_FIELD(krt_at_point_metric_args, INT, class_id),
-};
-static const krt_at_point_metric_args at_precision_defaults = {
-    METRIC_DEFAULTS(at_precision_defaults), .num_thresholds = 200, .class_id = KRT_NONE};
+/* One number of the curve, wanted where another is at least so much. */
+#define AT_POINT(id)                                                       \
+    static const krt_field at_##id##_fields[] = {                          \
+        METRIC_FIELDS(krt_at_point_metric_args),                           \
+        KRT_FIELD(krt_at_point_metric_args, INT, num_thresholds),          \
+        {#id, KRT_FIELD_FLOAT, offsetof(krt_at_point_metric_args, value)}, \
+        KRT_FIELD(krt_at_point_metric_args, INT, class_id),                \
+    };                                                                     \
+    static const krt_at_point_metric_args at_##id##_defaults = {           \
+        METRIC_DEFAULTS(at_##id##_defaults), .num_thresholds = 200, .class_id = KRT_NONE}
+AT_POINT(specificity);
+AT_POINT(sensitivity);
+AT_POINT(recall);
+AT_POINT(precision);
 static const krt_field auc_fields[] = {
     METRIC_FIELDS(krt_auc_args),
     KRT_FIELD(krt_auc_args, INT, num_thresholds),
