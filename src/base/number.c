@@ -314,3 +314,17 @@ int krti_number_print(char *buffer, size_t size, double value, char type, int pr
     }
     return n;
 }
+
+char *krti_print_bytes(char buffer[32], uint64_t bytes)
+{
+    static const char *const units[] = {"bytes", "KB", "MB", "GB", "TB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+
+    while (value >= 999.5 && unit + 1 < sizeof units / sizeof *units) {
+        value /= 1000;
+        unit++;
+    }
+    snprintf(buffer, 32, "%.3g %s", value, units[unit]);
+    return buffer;
+}

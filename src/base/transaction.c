@@ -5,6 +5,7 @@
 #define _GNU_SOURCE 1 /* realpath */
 #endif
 #include "base/transaction.h"
+#include "base/number.h"
 #include "base/sys.h"
 
 #include <dirent.h>
@@ -381,21 +382,6 @@ const char *krti_txn_name(const krti_txn *t)
     return t->name;
 }
 
-/* "476 MB" */
-static const char *print_bytes(char buffer[32], uint64_t bytes)
-{
-    static const char *const units[] = {"bytes", "KB", "MB", "GB", "TB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-
-    while (value >= 999.5 && unit + 1 < KRTI_COUNT(units)) {
-        value /= 1000;
-        unit++;
-    }
-    snprintf(buffer, 32, "%.3g %s", value, units[unit]);
-    return buffer;
-}
-
 krt_status krti_txn_need(krti_txn *t, uint64_t bytes)
 {
     uint64_t space = 0;
@@ -407,7 +393,7 @@ krt_status krti_txn_need(krti_txn *t, uint64_t bytes)
         t->k, KRT_E_IO, NULL,
         "No space left on device: %s are needed, %s are free in %s. Nothing was changed; free "
         "some space or save elsewhere",
-        print_bytes(wanted, bytes), print_bytes(have, space), t->dir);
+        krti_print_bytes(wanted, bytes), krti_print_bytes(have, space), t->dir);
     t->k->error.sys_errno = ENOSPC;
     return krti_fail_in_file(t->k, KRT_E_IO, t->target);
 }

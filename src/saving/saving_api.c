@@ -13,6 +13,7 @@
 #include "saving/tf_checkpoint.h"
 #include "saving/walk.h"
 
+#include "base/number.h"
 #include "formats/json.h"
 #include "models/rename.h"
 #include "training/optimizer.h"
@@ -100,21 +101,6 @@ done:
 
 /* ------------------------------------------------------------------------------- architecture */
 
-/* "553 MB", "18.1 KB" */
-static const char *print_size(char buffer[32], int64_t bytes)
-{
-    static const char *const units[] = {"bytes", "KB", "MB", "GB", "TB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-
-    while (value >= 999.5 && unit + 1 < KRTI_COUNT(units)) {
-        value /= 1000;
-        unit++;
-    }
-    snprintf(buffer, 32, "%.3g %s", value, units[unit]);
-    return buffer;
-}
-
 /* Keras's sentence about a file without an architecture, then what the file is. */
 static krt_status no_config(krti_source *f)
 {
@@ -131,7 +117,7 @@ static krt_status no_config(krti_source *f)
                      "%s, %s). Give the architecture with --config model.json, or see the "
                      "weights with: keratin weights %s",
                      f->filepath != NULL ? f->filepath : f->name, f->name, layers,
-                     layers == 1 ? "" : "s", print_size(size, f->size_bytes),
+                     layers == 1 ? "" : "s", krti_print_bytes(size, (uint64_t)f->size_bytes),
                      krti_source_writer(f, writer), f->name);
 }
 
