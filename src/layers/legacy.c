@@ -72,9 +72,7 @@ bool krti_legacy_about(const char *pattern, const char *class_name)
 }
 
 /* A new name that is already there wins. */
-static const struct {
-    const char *classes, *old_key, *key;
-} renamed_keys[] = {
+static const krti_legacy_rename renamed_keys[] = {
     {"InputLayer", "batch_input_shape", "batch_shape"},
     {"LeakyReLU", "alpha", "negative_slope"},
 };
@@ -139,24 +137,24 @@ static void drop_keys(const char *class_name, krti_conf *config)
     }
 }
 
-static krt_status set_shared(krti_arena *a, krti_conf *dict, const char *key,
-                             const krti_conf *value)
+krt_status krti_legacy_set(krti_arena *a, krti_conf *dict, const char *key, const krti_conf *value)
 {
     return krti_conf_set(a, dict, key, (krti_conf *)(uintptr_t)value);
 }
 
-static krt_status rename_keys(krti_arena *a, const char *class_name, krti_conf *config)
+krt_status krti_legacy_rename_keys(krti_arena *a, const krti_legacy_rename *renames, size_t n,
+                                   const char *class_name, krti_conf *config)
 {
     krt_status st = KRT_OK;
 
-    for (size_t i = 0; st == KRT_OK && i < KRTI_COUNT(renamed_keys); i++) {
-        const krti_conf *value = krti_conf_get(config, renamed_keys[i].old_key);
+    for (size_t i = 0; st == KRT_OK && i < n; i++) {
+        const krti_conf *value = krti_conf_get(config, renames[i].old_key);
 
-        if (value == NULL || !krti_legacy_about(renamed_keys[i].classes, class_name))
+        if (value == NULL || !krti_legacy_about(renames[i].classes, class_name))
             continue;
-        if (krti_conf_get(config, renamed_keys[i].key) == NULL)
-            st = set_shared(a, config, renamed_keys[i].key, value);
-        krti_conf_remove(config, renamed_keys[i].old_key);
+        if (krti_conf_get(config, renames[i].key) == NULL)
+            st = krti_legacy_set(a, config, renames[i].key, value);
+        krti_conf_remove(config, renames[i].old_key);
     }
     return st;
 }
@@ -238,8 +236,8 @@ static krt_status change_values(krti_arena *a, const char *class_name, krti_conf
         const krti_conf *value = krti_conf_get(config, changed_values[i].key);
 
         if (value != NULL && krti_legacy_about(changed_values[i].classes, class_name))
-            st = set_shared(a, config, changed_values[i].key,
-                            change(a, changed_values[i].change, value));
+            st = krti_legacy_set(a, config, changed_values[i].key,
+                                 change(a, changed_values[i].change, value));
     }
     return st;
 }
@@ -276,7 +274,7 @@ static krti_conf *shallow_copy(krti_arena *a, const krti_conf *dict)
     krti_conf *copy = krti_conf_dict(a);
 
     for (size_t i = 0; i < krti_conf_num(dict); i++)
-        if (set_shared(a, copy, krti_conf_key_at(dict, i), krti_conf_at(dict, i)) != KRT_OK)
+        if (krti_legacy_set(a, copy, krti_conf_key_at(dict, i), krti_conf_at(dict, i)) != KRT_OK)
             return NULL;
     return copy;
 }
@@ -295,7 +293,7 @@ krt_status krti_legacy_config(krti_arena *a, int generation, const char *class_n
         return KRT_E_NOMEM;
     if (generation < 3)
         TRY(krti_legacy_keras1(a, class_name, copy));
-    TRY(rename_keys(a, class_name, copy));
+    TRY(krti_legacy_rename_keys(a, renamed_keys, KRTI_COUNT(renamed_keys), class_name, copy));
     drop_keys(class_name, copy);
     TRY(change_values(a, class_name, copy));
     if (strcmp(class_name, "InputLayer") == 0)

@@ -31,9 +31,7 @@ const char *krti_legacy_class(const krti_conf *object)
 /* ------------------------------------------------------------------------------- keys */
 
 /* The first line that is about the class counts; a new name that is already there wins. */
-static const struct {
-    const char *classes, *old_key, *key;
-} renamed_keys[] = {
+static const krti_legacy_rename renamed_keys[] = {
     {"Dense", "output_dim", "units"},
     {"LSTM", "output_dim", "units"},
     {"GRU", "output_dim", "units"},
@@ -90,28 +88,6 @@ static const char *const merge_keys[] = {
     "layers",       "arguments",      "output_mask", "output_mask_type", "output_shape_type",
     "node_indices", "tensor_indices",
 };
-
-static krt_status set_shared(krti_arena *a, krti_conf *dict, const char *key,
-                             const krti_conf *value)
-{
-    return krti_conf_set(a, dict, key, (krti_conf *)(uintptr_t)value);
-}
-
-static krt_status rename_keys(krti_arena *a, const char *class_name, krti_conf *config)
-{
-    krt_status st = KRT_OK;
-
-    for (size_t i = 0; st == KRT_OK && i < KRTI_COUNT(renamed_keys); i++) {
-        const krti_conf *value = krti_conf_get(config, renamed_keys[i].old_key);
-
-        if (value == NULL || !krti_legacy_about(renamed_keys[i].classes, class_name))
-            continue;
-        if (krti_conf_get(config, renamed_keys[i].key) == NULL)
-            st = set_shared(a, config, renamed_keys[i].key, value);
-        krti_conf_remove(config, renamed_keys[i].old_key);
-    }
-    return st;
-}
 
 static void drop_keys(const char *class_name, krti_conf *config)
 {
@@ -255,8 +231,8 @@ static krt_status share_initializer(krti_arena *a, krti_conf *config)
 
     if (init == NULL)
         return KRT_OK;
-    TRY(set_shared(a, config, "depthwise_initializer", init));
-    TRY(set_shared(a, config, "pointwise_initializer", init));
+    TRY(krti_legacy_set(a, config, "depthwise_initializer", init));
+    TRY(krti_legacy_set(a, config, "pointwise_initializer", init));
     krti_conf_remove(config, "init");
 
 done:
@@ -298,7 +274,7 @@ krt_status krti_legacy_keras1(krti_arena *a, const char *class_name, krti_conf *
         return wrap_dense(a, config);
     if (krti_starts_with(class_name, "SeparableConv"))
         TRY(share_initializer(a, config));
-    TRY(rename_keys(a, class_name, config));
+    TRY(krti_legacy_rename_keys(a, renamed_keys, KRTI_COUNT(renamed_keys), class_name, config));
     drop_keys(class_name, config);
     if (is_cosine)
         TRY(krti_conf_set(a, config, "normalize", krti_conf_bool(a, true)));
