@@ -2,13 +2,9 @@
  * behind the last one, so nothing that the old map names is touched; the new map is renamed last. */
 #include "saving/incremental.h"
 
-#include "formats/json.h"
 #include "saving/digests.h"
+#include "saving/shard_map.h"
 #include "saving/source.h"
-
-static const char TAIL[] = ".weights.h5";
-
-enum { SHARD_DIGITS = 5 };
 
 typedef struct increment {
     krt_ctx *k;
@@ -30,24 +26,6 @@ typedef struct increment {
 
 /* ------------------------------------------------------------------------------- names */
 
-/* As Keras makes it: the stem with every ".weights" left out. */
-static const char *base_of(krti_arena *a, const char *name)
-{
-    static const char word[] = ".weights";
-    const char *dot = strrchr(name, '.');
-    const size_t n = dot != NULL && dot != name ? (size_t)(dot - name) : strlen(name);
-    char *base = krti_arena_alloc(a, n + 1);
-    size_t length = 0;
-
-    for (size_t i = 0; base != NULL && i < n;) {
-        if (n - i >= strlen(word) && strncmp(name + i, word, strlen(word)) == 0)
-            i += strlen(word);
-        else
-            base[length++] = name[i++];
-    }
-    return base;
-}
-
 /* The number of a shard's name, SIZE_MAX for the name of something else. */
 static size_t number_of(const char *base, const char *name)
 {
@@ -55,10 +33,10 @@ static size_t number_of(const char *base, const char *name)
     size_t number = 0;
 
     if (!krti_starts_with(name, base) || name[n] != '_' ||
-        strspn(name + n + 1, "0123456789") != SHARD_DIGITS ||
-        strcmp(name + n + 1 + SHARD_DIGITS, TAIL) != 0)
+        strspn(name + n + 1, "0123456789") != KRTI_SHARD_DIGITS ||
+        strcmp(name + n + 1 + KRTI_SHARD_DIGITS, KRTI_SHARD_TAIL) != 0)
         return SIZE_MAX;
-    for (size_t i = 0; i < SHARD_DIGITS; i++)
+    for (size_t i = 0; i < KRTI_SHARD_DIGITS; i++)
         number = number * 10 + (size_t)(name[n + 1 + i] - '0');
     return number;
 }
@@ -69,7 +47,7 @@ static const char *shard_name(krti_arena *a, const char *base, size_t number)
     char *name = krti_arena_alloc(a, size);
 
     if (name != NULL)
-        snprintf(name, size, "%s_%05zu%s", base, number, TAIL);
+        snprintf(name, size, "%s_%05zu%s", base, number, KRTI_SHARD_TAIL);
     return name;
 }
 
@@ -177,18 +155,13 @@ static krt_status compare_object(increment *w, size_t i)
 
 /* ------------------------------------------------------------------------------- writing */
 
-static double counted_size(const krti_save_array *a)
-{
-    return a->dtype == KRT_BOOL ? (double)a->size_bytes / 8 : (double)a->size_bytes;
-}
-
 static double size_of(const increment *w, size_t object)
 {
     const krti_save_object *o = &w->list->objects[object];
     double size = 0;
 
     for (size_t i = o->first; i < o->first + o->num; i++)
-        size += counted_size(&w->list->arrays[i]);
+        size += krti_shard_counted_size(&w->list->arrays[i]);
     return size;
 }
 
@@ -264,26 +237,19 @@ static const krti_conf *old_entry(const increment *w, const char *key, const cha
     return found;
 }
 
+/* `shard` NULL: where the old map says. */
 static krt_status add_entry(increment *w, krti_conf *map, size_t object, const char *shard)
 {
-    krti_arena *a = &w->arena;
     const krti_save_object *o = &w->list->objects[object];
     krti_str key = KRTI_STR_INIT(w->k);
-    krti_conf *value = NULL;
-    krt_status st = krti_str_addf(&key, "/%s%svars", o->path, o->path[0] != '\0' ? "/" : "");
+    krt_status st = KRT_OK;
 
-    if (st == KRT_OK && shard == NULL) {
-        value = (krti_conf *)(uintptr_t)old_entry(w, key.ptr, o->path);
-    } else if (st == KRT_OK && o->num == 1) {
-        value = krti_conf_string(a, shard);
-    } else if (st == KRT_OK) {
-        value = krti_conf_list(a);
-        TRY(krti_conf_add(a, value, krti_conf_string(a, shard)));
-    }
-    TRY(st);
-    TRY(value != NULL ? krti_conf_set(a, map, key.ptr, value) : KRT_E_NOMEM);
-
-done:
+    if (shard != NULL)
+        return krti_shard_map_add(&w->arena, map, o, shard);
+    st = krti_shard_map_key(&key, o);
+    if (st == KRT_OK)
+        st = krti_conf_set(&w->arena, map, key.ptr,
+                           (krti_conf *)(uintptr_t)old_entry(w, key.ptr, o->path));
     krti_str_free(&key);
     return st;
 }
@@ -320,27 +286,13 @@ static krt_status keep_prints(increment *w)
 static krt_status write_map(increment *w)
 {
     krti_arena *a = &w->arena;
-    krti_conf *file = krti_conf_dict(a), *metadata = krti_conf_dict(a), *map = krti_conf_dict(a);
-    krti_str text = KRTI_STR_INIT(w->k);
-    krti_txn_file *f = NULL;
-    krt_status st = file != NULL && metadata != NULL ? KRT_OK : KRT_E_NOMEM;
+    krti_conf *map = krti_conf_dict(a);
+    const krt_status st = make_map(w, map);
+    const bool has_prints = krti_conf_num(krti_conf_get(w->note, "shards")) > 0;
 
-    if (st == KRT_OK)
-        TRY(make_map(w, map));
-    TRY(st);
-    TRY(krti_conf_set(a, metadata, "total_size", krti_conf_float(a, w->total)));
-    TRY(krti_conf_set(a, file, "metadata", metadata));
-    TRY(krti_conf_set(a, file, "weight_map", map));
-    if (krti_conf_num(krti_conf_get(w->note, "shards")) > 0)
-        TRY(krti_conf_set(a, file, KRTI_NOTE_NAME, w->note));
-    TRY(krti_json_write(&text, file, 4));
-    TRY(krti_txn_create_target(w->txn, &f));
-    TRY(krti_txn_write(f, 0, text.ptr, text.length));
-    TRY(krti_txn_commit(w->txn));
-
-done:
-    krti_str_free(&text);
-    return st;
+    return st != KRT_OK ? st
+                        : krti_shard_map_write(a, w->txn, krti_conf_float(a, w->total), map,
+                                               has_prints ? w->note : NULL);
 }
 
 /* ------------------------------------------------------------------------------- all */
@@ -356,7 +308,7 @@ static krt_status write_incremental(increment *w, const char *filepath)
         TRY(krti_fail(w->k, KRT_E_FORMAT, NULL,
                       "is no map of sharded weights, which an incremental save adds to"));
     TRY(krti_source_list(w->old, true));
-    w->base = base_of(&w->arena, krti_txn_name(w->txn));
+    w->base = krti_shard_base(&w->arena, krti_txn_name(w->txn));
     w->note = krti_set_note(&w->arena);
     w->is_kept = krti_arena_array(&w->arena, n + 1, sizeof *w->is_kept);
     w->pieces = krti_arena_array(&w->arena, n + 1, sizeof *w->pieces);
@@ -496,7 +448,7 @@ krt_status krt_collect_shards(krt_ctx *k, const char *filepath, size_t *num_remo
     TRY(krti_txn_begin(k, &c.txn, f->filepath, true));
     TRY(krti_source_list(f, true)); /* a set that is not whole is not tidied */
     TRY(list_used(&c, f->store));
-    c.base = base_of(&arena, krti_txn_name(c.txn));
+    c.base = krti_shard_base(&arena, krti_txn_name(c.txn));
     TRY(c.base != NULL ? KRT_OK : KRT_E_NOMEM);
     TRY(krti_path_each(krti_txn_dir(c.txn), note_unused, &c));
     TRY(collect(&c, &num, &bytes));

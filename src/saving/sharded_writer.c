@@ -10,15 +10,14 @@
  * map tell from other files. Keras: ShardedH5IOStore in saving_lib.py. Page:
  * docs/design/saving.md. */
 #include "saving/digests.h"
+#include "saving/shard_map.h"
 #include "saving/weights_writer.h"
 
 #include "formats/json.h"
 
 #include <time.h>
 
-enum { SHARD_DIGITS = 5, NUMBER_DIGITS = 8 };
-
-static const char TAIL[] = ".weights.h5";
+enum { NUMBER_DIGITS = 8 };
 
 typedef struct shard {
     size_t first_piece, num_pieces;
@@ -44,12 +43,6 @@ typedef struct sharding {
 } sharding;
 
 /* ------------------------------------------------------------------------------- sharing out */
-
-/* A bool counts for a bit. */
-static double counted_size(const krti_save_array *a)
-{
-    return a->dtype == KRT_BOOL ? (double)a->size_bytes / 8 : (double)a->size_bytes;
-}
 
 static krt_status new_shard(sharding *w)
 {
@@ -81,7 +74,7 @@ static krt_status share_out(sharding *w, size_t object)
     krt_status st = KRT_OK;
 
     for (size_t i = o->first; i < o->first + o->num; i++) {
-        const double size = counted_size(&w->list->arrays[i]);
+        const double size = krti_shard_counted_size(&w->list->arrays[i]);
         const shard *s = &w->shards[w->num_shards - 1];
 
         w->total += size;
@@ -120,34 +113,13 @@ static krt_status share_out_all(sharding *w)
 
 /* ------------------------------------------------------------------------------- names */
 
-/* "model" of model.weights.json, "my.x" of my.weights.x.weights.json: the stem, every ".weights" in it
- * left out. */
-static krt_status find_base(sharding *w)
-{
-    const char *name = krti_txn_name(w->txn), *dot = strrchr(name, '.');
-    const char *end = dot != NULL && dot != name ? dot : name + strlen(name);
-    krti_str base = KRTI_STR_INIT(w->k);
-    const size_t n = strlen(".weights");
-    krt_status st = krti_str_add(&base, "");
-
-    while (name < end && st == KRT_OK) {
-        const bool is_word = (size_t)(end - name) >= n && strncmp(name, ".weights", n) == 0;
-
-        st = is_word ? KRT_OK : krti_str_add_n(&base, name, 1);
-        name += is_word ? n : 1;
-    }
-    w->base = st == KRT_OK ? krti_arena_strdup(&w->arena, krti_str_text(&base)) : NULL;
-    krti_str_free(&base);
-    return w->base != NULL ? KRT_OK : KRT_E_NOMEM;
-}
-
 static const char *shard_name(sharding *w, size_t i, bool has_number)
 {
     krti_str s = KRTI_STR_INIT(w->k);
     const char *name = NULL;
 
     if (krti_str_addf(&s, "%s%s%s_%05zu%s", w->base, has_number ? "-" : "",
-                      has_number ? w->number : "", i, TAIL) == KRT_OK)
+                      has_number ? w->number : "", i, KRTI_SHARD_TAIL) == KRT_OK)
         name = krti_arena_strdup(&w->arena, s.ptr);
     krti_str_free(&s);
     return name;
@@ -165,7 +137,8 @@ static bool is_numbered(const sharding *w, const char *name)
 
     return krti_starts_with(name, w->base) && p[0] == '-' &&
            is_digits(p + 1, NUMBER_DIGITS, "0123456789abcdef") && p[1 + NUMBER_DIGITS] == '_' &&
-           is_digits(p + 2 + NUMBER_DIGITS, SHARD_DIGITS, "0123456789") && krti_ends_with(p, TAIL);
+           is_digits(p + 2 + NUMBER_DIGITS, KRTI_SHARD_DIGITS, "0123456789") &&
+           krti_ends_with(p, KRTI_SHARD_TAIL);
 }
 
 /* Whether a name that the old map mentions may be this set's own: others may share its files. */
@@ -174,7 +147,7 @@ static bool may_be_ours(const sharding *w, const char *name)
     const size_t n = strlen(w->base);
 
     return krti_path_is_plain_name(name) && krti_starts_with(name, w->base) &&
-           (name[n] == '_' || name[n] == '-') && krti_ends_with(name, TAIL);
+           (name[n] == '_' || name[n] == '-') && krti_ends_with(name, KRTI_SHARD_TAIL);
 }
 
 /* ------------------------------------------------------------------------------- the old set */
@@ -229,31 +202,6 @@ static krt_status remove_numbered(void *user, const char *name)
 
 /* ------------------------------------------------------------------------------- the map */
 
-/* Keras's value: a name for an object of one array, else a list of names. */
-static krt_status add_to_map(sharding *w, krti_conf *map, const krti_piece *p, const char *name)
-{
-    const krti_save_object *o = &w->list->objects[p->object];
-    krti_str key = KRTI_STR_INIT(w->k);
-    krti_conf *list = NULL, *text = krti_conf_string(&w->arena, name);
-    krt_status st = KRT_OK;
-
-    TRY(krti_str_addf(&key, "/%s%svars", o->path, o->path[0] != '\0' ? "/" : ""));
-    list = (krti_conf *)(uintptr_t)krti_conf_get(map, key.ptr);
-    if (o->num == 1) {
-        TRY(krti_conf_set(&w->arena, map, key.ptr, text));
-        goto done;
-    }
-    if (list == NULL) {
-        list = krti_conf_list(&w->arena);
-        TRY(krti_conf_set(&w->arena, map, key.ptr, list));
-    }
-    TRY(krti_conf_add(&w->arena, list, text));
-
-done:
-    krti_str_free(&key);
-    return st;
-}
-
 static krt_status make_map(sharding *w, krti_conf *map, bool has_number)
 {
     krt_status st = map != NULL ? KRT_OK : KRT_E_NOMEM;
@@ -264,15 +212,18 @@ static krt_status make_map(sharding *w, krti_conf *map, bool has_number)
 
         for (size_t j = 0; j < s->num_pieces && st == KRT_OK; j++)
             if (w->pieces[s->first_piece + j].num > 0)
-                st = name != NULL ? add_to_map(w, map, &w->pieces[s->first_piece + j], name)
-                                  : KRT_E_NOMEM;
+                st = name != NULL
+                         ? krti_shard_map_add(
+                               &w->arena, map,
+                               &w->list->objects[w->pieces[s->first_piece + j].object], name)
+                         : KRT_E_NOMEM;
     }
     return st;
 }
 
 /* What keratin adds: the prints, by which a shard of another save is noticed, and while the set has
- * numbered names those that the next save may remove. */
-static krt_status make_note(sharding *w, krti_conf *file, bool has_number)
+ * numbered names those that the next save may remove. *out is NULL where there is nothing to say. */
+static krt_status make_note(sharding *w, krti_conf **out, bool has_number)
 {
     krti_arena *a = &w->arena;
     krti_conf *note = krti_set_note(a), *stale = krti_conf_list(a);
@@ -292,36 +243,23 @@ static krt_status make_note(sharding *w, krti_conf *file, bool has_number)
         st = krti_conf_add(a, stale, krti_conf_string(a, krti_map_key_at(w->stale, i)));
     if (st == KRT_OK && has_number)
         st = krti_conf_set(a, note, "stale", stale);
-    if (st == KRT_OK && (has_number || w->options->digest != KRT_DIGEST_NONE))
-        st = krti_conf_set(a, file, KRTI_NOTE_NAME, note);
+    *out = has_number || w->options->digest != KRT_DIGEST_NONE ? note : NULL;
     return st;
 }
 
 static krt_status write_map(sharding *w, bool has_number)
 {
     krti_arena *a = &w->arena;
-    krti_conf *file = krti_conf_dict(a), *metadata = krti_conf_dict(a), *map = krti_conf_dict(a);
-    krti_str text = KRTI_STR_INIT(w->k);
-    krti_txn_file *f = NULL;
-    krt_status st = file != NULL && metadata != NULL && map != NULL ? KRT_OK : KRT_E_NOMEM;
+    krti_conf *map = krti_conf_dict(a), *note = NULL;
+    krt_status st = make_map(w, map, has_number);
 
+    if (st == KRT_OK)
+        st = make_note(w, &note, has_number);
     if (st != KRT_OK)
         return st;
-    TRY(krti_conf_set(a, metadata, "total_size",
-                      w->list->num_arrays > 0 ? krti_conf_float(a, w->total)
-                                              : krti_conf_int(a, 0)));
-    TRY(krti_conf_set(a, file, "metadata", metadata));
-    TRY(make_map(w, map, has_number));
-    TRY(krti_conf_set(a, file, "weight_map", map));
-    TRY(make_note(w, file, has_number));
-    TRY(krti_json_write(&text, file, 4));
-    TRY(krti_txn_create_target(w->txn, &f));
-    TRY(krti_txn_write(f, 0, text.ptr, text.length));
-    TRY(krti_txn_commit(w->txn));
-
-done:
-    krti_str_free(&text);
-    return st;
+    return krti_shard_map_write(
+        a, w->txn, w->list->num_arrays > 0 ? krti_conf_float(a, w->total) : krti_conf_int(a, 0),
+        map, note);
 }
 
 /* ------------------------------------------------------------------------------- the set */
@@ -450,7 +388,8 @@ static krt_status write_sharded(sharding *w, const char *filepath)
     if (w->stale == NULL)
         return KRT_E_NOMEM;
     TRY(krti_txn_begin(w->k, &w->txn, filepath, w->options->sync));
-    TRY(find_base(w));
+    w->base = krti_shard_base(&w->arena, krti_txn_name(w->txn));
+    TRY(w->base != NULL ? KRT_OK : KRT_E_NOMEM);
     TRY(read_old_map(w, filepath));
     TRY(krti_path_each(krti_txn_dir(w->txn), remove_numbered, w));
     TRY(choose_number(w));
