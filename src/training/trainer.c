@@ -54,6 +54,19 @@ static krt_status ready(krt_model *m, const krt_data *data, struct krti_training
     return st == KRT_OK ? krti_prepare_training(m, out, for_update) : st;
 }
 
+/* One input, one output and one array of weights; the last two may be NULL. Points at the pointers. */
+static krt_data single(const krt_tensor *const *x, const krt_tensor *const *y,
+                       const krt_tensor *const *weight)
+{
+    return (krt_data){.struct_size = sizeof(krt_data),
+                      .num_x = 1,
+                      .x = x,
+                      .num_y = *y != NULL,
+                      .y = y,
+                      .num_weights = *weight != NULL,
+                      .sample_weight = weight};
+}
+
 static krti_program_kind kind_of_step(const krti_optimizer *o)
 {
     const krti_optimizer *own = o->inner != NULL ? o->inner : o;
@@ -169,13 +182,7 @@ krt_status krt_evaluate(krt_model *m, const krt_logs **out, const krt_tensor *x,
 {
     const bool weighs = args != NULL && args->struct_size >= sizeof *args;
     const krt_tensor *const weight = weighs ? args->sample_weight : NULL;
-    const krt_data data = {.struct_size = sizeof data,
-                           .num_x = 1,
-                           .x = &x,
-                           .num_y = y != NULL,
-                           .y = &y,
-                           .num_weights = weight != NULL,
-                           .sample_weight = &weight};
+    const krt_data data = single(&x, &y, &weight);
 
     return krt_evaluate_data(m, out, &data, args);
 }
@@ -483,12 +490,7 @@ static krt_status prepare_fit(fitting *f, const krt_fit_args *args)
         f->validation_x = f->a.validation_x;
         f->validation_y = f->a.validation_y;
         f->validation_weight = f->a.validation_sample_weight;
-        f->validation = (krt_data){.num_x = 1,
-                                   .x = &f->validation_x,
-                                   .num_y = f->validation_y != NULL,
-                                   .y = &f->validation_y,
-                                   .num_weights = f->validation_weight != NULL,
-                                   .sample_weight = &f->validation_weight};
+        f->validation = single(&f->validation_x, &f->validation_y, &f->validation_weight);
     }
     TRY(check_fit_args(f));
     TRY(ready(f->m, &f->data, &f->t, true));
@@ -537,13 +539,7 @@ krt_status krt_fit(krt_model *m, const krt_tensor *x, const krt_tensor *y, const
 {
     const bool weighs = args != NULL && args->struct_size >= sizeof *args;
     const krt_tensor *const weight = weighs ? args->sample_weight : NULL;
-    const krt_data data = {.struct_size = sizeof data,
-                           .num_x = 1,
-                           .x = &x,
-                           .num_y = y != NULL,
-                           .y = &y,
-                           .num_weights = weight != NULL,
-                           .sample_weight = &weight};
+    const krt_data data = single(&x, &y, &weight);
 
     return krt_fit_data(m, &data, args);
 }
