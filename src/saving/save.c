@@ -15,9 +15,8 @@
 
 static const double GB = 1024.0 * 1024.0 * 1024.0;
 
-/* What both kinds of save are asked about a file that is there. *go: whether to write. */
-static krt_status may_write(krt_ctx *k, const char *filepath, bool overwrite, krt_overwrite_fn ask,
-                            void *user, bool *go)
+krt_status krti_may_write(krt_ctx *k, const char *filepath, bool overwrite, krt_overwrite_fn ask,
+                          void *user, bool *go)
 {
     *go = true;
     if (overwrite || krti_path_kind_of(filepath) == KRTI_PATH_NONE)
@@ -145,7 +144,7 @@ krt_status krti_save_plan_model(krti_save_plan *p, krt_ctx *k, krt_model *m, con
                       "is a directory, expected a file; give a name in it, or zipped=false to "
                       "write a directory"));
     TRY(check_for_keras(k, a.for_keras));
-    TRY(may_write(k, filepath, a.overwrite, a.ask, a.ask_user, &go));
+    TRY(krti_may_write(k, filepath, a.overwrite, a.ask, a.ask_user, &go));
     if (!go)
         goto done;
     if (a.zipped && is_legacy_name(filepath)) {
@@ -238,7 +237,7 @@ krt_status krti_save_plan_weights(krti_save_plan *p, krt_ctx *k, krt_model *m, c
     TRY(p->filepath != NULL ? KRT_OK : KRT_E_NOMEM);
     if (krti_path_kind_of(name.ptr) == KRTI_PATH_DIR)
         TRY(krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file; give a name in it"));
-    TRY(may_write(k, filepath, a.overwrite || a.incremental, a.ask, a.ask_user, &go));
+    TRY(krti_may_write(k, filepath, a.overwrite || a.incremental, a.ask, a.ask_user, &go));
     if (go && a.legacy) {
         p->legacy = m;
         p->legacy_options =

@@ -2,22 +2,8 @@
 #include "saving/save_named.h"
 
 #include "saving/named_list.h"
+#include "saving/save_plan.h"
 #include "saving/tf_checkpoint_write.h"
-
-/* As in save.c. *go: whether to write. */
-static krt_status may_write(krt_ctx *k, const char *filepath, const krt_save_weights_args *a,
-                            bool *go)
-{
-    *go = true;
-    if (a->overwrite || krti_path_kind_of(filepath) == KRTI_PATH_NONE)
-        return KRT_OK;
-    if (a->ask == NULL)
-        return krti_fail(k, KRT_E_EXISTS, NULL,
-                         "already exists and overwrite is off; allow it, or save under another "
-                         "name");
-    *go = a->ask(a->ask_user, filepath);
-    return KRT_OK;
-}
 
 /* ------------------------------------------------------------------------------- arrays by name */
 
@@ -83,7 +69,7 @@ krt_status krti_save_exchange(krt_model *m, const char *filepath, const krt_save
     TRY(check_unsharded(k, &a, krti_path_name(filepath)));
     if (krti_path_kind_of(filepath) == KRTI_PATH_DIR)
         TRY(krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file; give a name in it"));
-    TRY(may_write(k, filepath, &a, &go));
+    TRY(krti_may_write(k, filepath, a.overwrite, a.ask, a.ask_user, &go));
     if (go)
         TRY(write_exchange(m, filepath, a.sync));
 
@@ -121,7 +107,7 @@ krt_status krt_save_checkpoint(krt_model *m, const char *prefix, const krt_save_
         TRY(m->failed);
     TRY(check_unsharded(k, &a, "a checkpoint"));
     TRY(krti_str_addf(&index, "%s.index", prefix));
-    TRY(may_write(k, index.ptr, &a, &go));
+    TRY(krti_may_write(k, index.ptr, a.overwrite, a.ask, a.ask_user, &go));
     if (go)
         TRY(write_checkpoint(m, prefix, &a));
 

@@ -20,6 +20,10 @@ typedef struct krti_save_plan {
     krti_legacy_h5_options legacy_options;
 } krti_save_plan;
 
+/* Whether a file that is there may be replaced, as every kind of save is asked: *go false where the
+ * answer to the question was no. Fails: E_EXISTS when there is nobody to ask. */
+krt_status krti_may_write(krt_ctx *k, const char *filepath, bool overwrite, krt_overwrite_fn ask,
+                          void *user, bool *go);
 /* What krt_save() and krt_save_weights() do up to the first byte. The plan is freed also after a
  * failure, which is recorded in `k`. */
 krt_status krti_save_plan_model(krti_save_plan *p, krt_ctx *k, krt_model *m, const char *filepath,
