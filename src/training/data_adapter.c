@@ -51,27 +51,44 @@ void krti_permute(int64_t *order, int64_t n, uint64_t seed, int64_t epoch)
 
 /* ------------------------------------------------------------------------------- checks */
 
-static krt_status check_finite(krti_feed *f, const krt_tensor *x, const char *what, size_t i)
+/* Looks at the rows of this feed alone: those before and behind are another's, or nobody's. */
+static krt_status check_finite(krti_feed *f, const column *c, const char *what, size_t i)
 {
-    const size_t n = (size_t)krt_shape_size(x->shape);
-    const size_t a_row = x->shape.dim[0] > 0 ? n / (size_t)x->shape.dim[0] : 1;
-    size_t at = n;
+    const krt_tensor *x = c->tensor;
+    const size_t first = (size_t)f->first * c->row_elements;
+    const size_t end = first + (size_t)f->rows * c->row_elements;
+    size_t at = end;
 
     if (!krti_tensor_is_aligned(x))
         return KRT_OK;
     if (x->dtype == KRT_FLOAT32) {
         const float *values = x->data;
-        for (at = 0; at < n && !isnan(values[at]); at++)
+        for (at = first; at < end && !isnan(values[at]); at++)
             ;
     } else if (x->dtype == KRT_FLOAT64) {
         const double *values = x->data;
-        for (at = 0; at < n && !isnan(values[at]); at++)
+        for (at = first; at < end && !isnan(values[at]); at++)
             ;
     }
-    if (at == n)
+    if (at == end)
         return KRT_OK;
     return krti_fail(f->k, KRT_E_INVALID, NULL, "%s %zu holds NaN in row %zu; clean the data first",
-                     what, i, at / a_row);
+                     what, i, at / c->row_elements);
+}
+
+static krt_status check_all_finite(krti_feed *f)
+{
+    const struct {
+        const char *what;
+        size_t n;
+    } groups[] = {{"x", f->num_x}, {"y", f->num_y}, {"sample_weight", f->num_weights}};
+    const column *c = f->columns;
+    krt_status st = KRT_OK;
+
+    for (size_t g = 0; g < KRTI_COUNT(groups); g++)
+        for (size_t i = 0; st == KRT_OK && i < groups[g].n; i++, c++)
+            st = check_finite(f, c, groups[g].what, i);
+    return st;
 }
 
 static krt_status check_rows(krti_feed *f, const krt_tensor *x, const char *what, size_t i)
@@ -187,7 +204,7 @@ static krt_status add_column(krti_feed *f, column *c, const krt_tensor *x, krt_d
     c->dtype = dtype;
     c->shape = x->shape;
     c->row_elements = f->rows > 0 ? (size_t)(krt_shape_size(x->shape) / f->rows) : 0;
-    return check_finite(f, x, what, i);
+    return KRT_OK;
 }
 
 static krt_status add_columns(krti_feed *f, const krt_data *data)
@@ -271,6 +288,7 @@ static krt_status feed_arrays(krti_feed *f, const krt_data *data, const krti_fee
     if (args->class_weight.n > 0)
         TRY(weigh_classes(f, args->class_weight));
     TRY(take_part(f, args));
+    TRY(check_all_finite(f));
     TRY(make_staging(f));
     f->order = krti_array(f->k, (size_t)f->rows, sizeof *f->order);
     if (f->order == NULL)

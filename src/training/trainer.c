@@ -265,15 +265,14 @@ static krt_status make_feeds(fitting *f)
         .batch_size = a->batch_size, .class_weight = a->class_weight, .rows = KRT_NONE};
     krti_feed_args rest = {.batch_size = batch, .rows = KRT_NONE};
     const bool is_given = f->validation.num_x > 0 || f->validation.source != NULL;
+    const bool is_split = !is_given && a->validation_split > 0;
     krt_status st = KRT_OK;
 
-    if (!is_given && a->validation_split > 0) {
+    if (is_split)
         TRY(split(f, &train, &rest));
-        TRY(krti_feed_new(f->t, &f->validation_feed, &f->data, &rest));
-    } else if (is_given) {
-        TRY(krti_feed_new(f->t, &f->validation_feed, &f->validation, &rest));
-    }
     TRY(krti_feed_new(f->t, &f->feed, &f->data, &train));
+    if (is_split || is_given)
+        TRY(krti_feed_new(f->t, &f->validation_feed, is_given ? &f->validation : &f->data, &rest));
 
 done:
     return st;
