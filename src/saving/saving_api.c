@@ -257,30 +257,18 @@ done:
 krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json, const krt_load_args *args)
 {
     krt_load_args a;
-    krti_source *f = NULL, *w = NULL;
-    krt_model *m = NULL;
+    loading l = {0};
     krt_status st = KRT_OK;
 
     *out = NULL;
     TRY(import_load_args(k, &a, args));
-    TRY(krti_source_wrap(k, &f, json, strlen(json)));
-    if (f->config == NULL)
-        TRY(no_config(f));
-    TRY(krti_load_build(k, &m, f));
-    TRY(take_settings(m, f, a.compile));
-    if (a.weights != NULL && !a.config_only) {
-        TRY(krti_source_open(k, &w, a.weights));
-        if (a.verify)
-            TRY(krti_source_verify(w));
-        TRY(fill(m, w, a.report, false, &everything));
-    }
-    *out = m;
-    m = NULL;
+    a.config = NULL; /* the text is it */
+    a.config_only = a.config_only || a.weights == NULL;
+    TRY(krti_source_wrap(k, &l.file, json, strlen(json)));
+    TRY(load_from(k, out, &l, &a));
 
 done:
-    krt_model_free(m);
-    krti_source_close(f);
-    krti_source_close(w);
+    loading_close(&l);
     return st;
 }
 
