@@ -26,12 +26,17 @@ const krti_conf *krti_conversion_config(const krti_conversion *c)
     return c->config != NULL ? c->config->config : c->f->config;
 }
 
+/* The model, once; its classes may be unknown. */
+static krt_status load_once(krti_conversion *c)
+{
+    return c->m != NULL ? KRT_OK
+                        : krt_load(c->k, &c->m, c->in, KRT_LOAD(.config = c->args->config));
+}
+
 krt_status krti_conversion_model(krti_conversion *c, krt_model **out)
 {
-    krt_status st = KRT_OK;
+    krt_status st = load_once(c);
 
-    if (c->m == NULL)
-        st = krt_load(c->k, &c->m, c->in, KRT_LOAD(.config = c->args->config));
     if (st == KRT_OK && c->m->cannot_run != NULL && c->m->cannot_status == KRT_E_UNKNOWN_CLASS)
         st = krti_fail(c->k, KRT_E_UNKNOWN_CLASS, NULL,
                        "%s; without its code the names that %s needs are not known. The forms of "
@@ -64,9 +69,7 @@ static bool has_optimizer(const krti_store *s)
  * taken on trust. */
 static krt_status check_fit(krti_conversion *c)
 {
-    if (c->config == NULL || c->m != NULL)
-        return KRT_OK;
-    return krt_load(c->k, &c->m, c->in, KRT_LOAD(.config = c->args->config));
+    return c->config == NULL ? KRT_OK : load_once(c);
 }
 
 /* What goes into Keras 3's containers. `l` is freed by the caller also after a failure. */
@@ -289,7 +292,7 @@ static krt_status list_names(krti_conversion *c, krti_named_list *l)
         krti_warn(c->k, "the optimizer's state is not in %s, which holds weights alone", c->out);
     if (krti_conversion_config(c) == NULL)
         return krti_named_list_add_store(l, c->f->store, false);
-    st = krt_load(c->k, &c->m, c->in, KRT_LOAD(.config = c->args->config));
+    st = load_once(c);
     if (st == KRT_OK && c->m->cannot_status == KRT_E_UNKNOWN_CLASS)
         return krti_named_list_add_store(l, c->f->store, false);
     if (st == KRT_OK)
