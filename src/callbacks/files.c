@@ -7,7 +7,6 @@
 #include "base/fs.h"
 #include "base/sys.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 
@@ -55,23 +54,20 @@ bool krti_is_keras_directory(const char *path)
     return n > 0 && (size_t)n < sizeof config && krti_path_kind_of(config) == KRTI_PATH_FILE;
 }
 
-static krt_status remove_inside(krt_ctx *k, const char *path)
-{
-    DIR *dir = opendir(path);
-    krti_str s = KRTI_STR_INIT(k);
-    krt_status st = KRT_OK;
+typedef struct removing {
+    krt_ctx *k;
+    const char *dir;
+} removing;
 
-    for (struct dirent *e = NULL; dir != NULL && st == KRT_OK && (e = readdir(dir)) != NULL;) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        krti_str_clear(&s);
-        st = krti_path_join(&s, path, e->d_name);
-        if (st == KRT_OK && k->sys->unlink(krti_str_text(&s)) != 0)
-            st = fail(k, "cannot remove", krti_str_text(&s));
-    }
-    if (dir != NULL)
-        closedir(dir);
-    krti_str_free(&s);
+static krt_status remove_one(void *user, const char *name)
+{
+    const removing *r = user;
+    krti_str path = KRTI_STR_INIT(r->k);
+    krt_status st = krti_path_join(&path, r->dir, name);
+
+    if (st == KRT_OK && r->k->sys->unlink(krti_str_text(&path)) != 0)
+        st = fail(r->k, "cannot remove", krti_str_text(&path));
+    krti_str_free(&path);
     return st;
 }
 
@@ -84,7 +80,7 @@ krt_status krti_remove_path(krt_ctx *k, const char *path)
         return fail(k, "cannot remove", path);
     if (kind != KRTI_PATH_DIR)
         return KRT_OK;
-    st = remove_inside(k, path);
+    st = krti_path_each(path, remove_one, &(removing){k, path});
     if (st == KRT_OK && k->sys->rmdir(path) != 0)
         st = fail(k, "cannot remove", path);
     return st;
