@@ -75,10 +75,10 @@ krt_status krti_layer_alloc(krt_ctx *k, krt_layer **out, size_t size, const char
 
 /* re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2"), then ([a-z])([A-Z]) -> \1_\2, then lower case; non-word
  * characters go first. The first pattern consumes what it matches, which the loop follows. */
-krt_status krti_snake_case(krti_str *s, const char *class_name)
+void krti_snake_case_text(char snake[KRTI_SNAKE_TEXT], const char *class_name)
 {
-    char word[256];
-    size_t n = 0;
+    char word[KRTI_SNAKE_TEXT / 2];
+    size_t n = 0, length = 0;
 
     for (const char *p = class_name; *p != '\0' && n + 1 < sizeof word; p++)
         if (isalnum((unsigned char)*p) || *p == '_' || (unsigned char)*p >= 0x80)
@@ -90,10 +90,18 @@ krt_status krti_snake_case(krti_str *s, const char *class_name)
         const bool after_lower = upper && i > 0 && islower((unsigned char)word[i - 1]);
 
         if (i > 0 && (run || after_lower))
-            krti_str_add(s, "_");
-        krti_str_addf(s, "%c", tolower((unsigned char)word[i]));
+            snake[length++] = '_';
+        snake[length++] = (char)tolower((unsigned char)word[i]);
     }
-    return s->status;
+    snake[length] = '\0';
+}
+
+krt_status krti_snake_case(krti_str *s, const char *class_name)
+{
+    char snake[KRTI_SNAKE_TEXT];
+
+    krti_snake_case_text(snake, class_name);
+    return krti_str_add(s, snake);
 }
 
 krt_status krti_automatic_name(krt_ctx *k, krti_str *s, const char *class_name)

@@ -76,6 +76,8 @@ krt_status krti_layer_alloc(krt_ctx *k, krt_layer **out, size_t size, const char
 krt_status krti_layer_set_name(krt_layer *l, const char *name);
 /* Keras's to_snake_case: Conv2D -> conv2d, ReLU -> re_lu. */
 krt_status krti_snake_case(krti_str *s, const char *class_name);
+enum { KRTI_SNAKE_TEXT = 512 };
+void krti_snake_case_text(char snake[KRTI_SNAKE_TEXT], const char *class_name);
 /* Keras's auto_name: the snake case, "_1", "_2" behind from the second time on. */
 krt_status krti_automatic_name(krt_ctx *k, krti_str *s, const char *class_name);
 krt_status krti_layer_add_inner(krt_layer *l, const char *attribute, bool in_list,

@@ -152,22 +152,11 @@ static const krt_layer_class *at(size_t i)
     return i < KRTI_COUNT(classes) ? &classes[i].base : NULL;
 }
 
-/* Keras's to_snake_case of a class name without a context: names here are short. */
 static bool is_snake(const char *class_name, const char *name)
 {
-    char snake[64];
-    size_t n = 0;
+    char snake[KRTI_SNAKE_TEXT];
 
-    for (size_t i = 0; class_name[i] != '\0' && n + 2 < sizeof snake; i++) {
-        const char *const p = class_name + i;
-        const bool upper = isupper((unsigned char)*p) != 0;
-        const bool run = islower((unsigned char)p[1]) != 0;
-
-        if (i > 0 && upper && (run || islower((unsigned char)p[-1])))
-            snake[n++] = '_';
-        snake[n++] = (char)tolower((unsigned char)*p);
-    }
-    snake[n] = '\0';
+    krti_snake_case_text(snake, class_name);
     return strcmp(snake, name) == 0;
 }
 
