@@ -554,6 +554,17 @@ static krt_status apply_rules(rewriter *r, krti_node *n)
     return KRT_OK;
 }
 
+void krti_resolve_all(krti_graph *g)
+{
+    for (size_t i = 0; i < g->num_nodes; i++)
+        for (int j = 0; j < g->nodes[i]->num_in; j++)
+            g->nodes[i]->in[j] = krti_resolve(g->nodes[i]->in[j]);
+    for (size_t i = 0; i < g->num_outputs; i++)
+        g->outputs[i] = krti_resolve(g->outputs[i]);
+    for (size_t i = 0; i < g->num_updates; i++)
+        g->updates[i].value = krti_resolve(g->updates[i].value);
+}
+
 krt_status krti_rewrite(krti_graph *g)
 {
     rewriter r = {.g = g};
@@ -564,13 +575,7 @@ krt_status krti_rewrite(krti_graph *g)
     for (size_t i = 0; st == KRT_OK && i < r.num_nodes; i++)
         if (r.live[i])
             st = apply_rules(&r, g->nodes[i]);
-    for (size_t i = 0; i < g->num_nodes; i++)
-        for (int j = 0; j < g->nodes[i]->num_in; j++)
-            g->nodes[i]->in[j] = krti_resolve(g->nodes[i]->in[j]);
-    for (size_t i = 0; i < g->num_outputs; i++)
-        g->outputs[i] = krti_resolve(g->outputs[i]);
-    for (size_t i = 0; i < g->num_updates; i++)
-        g->updates[i].value = krti_resolve(g->updates[i].value);
+    krti_resolve_all(g);
     krti_free(g->k, r.uses);
     krti_free(g->k, r.live);
     return st;

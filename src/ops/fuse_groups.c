@@ -548,17 +548,6 @@ static void end(grouper *r)
     krti_free(k, r->stack);
 }
 
-static void resolve_all(krti_graph *g)
-{
-    for (size_t i = 0; i < g->num_nodes; i++)
-        for (int j = 0; j < g->nodes[i]->num_in; j++)
-            g->nodes[i]->in[j] = krti_resolve(g->nodes[i]->in[j]);
-    for (size_t i = 0; i < g->num_outputs; i++)
-        g->outputs[i] = krti_resolve(g->outputs[i]);
-    for (size_t i = 0; i < g->num_updates; i++)
-        g->updates[i].value = krti_resolve(g->updates[i].value);
-}
-
 krt_status krti_fuse_groups(krti_graph *g, krti_node **order, int num_order,
                             krti_has_kernel has_kernel, void *user)
 {
@@ -574,7 +563,7 @@ krt_status krti_fuse_groups(krti_graph *g, krti_node **order, int num_order,
         if (r.group[i] == i)
             st = write_group(&r, i);
     if (st == KRT_OK)
-        resolve_all(g);
+        krti_resolve_all(g);
     end(&r);
     return st;
 }

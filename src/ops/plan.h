@@ -78,6 +78,8 @@ krt_status krti_fuse_groups(krti_graph *g, krti_node **order, int num_order,
 
 /* The value that stands for v after rewriting. */
 krt_value *krti_resolve(krt_value *v);
+/* Lets every user of a value read what stands for it. */
+void krti_resolve_all(krti_graph *g);
 
 /* Compiles a graph with known shapes. Takes the graph, also on failure. `k` must be the context
  * of the caller's thread; it stays with the plan. packs NULL: the plan keeps its own. */
