@@ -71,6 +71,8 @@ static int *count_readers(const krti_graph *g, krti_node *const *order, int num_
                 readers[order[i]->in[j]->node->id]++;
     for (size_t i = 0; i < g->num_outputs; i++)
         readers[g->outputs[i]->node->id]++;
+    for (size_t i = 0; i < g->num_updates; i++)
+        readers[g->updates[i].value->node->id]++;
     return readers;
 }
 
