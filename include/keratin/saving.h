@@ -201,7 +201,7 @@ KRT_API krt_status krt_collect_shards(krt_ctx *k, const char *filepath, size_t *
                                       int64_t *num_bytes);
 
 /** krt_save() in the background: the weights are copied once, the call returns, and a thread writes
- *  the copy. There is one such save at a time in a context; the next save, of either kind, waits for
+ *  the copy. There is one such save at a time in a context; the next save, of any kind, waits for
  *  it and fails with its failure. Warnings of the thread are dropped. What is written from the model
  *  itself (Keras 2's HDF5, .safetensors, .npz) is written before the call returns. Fails: what krt_save() fails
  *  with before it writes, and a failure of the save before. */

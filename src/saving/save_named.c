@@ -100,8 +100,9 @@ krt_status krt_save_checkpoint(krt_model *m, const char *prefix, const krt_save_
     krti_str index = KRTI_STR_INIT(k);
     krt_save_weights_args a;
     bool go = false;
-    krt_status st = KRT_OK;
+    krt_status st = krt_save_wait(k);
 
+    TRY(st);
     TRY(krti_args_import(k, &a, KRT_SAVE_WEIGHTS(), sizeof a, args));
     if (m->failed != KRT_OK)
         TRY(m->failed);

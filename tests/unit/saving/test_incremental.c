@@ -242,6 +242,8 @@ TEST(a_failure_in_the_background_comes_with_the_next_call)
     ASSERT_OK(krt_save_async(m, path, NULL));
     ASSERT_TRUE(krt_save_async(m, dir, NULL) != KRT_OK);
     ASSERT_OK(krt_save_async(m, path, NULL));
+    ASSERT_TRUE(krt_save_checkpoint(m, dir, NULL) != KRT_OK);
+    ASSERT_OK(krt_save_async(m, path, NULL));
     ASSERT_TRUE(krt_save(m, dir, NULL) != KRT_OK);
     ASSERT_OK(krt_save(m, dir, NULL));
     ASSERT_STATUS(KRT_E_INVALID, krt_save_async(m, "x.foo", NULL)); /* at once */
