@@ -26,22 +26,14 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import layers  # noqa: E402
 
+from tally import check, finish  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FORMS = ("keras", "keras-dir", "weights.h5", "weights.json", "h5", "legacy-weights.h5", "tf-checkpoint", "safetensors", "npz",
          "json")
 ENDINGS = {"keras": ".keras", "keras-dir": "_dir", "weights.h5": ".weights.h5", "weights.json": ".weights.json",
            "h5": ".h5", "legacy-weights.h5": "_weights.h5", "tf-checkpoint": ".ckpt", "safetensors": ".safetensors",
            "npz": ".npz", "json": ".json"}
-passed, failed = 0, []
-
-
-def check(name, condition, detail=""):
-    global passed
-    if condition:
-        passed += 1
-    else:
-        failed.append(name)
-        print(f"FAIL {name} {detail}")
 
 
 def run(*words, **more):
@@ -289,8 +281,7 @@ def main():
             convert_real(args.keratin, folder, choose(real, args.largest, args.all))
         else:
             print("real files: absent, left out")
-    print(f"{passed} passed, {len(failed)} failed")
-    sys.exit(1 if failed else 0)
+    sys.exit(finish())
 
 
 if __name__ == "__main__":

@@ -27,17 +27,9 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import layers  # noqa: E402
 
+from tally import check, finish  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-passed, failed = 0, []
-
-
-def check(name, condition, detail=""):
-    global passed
-    if condition:
-        passed += 1
-    else:
-        failed.append(name)
-        print(f"FAIL {name} {detail}")
 
 
 # --- models ---------------------------------------------------------------------------------------
@@ -258,8 +250,7 @@ def main():
             except Exception as e:  # one model must not hide the others
                 check(name, False, f"{type(e).__name__}: {str(e)[:500]}")
             print(f"{name}: done", flush=True)
-    print(f"{passed} passed, {len(failed)} failed")
-    return 1 if failed else 0
+    return finish()
 
 
 if __name__ == "__main__":
