@@ -4,46 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Metrics for which more is better; of the others in Keras less is, or nobody knows. */
-static const char *const up[] = {
-    "Accuracy",
-    "BinaryAccuracy",
-    "CategoricalAccuracy",
-    "SparseCategoricalAccuracy",
-    "TopKCategoricalAccuracy",
-    "SparseTopKCategoricalAccuracy",
-    "Precision",
-    "Recall",
-    "AUC",
-    "SensitivityAtSpecificity",
-    "SpecificityAtSensitivity",
-    "PrecisionAtRecall",
-    "RecallAtPrecision",
-    "FBetaScore",
-    "F1Score",
-    "IoU",
-    "BinaryIoU",
-    "MeanIoU",
-    "OneHotIoU",
-    "OneHotMeanIoU",
-    "PearsonCorrelation",
-    "ConcordanceCorrelation",
-    "CosineSimilarity",
-    "R2Score",
-};
-static const char *const unknown[] = {
-    "Mean",           "Sum",           "MeanMetricWrapper", "TruePositives",
-    "FalsePositives", "TrueNegatives", "FalseNegatives",
-};
-
-static bool is_among(const char *name, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* False when it cannot be told. */
 static bool find_direction(const struct krti_training *t, const char *name, bool *is_max)
 {
@@ -60,8 +20,8 @@ static bool find_direction(const struct krti_training *t, const char *name, bool
 
             if (strcmp(o->metrics[j].reported, name) != 0 && strcmp(m->name, name) != 0)
                 continue;
-            *is_max = is_among(m->cls->base.name, up, KRTI_COUNT(up));
-            return !is_among(m->cls->base.name, unknown, KRTI_COUNT(unknown));
+            *is_max = m->cls->direction == KRTI_UP;
+            return m->cls->direction != KRTI_NO_DIRECTION;
         }
     }
     return false;

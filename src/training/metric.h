@@ -29,6 +29,9 @@ typedef struct krti_metric_rule {
     size_t (*result)(const krti_metric *m, double *out, size_t room);
 } krti_metric_rule;
 
+/* Which values are better. Keras: Metric._direction. */
+typedef enum krti_direction { KRTI_DOWN = 0, KRTI_UP, KRTI_NO_DIRECTION } krti_direction;
+
 typedef struct krti_metric_class {
     krt_layer_class base;
     krti_score_fn values;         /* of a mean */
@@ -38,6 +41,7 @@ typedef struct krti_metric_class {
     bool is_counted;  /* Keras numbers the names: "auc", "auc_1" */
     bool is_root;     /* the square root of the mean */
     bool wants_classes;
+    krti_direction direction;
 } krti_metric_class;
 extern const krti_family krti_metrics;
 
