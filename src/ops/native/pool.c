@@ -65,14 +65,19 @@ static size_t window_rows(const pool *p, int row, int column, size_t *at)
 static void pool_row(const pool *p, const krti_isa *isa, const float *x, float *y, int row)
 {
     const float *rows[MAX_WINDOW];
-    size_t at[MAX_WINDOW];
-    const size_t channels = (size_t)p->channels;
+    size_t at[MAX_WINDOW], n = 0;
+    const size_t channels = (size_t)p->channels, step = (size_t)p->stride_w * channels;
+    const int reach = (p->size_w - 1) * p->dilation_w - p->pad_w;
 
     for (int column = 0; column < p->out_w; column++, y += channels) {
-        const size_t n = window_rows(p, row, column, at);
-
-        for (size_t i = 0; i < n; i++)
-            rows[i] = x + at[i];
+        if (n == (size_t)(p->size_h * p->size_w) && column * p->stride_w + reach < p->in_w) {
+            for (size_t i = 0; i < n; i++) /* from one whole window to the next */
+                rows[i] += step;
+        } else {
+            n = window_rows(p, row, column, at);
+            for (size_t i = 0; i < n; i++)
+                rows[i] = x + at[i];
+        }
         if (n == 0) { /* a window of padding alone */
             for (size_t c = 0; c < channels; c++)
                 y[c] = p->is_max ? -INFINITY : 0;
