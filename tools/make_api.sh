@@ -78,6 +78,7 @@ page saving saving.h $headers/saving.h
 page inspect inspect.h $headers/inspect.h
 page sys_layer_class sys/layer_class.h $headers/sys/layer_class.h
 page sys_op sys/op.h $headers/sys/op.h
+page sys_score_class sys/score_class.h $headers/sys/score_class.h
 page train train.h $headers/train.h $headers/training/losses.h $headers/training/metrics.h \
     $headers/training/optimizers.h $headers/training/schedules.h
 # The layers in the order the umbrella includes them.

@@ -444,6 +444,93 @@ def jax():
     ]
 
 
+def custom():
+    """Losses and metrics of one's own, of both kinds: what tests/custom_scores.h has in C."""
+    ops, register = keras.ops, keras.saving.register_keras_serializable("tests")
+
+    @register
+    class Quartic(keras.losses.Loss):
+        def __init__(self, power=4.0, name="quartic", reduction="sum_over_batch_size"):
+            super().__init__(name=name, reduction=reduction)
+            self.power = power
+
+        def call(self, y_true, y_pred):
+            return ops.mean(ops.abs(y_pred - y_true) ** self.power, axis=-1)
+
+        def get_config(self):
+            return {**super().get_config(), "power": self.power}
+
+    @register
+    def tilted(y_true, y_pred):
+        error = y_true - y_pred
+        return ops.mean(ops.maximum(0.7 * error, -0.3 * error), axis=-1)
+
+    @register
+    class Largest(keras.metrics.Metric):
+        def __init__(self, name=None, dtype=None):
+            super().__init__(name=name, dtype=dtype)
+            self.largest = self.add_variable((), "zeros", name="largest")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.largest.assign(ops.maximum(self.largest, ops.max(ops.abs(y_true - y_pred))))
+
+        def result(self):
+            return self.largest.value
+
+    @register
+    def share_within(y_true, y_pred):
+        return ops.cast(ops.abs(y_true - y_pred) < 0.5, "float32")
+
+    a, b = keras.Input((4,), name="a"), keras.Input((3,), name="b")
+    merged = L.Concatenate()([a, b])
+    model = keras.Model([a, b], [L.Dense(3, name="far")(merged), L.Dense(2, name="near")(merged)], name="two")
+    real = lambda width, seed: {"shape": [12, width], "seed": seed, "kind": "real"}
+    data = {"x": [X, real(3, 6)], "y": [real(3, 8), real(2, 7)]}
+    weights = [{"shape": [12], "seed": 9, "kind": "positive"}, {"shape": [12], "seed": 10, "kind": "positive"}]
+    row = train("custom losses and metrics", model, dict(data, weights=weights), steps=6, evaluate=True,
+                optimizer=O.SGD(0.05), loss={"far": Quartic(power=3.0), "near": tilted},
+                metrics={"far": [Largest(), share_within], "near": ["mae"]},
+                weighted_metrics={"near": [share_within, Largest(name="worst")]})
+    model.save(HERE / "custom_scores.keras")
+    muon = train("muon leaves layers out", mlp(), {"x": [X], "y": [CLASSES]}, optimizer=O.Muon(0.01, exclude_layers=["x$|o/ker"]),
+                 loss="sparse_categorical_crossentropy")
+    return [row, muon]
+
+
+def augmentation():
+    """Image layers in training: two calls each on the same images, as their seed goes on."""
+    layers = [
+        *[L.RandomFlip(mode, seed=3) for mode in ("horizontal", "vertical", "horizontal_and_vertical")],
+        *[L.RandomRotation(0.2, fill_mode=mode, fill_value=7.0, seed=4) for mode in ("reflect", "wrap", "constant", "nearest")],
+        L.RandomRotation((-0.1, 0.4), interpolation="nearest", seed=5),
+        L.RandomZoom(0.4, seed=6),
+        L.RandomZoom((0.2, 0.5), (-0.5, 0.1), fill_mode="constant", fill_value=2.0, seed=7),
+        L.RandomTranslation(0.3, 0.6, seed=8),
+        L.RandomTranslation((-0.9, 0.1), 0.4, fill_mode="wrap", interpolation="nearest", seed=9),
+        L.RandomShear(0.4, 0.2, seed=10),
+        L.RandomContrast(0.6, seed=11),
+        L.RandomContrast((0.5, 0.2), value_range=(50, 180), seed=12),
+        L.RandomBrightness(0.4, seed=13),
+        L.RandomBrightness((-0.8, 0.1), value_range=(0, 200), seed=14),
+        L.RandomCrop(3, 4, seed=15),
+        L.RandomCrop(4, 2, seed=16),
+        L.RandomCrop(8, 9, seed=17),
+        L.RandomInvert(0.5, seed=18),
+        L.RandomGrayscale(0.5, seed=19),
+        L.RandomColorDegeneration(0.7, seed=20),
+        L.Solarization(0.3, (0.2, 0.9), seed=21),
+        L.RandomRotation(0.3, data_format="channels_first", seed=22),
+    ]
+    rows = []
+    for layer in layers:
+        shape = [2, 3, 4, 5] if getattr(layer, "data_format", "") == "channels_first" else [2, 4, 5, 3]
+        x = ((np.arange(120) * 37 + 11) % 101 * 2.5).astype("float32").reshape(shape)
+        seed = layer.seed if not isinstance(layer, L.RandomGrayscale) else 19
+        rows.append({"object": keras.saving.serialize_keras_object(layer), "seed": seed, "shape": shape,
+                     "calls": [flat(layer(x, training=True)) for _ in range(2)]})
+    return rows
+
+
 def cases(name):
     def make():
         keras.utils.clear_session()
@@ -452,10 +539,10 @@ def cases(name):
 
 
 if keras.backend.backend() == "jax":
-    PARTS = {"jax": cases("jax")}
+    PARTS = {"jax": cases("jax"), "augmentation": cases("augmentation")}
 else:
     PARTS = {"slots": slots, "schedules": schedules}
-    PARTS.update({name: cases(name) for name in ["first", "optimizers", "losses", "metrics", "models"]})
+    PARTS.update({name: cases(name) for name in ["first", "optimizers", "losses", "metrics", "models", "custom"]})
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

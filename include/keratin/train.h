@@ -192,6 +192,9 @@ typedef struct krt_fit_args {
     int64_t           validation_batch_size; /**< KRT_NONE: batch_size */
     int64_t           validation_freq;       /**< 1: after every epoch */
     krt_history     **history;               /**< out, optional; also filled when training fails */
+    krt_numbers       validation_epochs;  /**< none; instead of validation_freq these, from 1 on */
+    bool              shuffle_in_batches; /**< false; true is Keras's shuffle="batch": only the rows
+                                               of a batch change places */
 } krt_fit_args;
 #define KRT_FIT(...)                                                                              \
     KRT_ARGS(krt_fit_args, .batch_size = 32, .epochs = 1, .shuffle = true,                        \

@@ -416,6 +416,8 @@ void krt_ctx_free(krt_ctx *k)
         object->destroy(object);
     }
     krti_map_free(k->classes);
+    krti_map_free(k->losses);
+    krti_map_free(k->metrics);
     krti_map_free(k->counters);
     const krt_allocator a = k->allocator;
     a.free(a.user, k, sizeof *k);

@@ -62,6 +62,7 @@ struct krt_ctx {
     krti_owned *owned;         /* newest first, so that users go before what they use */
     struct krti_map *classes;  /* registered layer classes by "package>Name"; see layers */
     struct krti_map *counters; /* automatic names: "dense" -> how many so far; see layers */
+    struct krti_map *losses, *metrics; /* registered, likewise; see training */
 };
 
 /* Records a failure and returns `status`. `object` is a layer or variable path, or NULL.

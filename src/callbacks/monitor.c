@@ -20,8 +20,8 @@ static bool find_direction(const struct krti_training *t, const char *name, bool
 
             if (strcmp(o->metrics[j].reported, name) != 0 && strcmp(m->name, name) != 0)
                 continue;
-            *is_max = m->cls->direction == KRTI_UP;
-            return m->cls->direction != KRTI_NO_DIRECTION;
+            *is_max = krti_metric_direction(m) == KRTI_UP;
+            return krti_metric_direction(m) != KRTI_NO_DIRECTION;
         }
     }
     return false;

@@ -195,7 +195,7 @@ krt_value *krti_activate(krt_call *c, krt_value *x, const char *activation)
 
     if (activation == NULL || x == NULL)
         return x;
-    if (activation[0] == '@')
+    if (activation[0] == '@' && c->layer != NULL)
         inner = krti_layer_inner(c->layer, activation + 1);
     if (inner != NULL)
         return krti_layer_apply(inner, c, x, NULL, NULL);

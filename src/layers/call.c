@@ -190,10 +190,10 @@ size_t krt_call_num_inputs(const krt_call *c)
 
 krt_value *krt_call_weight(krt_call *c, const char *name)
 {
-    const krt_variable *v = krti_layer_variable(c->layer, name);
+    const krt_variable *v = c->layer != NULL ? krti_layer_variable(c->layer, name) : NULL;
 
     if (v == NULL)
-        return krti_graph_fail(c->g, KRT_E_INVALID, "the layer has no weight \"%s\"", name);
+        return krti_graph_fail(c->g, KRT_E_INVALID, "there is no weight \"%s\"", name);
     return krti_current(c->g, krti_variable(c->g, v->tensor));
 }
 
@@ -205,8 +205,8 @@ bool krt_call_training(const krt_call *c)
 krt_status krt_call_output(krt_call *c, size_t i, krt_value *v)
 {
     if (i >= KRTI_MAX_CALL_OUT)
-        return krti_layer_fail(c->layer, KRT_E_UNSUPPORTED, "more than %d outputs",
-                               KRTI_MAX_CALL_OUT);
+        return krti_fail(c->g->k, KRT_E_UNSUPPORTED, NULL, "more than %d outputs",
+                         KRTI_MAX_CALL_OUT);
     c->out[i] = v;
     if (i >= c->num_out)
         c->num_out = i + 1;

@@ -102,6 +102,21 @@ static krt_status copy_numbers(krti_arena *a, krt_numbers *numbers)
     return KRT_OK;
 }
 
+static krt_status copy_names(krti_arena *a, krt_names *names)
+{
+    const char **items = krti_arena_array(a, names->n + 1, sizeof *items);
+
+    if (items == NULL)
+        return KRT_E_NOMEM;
+    for (size_t i = 0; i < names->n; i++) {
+        items[i] = krti_arena_strdup(a, names->items[i]);
+        if (items[i] == NULL)
+            return KRT_E_NOMEM;
+    }
+    names->items = items;
+    return KRT_OK;
+}
+
 /* {3} reads as {3, 3}: what a C initializer leaves out is 0, which no size, stride or rate is. */
 static void spread(const krt_field *f, int64_t *values)
 {
@@ -134,6 +149,8 @@ static krt_status take_member(krt_ctx *k, krti_arena *a, const krt_field *f, voi
         return KRT_OK;
     case KRT_FIELD_NUMBERS:
         return copy_numbers(a, member);
+    case KRT_FIELD_NAMES:
+        return copy_names(a, member);
     case KRT_FIELD_OBJECT:
     case KRT_FIELD_LAYER:
         return *spec == NULL ? KRT_OK : copy_spec(k, a, f, spec);

@@ -105,6 +105,25 @@ static krt_status read_string(const krti_field_reader *r, const krt_field *f, co
     return krti_conf_is(c, KRTI_CONF_STRING) ? copy_text(r, c->as.string.text, member) : WRONG_FORM;
 }
 
+static krt_status read_names(const krti_field_reader *r, const krt_field *f, const krti_conf *c,
+                             void *member)
+{
+    krt_names *const out = member;
+    const size_t n = krti_conf_is_null(c) ? 0 : krti_conf_num(c);
+    const char **items = krti_arena_array(r->arena, n + 1, sizeof *items);
+    krt_status st = items != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    (void)f;
+    if (!krti_conf_is_null(c) && !krti_conf_is(c, KRTI_CONF_LIST))
+        return WRONG_FORM;
+    for (size_t i = 0; st == KRT_OK && i < n; i++)
+        st = krti_conf_text(krti_conf_at(c, i)) != NULL
+                 ? copy_text(r, krti_conf_text(krti_conf_at(c, i)), &items[i])
+                 : WRONG_FORM;
+    *out = (krt_names){n, items};
+    return st;
+}
+
 /* ------------------------------------------------------------------------------- tuples */
 
 static krt_status read_tuple(const krti_conf *c, int64_t *out, size_t n)
@@ -362,6 +381,7 @@ static const struct kind {
     [KRT_FIELD_LAYER] = {sizeof(krt_spec *), read_object, "a layer"},
     [KRT_FIELD_NUMBERS] = {sizeof(krt_numbers), read_numbers, "a number or a list of numbers"},
     [KRT_FIELD_IGNORED] = {0, read_nothing, ""},
+    [KRT_FIELD_NAMES] = {sizeof(krt_names), read_names, "a list of strings"},
 };
 
 size_t krti_field_size(krt_field_kind kind)

@@ -75,6 +75,16 @@ static krti_conf *ints_conf(krti_arena *a, const int64_t *values, size_t n)
     return list;
 }
 
+static krti_conf *names_conf(krti_arena *a, const krt_names *names)
+{
+    krti_conf *list = krti_conf_list(a);
+
+    for (size_t i = 0; i < names->n; i++)
+        if (krti_conf_add(a, list, krti_conf_string(a, names->items[i])) != KRT_OK)
+            return NULL;
+    return list;
+}
+
 static krti_conf *tuple_conf(krti_arena *a, const int64_t *values, size_t n)
 {
     return n > 0 && values[0] == KRT_NONE ? krti_conf_null(a) : ints_conf(a, values, n);
@@ -166,6 +176,8 @@ krti_conf *krti_field_write(krti_arena *a, const krt_layer *l, const krt_field *
         return numbers->n == 0
                    ? krti_conf_null(a)
                    : numbers_conf(a, numbers->shape, 0, &(const double *){numbers->items});
+    case KRT_FIELD_NAMES:
+        return names_conf(a, member);
     case KRT_FIELD_IGNORED:
         break;
     }

@@ -103,7 +103,12 @@ krt_layer *krti_layer_of_owned(krti_owned *o);
 /* Finds in the context's registered classes, then in the built-in tables; NULL: unknown. Aliases
  * of older Keras ("Convolution2D", "Model") are resolved by legacy.c before. */
 const krt_layer_class *krti_class_find(krt_ctx *k, const char *name);
-krt_status krti_class_add(krt_ctx *k, const krt_layer_class *cls);
+/* What any class must have to be registered: `size` is that of the struct, `what` "layer". */
+krt_status krti_class_check(krt_ctx *k, const krt_layer_class *cls, size_t size, const char *what);
+/* Under its registered name, into a map of the context that is made when needed. Fails: E_EXISTS. */
+krt_status krti_class_add(krt_ctx *k, krti_map **classes, const krt_layer_class *cls);
+/* Modules whose classes are Keras's own; an absent module is an older file, which had none. */
+bool krti_is_keras_module(const krti_conf *module);
 bool krti_class_is_registered(krt_ctx *k, const krt_layer_class *cls); /* not built in */
 /* A class whose layers are more than a krt_layer, such as models, makes them itself: its flags
  * hold KRTI_LAYER_OWN and its table is one of these. */
@@ -127,6 +132,7 @@ extern const krt_layer_class *const krti_classes_merging[];
 extern const krt_layer_class *const krti_classes_reshaping[];
 extern const krt_layer_class *const krti_classes_regularization[];
 extern const krt_layer_class *const krti_classes_preprocessing[];
+extern const krt_layer_class *const krti_classes_augmentation[];
 extern const krt_layer_class *const krti_classes_wrappers[];
 extern const krt_layer_class *const krti_classes_applications[];
 /* For `describe` and the tests: i-th built-in class, NULL past the last. */

@@ -28,6 +28,7 @@ static const char *const type_names[] = {
     [KRT_FIELD_LAYER] = "layer",
     [KRT_FIELD_NUMBERS] = "number or numbers",
     [KRT_FIELD_IGNORED] = "ignored",
+    [KRT_FIELD_NAMES] = "strs",
 };
 
 /* Arguments that Keras's signatures give no default. Whether one is required is told by its default

@@ -218,6 +218,65 @@ static krt_value *as_moved(const krt_layer *l, krti_graph *g, krt_value *varianc
     return n > 1 ? krti_affine(g, variance, n / (n - 1), 0, 0) : variance;
 }
 
+/* A correction within what `renorm_clipping` says, which is there to be reached and not to be learnt
+ * from. */
+static krt_value *correction(const krt_layer *l, krti_graph *g, krt_value *x, const char *least,
+                             const char *most)
+{
+    const krti_conf *const limits = krti_conf_get(l->config, "renorm_clipping");
+    double low = -INFINITY, high = INFINITY;
+
+    if (krti_conf_as_float(krti_conf_get(limits, most), &high) && least == NULL)
+        low = -high;
+    if (least != NULL)
+        (void)krti_conf_as_float(krti_conf_get(limits, least), &low);
+    return krti_stop_gradient(g, isinf(low) && isinf(high) ? x : krti_clip(g, x, low, high, 0));
+}
+
+/* Batch renormalization, of Keras 1 and 2: the batch's statistics, corrected towards slow ones. */
+static krt_status renorm_train(const krt_layer *l, krt_call *c, krt_value *x, krt_shape shape)
+{
+    const krt_batch_normalization_args *a = l->args;
+    krti_graph *const g = c->g;
+    krt_value *const gamma = optional_weight(c, "gamma", a->scale);
+    krt_value *const beta = optional_weight(c, "beta", a->center);
+    krt_value *mean = NULL, *variance = NULL;
+    krt_status st = batch_moments(l, g, x, krti_call_mask(c, 2), &mean, &variance);
+
+    if (st != KRT_OK || mean == NULL)
+        return st != KRT_OK ? st : g->status;
+    const krt_shape along = mean->shape;
+    krt_value *const own = krti_reshape(g, mean, shape);
+    krt_value *const stddev =
+        krti_sqrt(g, krti_affine(g, krti_reshape(g, variance, shape), 1, a->epsilon, 0));
+    krt_value *const slow_mean = krt_call_weight(c, "renorm_mean");
+    krt_value *const slow_stddev =
+        krti_maximum(g, krt_call_weight(c, "renorm_stddev"), krti_scalar(g, sqrt(a->epsilon)));
+    krt_value *r = correction(l, g, krti_divide(g, stddev, slow_stddev), "rmin", "rmax");
+    krt_value *d = correction(l, g, krti_divide(g, krti_subtract(g, own, slow_mean), slow_stddev),
+                              NULL, "dmax");
+
+    if (gamma != NULL) {
+        r = krti_multiply(g, r, gamma);
+        d = krti_multiply(g, d, gamma);
+    }
+    if (beta != NULL)
+        d = krti_add(g, d, beta);
+    TRY(krt_call_output(c, 0,
+                        normalize(g, x, mean, variance, krti_reshape(g, r, along),
+                                  krti_reshape(g, d, along), a->epsilon)));
+    TRY(move_towards(c, "renorm_mean", own, a->renorm_momentum));
+    TRY(move_towards(c, "renorm_stddev", stddev, a->renorm_momentum));
+    TRY(move_towards(c, "moving_mean", own, a->momentum));
+    TRY(move_towards(c, "moving_stddev", stddev, a->momentum));
+    krt_value *const moved = krti_square(g, krt_call_weight(c, "moving_stddev"));
+    TRY(krti_call_update(c, "moving_variance",
+                         krti_relu(g, krti_affine(g, moved, 1, -a->epsilon, 0), 0, 0, INFINITY)));
+
+done:
+    return st;
+}
+
 /* By the statistics of the batch, which the moving ones follow. */
 static krt_status batch_train(const krt_layer *l, krt_call *c, krt_value *x, krt_shape shape)
 {
@@ -230,7 +289,7 @@ static krt_status batch_train(const krt_layer *l, krt_call *c, krt_value *x, krt
     krt_status st = KRT_OK;
 
     if (a->renorm)
-        return krti_layer_fail(l, KRT_E_UNSUPPORTED, "training with renorm=True");
+        return renorm_train(l, c, x, shape);
     if (mask != NULL || a->axis.n > 1) {
         TRY(batch_moments(l, g, x, mask, &mean, &variance));
         if (a->axis.n > 1)

@@ -1,7 +1,7 @@
 /* Numeric and image preprocessing. Keras: layers/preprocessing.
  *
- * Resizing, CenterCrop and AutoContrast always act; the random image layers are the identity at
- * inference and share one table. Text and categorical layers are not here. */
+ * Resizing, CenterCrop and AutoContrast always act; the random image layers are augmentation.c's.
+ * Text and categorical layers are not here. */
 #include "layers/describe.h"
 #include "layers/images.h"
 #include "layers/spatial.h"
@@ -197,29 +197,6 @@ static krt_status resizing_init(krt_layer *l, void *args)
     return image_init(l, args);
 }
 
-/* The image as (batch, height, width, channels), a lone image as a batch of one. */
-static krt_value *open_images(krt_call *c, krt_value *x, const char *data_format)
-{
-    if (x == NULL)
-        return NULL;
-    if (x->shape.rank != 3 && x->shape.rank != 4)
-        return krti_graph_fail(c->g, KRT_E_INVALID,
-                               "Invalid images rank: expected rank 3 (single image) or rank 4 "
-                               "(batch of images). Received input with rank %d",
-                               x->shape.rank);
-    if (x->shape.rank == 3)
-        x = krti_expand_dims(c->g, x, 0);
-    return krti_to_channels_last(c->g, x, data_format);
-}
-
-static krt_status close_images(krt_call *c, krt_value *y, const char *data_format)
-{
-    y = krti_from_channels_last(c->g, y, data_format);
-    if (y != NULL && c->in[0]->shape.rank == 3)
-        y = krti_squeeze(c->g, y, &(int){0}, 1);
-    return krt_call_output(c, 0, y);
-}
-
 /* The middle `height` x `width` of the images. */
 static krt_value *middle(krti_graph *g, krt_value *x, int64_t height, int64_t width, int64_t top,
                          int64_t left)
@@ -286,7 +263,7 @@ static krt_value *saturate(krti_graph *g, krt_value *x, krt_dtype dtype)
 static krt_status resizing_call(const krt_layer *l, const void *args, krt_call *c)
 {
     const krt_resizing_args *a = args;
-    krt_value *x = open_images(c, krti_cast_input(c, 0), a->data_format);
+    krt_value *x = krti_open_images(c, krti_cast_input(c, 0), a->data_format);
     krti_interpolation method = KRTI_BILINEAR;
     krt_status st = KRT_OK;
 
@@ -302,7 +279,7 @@ static krt_status resizing_call(const krt_layer *l, const void *args, krt_call *
     x = krti_resize_image(c->g, x, a->height, a->width, method, a->antialias);
     if (x != NULL && x->dtype != dtype)
         x = saturate(c->g, x, dtype);
-    st = close_images(c, x, a->data_format);
+    st = krti_close_images(c, x, a->data_format);
 
 done:
     return st;
@@ -311,7 +288,7 @@ done:
 static krt_status center_crop_call(const krt_layer *l, const void *args, krt_call *c)
 {
     const krt_center_crop_args *a = args;
-    krt_value *x = open_images(c, krti_float_input(c, 0), a->data_format);
+    krt_value *x = krti_open_images(c, krti_float_input(c, 0), a->data_format);
 
     (void)l;
     if (x == NULL)
@@ -325,7 +302,7 @@ static krt_status center_crop_call(const krt_layer *l, const void *args, krt_cal
             x = crop_to_ratio(c->g, x, a->height, a->width);
         x = krti_resize_image(c->g, x, a->height, a->width, KRTI_BILINEAR, false);
     }
-    return close_images(c, x, a->data_format);
+    return krti_close_images(c, x, a->data_format);
 }
 
 /* ------------------------------------------------------------------------------- AutoContrast */
@@ -366,115 +343,12 @@ static krt_status auto_contrast_call(const krt_layer *l, const void *args, krt_c
     return krt_call_output(c, 0, krti_where(g, krti_isnan(g, y), original, y));
 }
 
-/* ------------------------------------------------------------------------------- augmentation */
+/* ------------------------------------------------------------------------------- tables */
 
-static krt_status augmentation_call(const krt_layer *l, const void *args, krt_call *c)
-{
-    (void)args;
-    if (c->training)
-        return krti_layer_fail(l, KRT_E_UNSUPPORTED,
-                               "%s acts in training, which this build does not run", l->class_name);
-    return krt_call_output(c, 0, krti_cast_input(c, 0));
-}
-
-/* The ones that give float32 also for integer images. */
-static krt_status augmentation_cast_call(const krt_layer *l, const void *args, krt_call *c)
-{
-    (void)args;
-    if (c->training)
-        return krti_layer_fail(l, KRT_E_UNSUPPORTED,
-                               "%s acts in training, which this build does not run", l->class_name);
-    return krt_call_output(c, 0, krti_float_input(c, 0));
-}
-
-/* Every key of every one of them: none counts at inference. */
 #define IGNORED(key)              \
     {                             \
         key, KRT_FIELD_IGNORED, 0 \
     }
-static const krt_field augmentation_fields[] = {
-    IGNORED("factor"),
-    IGNORED("value_range"),
-    IGNORED("seed"),
-    IGNORED("data_format"),
-    IGNORED("interpolation"),
-    IGNORED("fill_mode"),
-    IGNORED("fill_value"),
-    IGNORED("bounding_box_format"),
-    IGNORED("mode"),
-    IGNORED("height"),
-    IGNORED("width"),
-    IGNORED("height_factor"),
-    IGNORED("width_factor"),
-    IGNORED("x_factor"),
-    IGNORED("y_factor"),
-    IGNORED("brightness_factor"),
-    IGNORED("contrast_factor"),
-    IGNORED("saturation_factor"),
-    IGNORED("hue_factor"),
-    IGNORED("addition_factor"),
-    IGNORED("threshold_factor"),
-    IGNORED("scale"),
-    IGNORED("kernel_size"),
-    IGNORED("sigma"),
-    IGNORED("alpha"),
-    IGNORED("num_ops"),
-    IGNORED("num_chains"),
-    IGNORED("chain_depth"),
-    IGNORED("all_ops"),
-    IGNORED("bins"),
-    IGNORED("max_number"),
-    IGNORED("lower"),
-    IGNORED("upper"),
-    KRT_BASE_FIELDS(krt_augmentation_args),
-};
-
-/* X(identifier, class, whether integer images become float32) */
-#define AUGMENTATIONS(X)                                         \
-    X(aug_mix, "AugMix", _cast)                                  \
-    X(cut_mix, "CutMix", _cast)                                  \
-    X(equalization, "Equalization", )                            \
-    X(max_num_bounding_boxes, "MaxNumBoundingBoxes", )           \
-    X(mix_up, "MixUp", )                                         \
-    X(rand_augment, "RandAugment", _cast)                        \
-    X(random_brightness, "RandomBrightness", )                   \
-    X(random_color_degeneration, "RandomColorDegeneration", )    \
-    X(random_color_jitter, "RandomColorJitter", )                \
-    X(random_contrast, "RandomContrast", )                       \
-    X(random_crop, "RandomCrop", )                               \
-    X(random_elastic_transform, "RandomElasticTransform", _cast) \
-    X(random_erasing, "RandomErasing", _cast)                    \
-    X(random_flip, "RandomFlip", _cast)                          \
-    X(random_gaussian_blur, "RandomGaussianBlur", _cast)         \
-    X(random_grayscale, "RandomGrayscale", )                     \
-    X(random_height, "RandomHeight", )                           \
-    X(random_hue, "RandomHue", )                                 \
-    X(random_invert, "RandomInvert", )                           \
-    X(random_perspective, "RandomPerspective", _cast)            \
-    X(random_posterization, "RandomPosterization", )             \
-    X(random_rotation, "RandomRotation", _cast)                  \
-    X(random_saturation, "RandomSaturation", )                   \
-    X(random_sharpness, "RandomSharpness", _cast)                \
-    X(random_shear, "RandomShear", _cast)                        \
-    X(random_translation, "RandomTranslation", _cast)            \
-    X(random_width, "RandomWidth", )                             \
-    X(random_zoom, "RandomZoom", _cast)                          \
-    X(solarization, "Solarization", _cast)
-
-#define X(id, title, cast)                                      \
-    static const krt_layer_class id = {                         \
-        .struct_size = sizeof id,                               \
-        .name = title,                                          \
-        .defaults = KRT_AUGMENTATION(title, .trainable = true), \
-        .fields = augmentation_fields,                          \
-        .num_fields = KRTI_COUNT(augmentation_fields),          \
-        .call = augmentation##cast##_call,                      \
-    };
-AUGMENTATIONS(X)
-#undef X
-
-/* ------------------------------------------------------------------------------- tables */
-
 #define F(id, kind, key) KRT_FIELD(krt_##id##_args, kind, key)
 #define CLASS(id, title, fallback, build_fn, init_fn, with_mask, ...)                       \
     static const krt_field id##_fields[] = {__VA_ARGS__, KRT_BASE_FIELDS(krt_##id##_args)}; \
@@ -509,13 +383,5 @@ CLASS(auto_contrast, "AutoContrast", KRT_AUTO_CONTRAST(.trainable = true), NULL,
       IGNORED("factor"), IGNORED("bounding_box_format"))
 
 const krt_layer_class *const krti_classes_preprocessing[] = {
-    &rescaling,
-    &normalization,
-    &resizing,
-    &center_crop,
-    &auto_contrast,
-#define X(id, title, cast) &id,
-    AUGMENTATIONS(X)
-#undef X
-        NULL,
+    &rescaling, &normalization, &resizing, &center_crop, &auto_contrast, NULL,
 };

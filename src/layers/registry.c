@@ -12,7 +12,7 @@ static const krt_layer_class *const *const tables[] = {
     krti_classes_core,      krti_classes_activation,     krti_classes_convolutional,
     krti_classes_pooling,   krti_classes_normalization,  krti_classes_merging,
     krti_classes_reshaping, krti_classes_regularization, krti_classes_preprocessing,
-    krti_classes_wrappers,  krti_classes_applications,
+    krti_classes_wrappers,  krti_classes_applications,   krti_classes_augmentation,
 };
 
 /* ------------------------------------------------------------------------------- classes */
@@ -55,7 +55,7 @@ static krt_status check_fields(krt_ctx *k, const krt_layer_class *cls)
     for (size_t i = 0; i < cls->num_fields; i++) {
         const krt_field *f = &cls->fields[i];
 
-        if (f->key == NULL || f->kind < KRT_FIELD_BOOL || f->kind > KRT_FIELD_IGNORED)
+        if (f->key == NULL || f->kind < KRT_FIELD_BOOL || f->kind > KRT_FIELD_NAMES)
             return krti_fail(k, KRT_E_INVALID, cls->name,
                              "field %zu of the class has no key or kind", i);
         if (f->offset > cls->defaults->struct_size ||
@@ -67,20 +67,20 @@ static krt_status check_fields(krt_ctx *k, const krt_layer_class *cls)
     return KRT_OK;
 }
 
-krt_status krti_class_add(krt_ctx *k, const krt_layer_class *cls)
+krt_status krti_class_add(krt_ctx *k, krti_map **classes, const krt_layer_class *cls)
 {
     krti_str key = KRTI_STR_INIT(k);
     krt_status st = KRT_OK;
 
-    if (k->classes == NULL && (k->classes = krti_map_new(k)) == NULL)
+    if (*classes == NULL && (*classes = krti_map_new(k)) == NULL)
         return KRT_E_NOMEM;
     if (cls->package != NULL)
         krti_str_addf(&key, "%s>", cls->package);
     TRY(krti_str_add(&key, cls->name));
-    if (krti_map_has(k->classes, key.ptr))
+    if (krti_map_has(*classes, key.ptr))
         st = krti_fail(k, KRT_E_EXISTS, NULL, "class %s is already registered", key.ptr);
     else
-        st = krti_map_set(k->classes, key.ptr, (void *)(uintptr_t)cls);
+        st = krti_map_set(*classes, key.ptr, (void *)(uintptr_t)cls);
 
 done:
     krti_str_free(&key);
@@ -92,23 +92,33 @@ bool krti_class_is_registered(krt_ctx *k, const krt_layer_class *cls)
     return krti_map_get(k->classes, cls->name) == cls;
 }
 
-krt_status krt_register(krt_ctx *k, const krt_layer_class *cls)
+krt_status krti_class_check(krt_ctx *k, const krt_layer_class *cls, size_t size, const char *what)
 {
-    if (cls == NULL || cls->struct_size < sizeof *cls)
-        return krti_fail(k, KRT_E_INVALID, NULL, "a layer class must begin with its struct_size");
-    if (cls->struct_size > sizeof *cls)
-        return krti_fail(k, KRT_E_UNSUPPORTED, NULL,
-                         "a layer class of %zu bytes, at most %zu known", cls->struct_size,
-                         sizeof *cls);
-    if (cls->name == NULL || cls->name[0] == '\0' || cls->call == NULL)
-        return krti_fail(k, KRT_E_INVALID, cls->name, "a layer class needs a name and a call");
+    if (cls == NULL || cls->struct_size < size)
+        return krti_fail(k, KRT_E_INVALID, NULL, "a %s class must begin with its struct_size",
+                         what);
+    if (cls->struct_size > size)
+        return krti_fail(k, KRT_E_UNSUPPORTED, NULL, "a %s class of %zu bytes, at most %zu known",
+                         what, cls->struct_size, size);
+    if (cls->name == NULL || cls->name[0] == '\0')
+        return krti_fail(k, KRT_E_INVALID, NULL, "a %s class needs a name", what);
     if (cls->defaults == NULL || cls->defaults->struct_size < sizeof(krt_spec))
         return krti_fail(k, KRT_E_INVALID, cls->name,
-                         "a layer class needs defaults, a struct that begins with a krt_spec");
+                         "a %s class needs defaults, a struct that begins with a krt_spec", what);
+    return check_fields(k, cls);
+}
+
+krt_status krt_register(krt_ctx *k, const krt_layer_class *cls)
+{
+    const krt_status st = krti_class_check(k, cls, sizeof *cls, "layer");
+
+    if (st != KRT_OK)
+        return st;
+    if (cls->call == NULL)
+        return krti_fail(k, KRT_E_INVALID, cls->name, "a layer class needs a call");
     if ((cls->flags & KRTI_LAYER_OWN) != 0)
         return krti_fail(k, KRT_E_INVALID, cls->name, "flags %#x are not known", cls->flags);
-    const krt_status st = check_fields(k, cls);
-    return st == KRT_OK ? krti_class_add(k, cls) : st;
+    return krti_class_add(k, &k->classes, cls);
 }
 
 /* ------------------------------------------------------------------------------- from C */
@@ -171,8 +181,7 @@ done:
 
 /* ------------------------------------------------------------------------------- from a file */
 
-/* Modules whose classes are Keras's own; an absent module is an older file, which had none. */
-static bool is_keras_module(const krti_conf *module)
+bool krti_is_keras_module(const krti_conf *module)
 {
     static const char *const roots[] = {"keras",           "tf_keras",   "tensorflow",
                                         "tensorflow_core", "keras_core", "builtins"};
@@ -213,7 +222,7 @@ static krt_status resolve(krt_ctx *k, const krti_conf *object, const krt_layer_c
     *cls = krti_map_get(k->classes, class_name);
     if (*cls != NULL)
         return krti_str_add(name, class_name);
-    if (!is_keras_module(module)) {
+    if (!krti_is_keras_module(module)) {
         const bool packaged = registered != NULL && strchr(registered, '>') != NULL;
 
         return krti_str_add(name, packaged ? registered : class_name);

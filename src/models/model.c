@@ -62,7 +62,7 @@ krt_status krti_models_register(krt_ctx *k)
 
     for (size_t i = 0; st == KRT_OK && i < KRTI_COUNT(model_classes); i++)
         if (krti_class_find(k, model_classes[i].base.name) == NULL)
-            st = krti_class_add(k, &model_classes[i].base);
+            st = krti_class_add(k, &k->classes, &model_classes[i].base);
     return st;
 }
 

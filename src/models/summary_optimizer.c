@@ -4,6 +4,7 @@
  *
  * Most optimizers keep some copies of every trainable variable ("slots") beside two numbers of their
  * own, the iteration and the learning rate. Integers have the 64 bits of the TensorFlow backend. */
+#include "base/regex.h"
 #include "models/summary.h"
 
 enum { INT_BITS = 64, FLOAT_BITS = 32 };
@@ -18,11 +19,10 @@ typedef struct counting {
 } counting;
 
 struct optimizer {
-    const char *name;                /* in lower case */
-    int slots;                       /* copies of each variable */
-    const char *more[2];             /* config keys that, when not zero, ask for one copy more */
-    void (*add)(const counting *c);  /* what does not fit that; NULL: nothing */
-    bool (*can)(const krti_conf *c); /* NULL: it is counted whatever its config says */
+    const char *name;               /* in lower case */
+    int slots;                      /* copies of each variable */
+    const char *more[2];            /* config keys that, when not zero, ask for one copy more */
+    void (*add)(const counting *c); /* what does not fit that; NULL: nothing */
 };
 
 /* ------------------------------------------------------------------------------- elements */
@@ -121,6 +121,20 @@ static bool has_embedding(const krt_variable *v)
     return word[fits] == '\0';
 }
 
+static bool is_excluded(const counting *c, const krt_variable *v)
+{
+    const krti_conf *const patterns = krti_conf_get(c->config, "exclude_layers");
+    bool found = false;
+
+    for (size_t i = 0; !found && i < krti_conf_num(patterns); i++) {
+        const char *const pattern = krti_conf_text(krti_conf_at(patterns, i));
+
+        if (pattern != NULL)
+            (void)krti_regex_search(NULL, pattern, krt_variable_path(v), &found);
+    }
+    return found;
+}
+
 /* Muon hands what is no matrix to AdamW, which needs one slot more. */
 static void add_muon(const counting *c)
 {
@@ -129,15 +143,9 @@ static void add_muon(const counting *c)
     for (size_t i = 0; i < c->n; i++) {
         const krt_variable *const v = c->trainable[i];
 
-        if (v->tensor->shape.rank != 2 || (spares && has_embedding(v)))
+        if (v->tensor->shape.rank != 2 || (spares && has_embedding(v)) || is_excluded(c, v))
             krti_counts_add(c->counts, v->tensor->shape, krti_variable_bits(v));
     }
-}
-
-/* exclude_layers holds Python's regular expressions. */
-static bool can_muon(const krti_conf *config)
-{
-    return krti_conf_num(krti_conf_get(config, "exclude_layers")) == 0;
 }
 
 static const optimizer optimizers[] = {
@@ -150,7 +158,7 @@ static const optimizer optimizers[] = {
     {.name = "ftrl", .slots = 2},
     {.name = "lamb", .slots = 2},
     {.name = "lion", .slots = 1},
-    {.name = "muon", .slots = 1, .add = add_muon, .can = can_muon},
+    {.name = "muon", .slots = 1, .add = add_muon},
     {.name = "nadam", .slots = 2, .add = add_nadam},
     {.name = "rmsprop", .slots = 1, .more = {"momentum", "centered"}},
     {.name = "schedulefreeadamw", .slots = 2},
@@ -204,7 +212,7 @@ static bool count_one(counting *c, const krti_conf *object)
     if (name == NULL)
         name = krti_conf_get_text(object, "class_name");
     c->kind = find(name);
-    if (c->kind == NULL || (c->kind->can != NULL && !c->kind->can(c->config)))
+    if (c->kind == NULL)
         return false;
     add_base(c);
     add_slots(c, c->kind->slots + is_set(c->config, c->kind->more[0]) +

@@ -1,5 +1,6 @@
 /* compile(): what C says becomes the settings that files hold, and those are checked. Keras:
  * trainers/trainer.py compile(). */
+#include "base/regex.h"
 #include "training/training.h"
 #include "training/update.h"
 
@@ -159,7 +160,7 @@ static krt_status keep_names(struct krti_training *t, const krt_spec *optimizer)
             return KRT_E_NOMEM;
     }
     t->undecayed = (krt_names){full.exclude_from_weight_decay.n, items};
-    return KRT_OK;
+    return krti_regex_check(t->k, t->undecayed);
 }
 
 krt_status krt_compile(krt_model *m, const krt_compile_args *args)

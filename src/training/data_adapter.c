@@ -32,7 +32,7 @@ struct krti_feed {
     krti_step_data step;
 };
 
-void krti_permute(int64_t *order, int64_t n, uint64_t seed, int64_t epoch)
+void krti_permute(int64_t *order, int64_t n, int64_t batch, uint64_t seed, int64_t epoch)
 {
     krti_rng r = krti_rng_seeded(seed);
 
@@ -41,7 +41,8 @@ void krti_permute(int64_t *order, int64_t n, uint64_t seed, int64_t epoch)
         order[i] = i;
     for (int64_t i = n - 1; i > 0; i--) { /* Fisher and Yates */
         const uint64_t draw = (uint64_t)krti_rng_u32(&r) << 32 | krti_rng_u32(&r);
-        const int64_t j = (int64_t)(draw % (uint64_t)(i + 1));
+        const int64_t first = i / batch * batch;
+        const int64_t j = first + (int64_t)(draw % (uint64_t)(i - first + 1));
         const int64_t other = order[i];
 
         order[i] = order[j];
@@ -352,14 +353,15 @@ int64_t krti_feed_steps(const krti_feed *f)
 
 /* ------------------------------------------------------------------------------- batches */
 
-krt_status krti_feed_begin(krti_feed *f, bool shuffle, uint64_t seed, int64_t epoch)
+krt_status krti_feed_begin(krti_feed *f, krti_shuffle shuffle, uint64_t seed, int64_t epoch)
 {
     if (f->source != NULL)
         return krti_prefetch_begin(f->source);
     f->at = 0;
-    f->is_shuffled = shuffle;
-    if (shuffle)
-        krti_permute(f->order, f->rows, seed, epoch);
+    f->is_shuffled = shuffle != KRTI_IN_ORDER;
+    if (f->is_shuffled)
+        krti_permute(f->order, f->rows, shuffle == KRTI_SHUFFLED ? f->rows : f->batch_size, seed,
+                     epoch);
     return KRT_OK;
 }
 

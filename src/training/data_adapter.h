@@ -21,13 +21,20 @@ krt_status krti_feed_new(struct krti_training *t, krti_feed **out, const krt_dat
 void krti_feed_free(krti_feed *f);           /* NULL allowed */
 int64_t krti_feed_rows(const krti_feed *f);  /* KRT_NONE: a source */
 int64_t krti_feed_steps(const krti_feed *f); /* batches a pass; KRT_NONE: not known */
-/* Begins a pass over all rows; in the order of this seed and epoch, or as they are. Batches stay in
- * their order with `in_batches`. */
-krt_status krti_feed_begin(krti_feed *f, bool shuffle, uint64_t seed, int64_t epoch);
+
+typedef enum krti_shuffle {
+    KRTI_IN_ORDER = 0,
+    KRTI_SHUFFLED,
+    KRTI_SHUFFLED_IN_BATCHES
+} krti_shuffle;
+/* Begins a pass over all rows: as they are, in the order of this seed and epoch, or so that each batch
+ * keeps its rows. */
+krt_status krti_feed_begin(krti_feed *f, krti_shuffle shuffle, uint64_t seed, int64_t epoch);
 /* The next batch; *out NULL when the pass is over. It is valid until the next call. */
 krt_status krti_feed_next(krti_feed *f, const krti_step_data **out);
 
-/* The order of n rows in an epoch: a permutation that is a function of its arguments alone. */
-void krti_permute(int64_t *order, int64_t n, uint64_t seed, int64_t epoch);
+/* The order of n rows in an epoch: a permutation that is a function of its arguments alone. Rows stay
+ * within their batch of this size; n: they go anywhere. */
+void krti_permute(int64_t *order, int64_t n, int64_t batch, uint64_t seed, int64_t epoch);
 
 #endif

@@ -180,7 +180,9 @@ static const krt_layer_class *find(const char *name)
     return NULL;
 }
 
-const krti_family krti_losses = {"loss", "keras.losses", find, at};
+static const krti_loss_class own_class = {.score = krti_score_own};
+
+const krti_family krti_losses = {"loss", "keras.losses", find, at, krti_own_loss};
 
 const char *krti_loss_by_shape(const char *name, krt_shape y_true, krt_shape y_pred)
 {
@@ -213,6 +215,13 @@ const krti_conf *krti_unwrap_function(const krti_conf *object)
                                                                                            : object;
 }
 
+const char *krti_score_name(const char *identifier)
+{
+    const char *const end = strrchr(identifier, '>');
+
+    return end != NULL ? end + 1 : identifier;
+}
+
 static krt_status check_reduction(krt_ctx *k, const char **reduction)
 {
     static const char *const allowed[] = {"sum_over_batch_size", "sum", "none", "mean",
@@ -239,12 +248,13 @@ krt_status krti_loss_read(krt_layer *owner, krti_arena *a, const krti_conf *obje
 
     TRY(krti_object_find(owner->owned.k, &krti_losses, name, &cls, &config));
     TRY(krti_object_read(owner, a, cls, config, &args));
-    out->cls = (const krti_loss_class *)(const void *)cls;
+    out->own = krti_is_own(cls) ? cls : NULL;
+    out->cls = krti_is_own(cls) ? &own_class : (const krti_loss_class *)(const void *)cls;
     out->args = args;
     out->reduction = ((krti_loss_args *)args)->reduction;
     TRY(check_reduction(owner->owned.k, &out->reduction));
-    out->name =
-        krti_conf_text(name) != NULL ? krti_conf_text(name) : ((krti_loss_args *)args)->name;
+    out->name = krti_conf_text(name) != NULL ? krti_score_name(krti_conf_text(name))
+                                             : ((krti_loss_args *)args)->name;
     if (out->name == NULL) {
         TRY(krti_snake_case(&snake, cls->name));
         out->name = krti_arena_strdup(a, snake.ptr);
@@ -298,6 +308,7 @@ krt_value *krti_loss_describe(const krti_loss *l, krti_scoring *s, krt_value *we
         strcmp(l->reduction, "mean") == 0 || strcmp(l->reduction, "sum_over_batch_size") == 0;
 
     krti_same_rank(g, &s->y_true, &s->y_pred, true);
+    s->own = l->own;
     krt_value *values = l->cls->score(s);
     weight = krti_apply_mask(g, weight, both(g, mask, s->mask), is_mean);
     if (weight != NULL) {

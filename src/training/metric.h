@@ -11,20 +11,13 @@
 
 typedef struct krti_metric krti_metric;
 
-/* What a batch has to say to a metric that is no mean: row-major floats. */
-typedef struct krti_metric_batch {
-    const float *y_true, *y_pred;
-    krt_shape true_shape, pred_shape;
-    const float *weight; /* one a row; NULL: none */
-} krti_metric_batch;
-
 /* What a metric does that is no mean. */
 typedef struct krti_metric_rule {
     /* Whether a batch of these shapes can be looked at; asked for every new shape, after build. */
     krt_status (*check)(const krti_metric *m, krt_shape y_true, krt_shape y_pred);
     /* Makes the variables, when the shapes are known. */
     krt_status (*build)(krti_metric *m, krt_shape y_true, krt_shape y_pred);
-    void (*update)(krti_metric *m, const krti_metric_batch *b);
+    void (*update)(krti_metric *m, const krt_metric_batch *b);
     /* Writes up to `room` numbers, answers how many there are. */
     size_t (*result)(const krti_metric *m, double *out, size_t room);
 } krti_metric_rule;
@@ -57,6 +50,7 @@ struct krti_metric {
     krt_ctx *k;
     krti_arena *arena;
     const krti_metric_class *cls;
+    const krt_layer_class *own; /* the registered class; NULL: one of Keras's */
     void *args;
     const char *name;
     bool is_built;
@@ -73,6 +67,7 @@ krt_status krti_metric_read(krt_layer *owner, krti_arena *a, const krti_conf *ob
 /* Whether there is such a metric with such arguments, before shapes are known. */
 krt_status krti_metric_check(krt_layer *owner, krti_arena *a, const krti_conf *object);
 bool krti_metric_is_mean(const krti_metric *m);
+krti_direction krti_metric_direction(const krti_metric *m);
 /* Sum and count of a mean over one batch. `weight` and `mask` may be NULL. */
 krt_status krti_metric_describe(const krti_metric *m, krti_scoring *s, krt_value *weight,
                                 krt_value *mask, krt_value **total, krt_value **count);
@@ -89,7 +84,7 @@ extern const krti_metric_rule krti_rule_true_positives, krti_rule_true_negatives
     krti_rule_false_positives, krti_rule_false_negatives, krti_rule_precision, krti_rule_recall,
     krti_rule_sensitivity_at_specificity, krti_rule_specificity_at_sensitivity,
     krti_rule_precision_at_recall, krti_rule_recall_at_precision, krti_rule_auc;
-extern const krti_metric_rule krti_rule_fbeta, krti_rule_iou, krti_rule_r2;
+extern const krti_metric_rule krti_rule_own, krti_rule_fbeta, krti_rule_iou, krti_rule_r2;
 
 /* total / count, 0 where the count is. */
 static inline float krti_divide_no_nan(float total, float count)

@@ -312,7 +312,13 @@ static const krt_layer_class *find(const char *name)
     return NULL;
 }
 
-const krti_family krti_metrics = {"metric", "keras.metrics", find, at};
+/* A class of the host's: a mean, or one with state. */
+static const krti_metric_class own_classes[] = {
+    {.values = krti_score_own, .is_counted = true},
+    {.rule = &krti_rule_own, .is_counted = true},
+};
+
+const krti_family krti_metrics = {"metric", "keras.metrics", find, at, krti_own_metric};
 
 /* ------------------------------------------------------------------------------- reading */
 
@@ -361,8 +367,9 @@ static krt_status default_name(krti_metric *m)
         m->name = m->cls->name;
         return KRT_OK;
     }
-    st = m->cls->is_counted ? krti_automatic_name(m->k, &s, m->cls->base.name)
-                            : krti_snake_case(&s, m->cls->base.name);
+    const char *const class_name = m->own != NULL ? m->own->name : m->cls->base.name;
+    st = m->cls->is_counted ? krti_automatic_name(m->k, &s, class_name)
+                            : krti_snake_case(&s, class_name);
     if (st == KRT_OK) {
         m->name = krti_arena_strdup(m->arena, s.ptr);
         st = m->name != NULL ? KRT_OK : KRT_E_NOMEM;
@@ -385,9 +392,13 @@ krt_status krti_metric_read(krt_layer *owner, krti_arena *a, const krti_conf *ob
         cls = find(accuracy_for(y_true, y_pred));
     else
         TRY(krti_object_find(out->k, &krti_metrics, plain, &cls, &config));
-    out->cls = (const krti_metric_class *)(const void *)cls;
+    out->own = krti_is_own(cls) ? cls : NULL;
+    out->cls = krti_is_own(cls) ? &own_classes[cls->call == NULL]
+                                : (const krti_metric_class *)(const void *)cls;
     TRY(krti_object_read(owner, a, cls, config, &out->args));
-    out->name = name != NULL ? name : text != NULL ? text : krti_conf_get_text(config, "name");
+    out->name = name != NULL   ? name
+                : text != NULL ? krti_score_name(text)
+                               : krti_conf_get_text(config, "name");
     if (out->name == NULL)
         TRY(default_name(out));
 
@@ -410,6 +421,18 @@ krt_status krti_metric_check(krt_layer *owner, krti_arena *a, const krti_conf *o
 }
 
 /* ------------------------------------------------------------------------------- working */
+
+krti_direction krti_metric_direction(const krti_metric *m)
+{
+    const char *direction = NULL;
+
+    if (m->own == NULL)
+        return m->cls->direction;
+    direction = ((const krt_metric_class *)(const void *)m->own)->direction;
+    if (direction == NULL)
+        return KRTI_NO_DIRECTION;
+    return strcmp(direction, "up") == 0 ? KRTI_UP : KRTI_DOWN;
+}
 
 bool krti_metric_is_mean(const krti_metric *m)
 {
@@ -496,6 +519,7 @@ krt_status krti_metric_describe(const krti_metric *m, krti_scoring *s, krt_value
     krti_graph *g = s->g;
 
     s->args = m->args;
+    s->own = m->own;
     s->is_metric = true;
     krti_same_rank(g, &s->y_true, &s->y_pred, true);
     krt_value *values = m->cls->values(s);

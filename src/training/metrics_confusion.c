@@ -397,7 +397,7 @@ static bool is_among(const float *row, int64_t n, int64_t at, int64_t k)
     return before < k;
 }
 
-static void update(krti_metric *m, const krti_metric_batch *b)
+static void update(krti_metric *m, const krt_metric_batch *b)
 {
     const matrix *x = m->extra;
     const int64_t total = krt_shape_size(b->pred_shape);

@@ -68,7 +68,7 @@ static float greatest(const float *row, int64_t n)
     return top;
 }
 
-static void update_fbeta(krti_metric *m, const krti_metric_batch *b)
+static void update_fbeta(krti_metric *m, const krt_metric_batch *b)
 {
     const krt_fbeta_metric_args *a = m->args;
     const int64_t n = b->pred_shape.dim[1];
@@ -186,7 +186,7 @@ static krt_status check_iou(const krti_metric *m, krt_shape y_true, krt_shape y_
     return fits ? KRT_OK : krti_metric_refuse(m, y_true, y_pred);
 }
 
-static void update_iou(krti_metric *m, const krti_metric_batch *b)
+static void update_iou(krti_metric *m, const krt_metric_batch *b)
 {
     const krt_iou_metric_args *a = m->args;
     const int64_t last = b->true_shape.rank > 0 ? b->true_shape.dim[b->true_shape.rank - 1] : 1;
@@ -273,7 +273,7 @@ static krt_status check_r2(const krti_metric *m, krt_shape y_true, krt_shape y_p
     return fits ? KRT_OK : krti_metric_refuse(m, y_true, y_pred);
 }
 
-static void update_r2(krti_metric *m, const krti_metric_batch *b)
+static void update_r2(krti_metric *m, const krt_metric_batch *b)
 {
     const int64_t n = b->pred_shape.dim[1];
 

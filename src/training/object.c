@@ -43,6 +43,13 @@ static krt_status add_field(krt_ctx *k, krti_arena *a, const krt_field *f, const
     return st;
 }
 
+static const krt_layer_class *find_class(krt_ctx *k, const krti_family *family, const char *name)
+{
+    const krt_layer_class *const own = family->own != NULL ? family->own(k, name) : NULL;
+
+    return own != NULL ? own : family->find(name);
+}
+
 krt_status krti_object_to_conf(krt_ctx *k, krti_arena *a, const krti_family *family,
                                const krt_layer_class *cls, const void *args, const char *name,
                                krti_conf **out)
@@ -50,7 +57,6 @@ krt_status krti_object_to_conf(krt_ctx *k, krti_arena *a, const krti_family *fam
     krti_conf *config = krti_conf_dict(a);
     krt_status st = KRT_OK;
 
-    *out = krti_conf_dict(a);
     for (size_t i = 0; i < cls->num_fields; i++)
         if (cls->fields[i].kind != KRT_FIELD_IGNORED && !is_hidden(cls, &cls->fields[i], args))
             TRY(add_field(k, a, &cls->fields[i], args, config));
@@ -58,10 +64,8 @@ krt_status krti_object_to_conf(krt_ctx *k, krti_arena *a, const krti_family *fam
         TRY(krti_conf_set(a, config, "name", krti_conf_string(a, name)));
     if (krti_conf_is_null(krti_conf_get(config, "name")))
         krti_conf_remove(config, "name"); /* the reader finds Keras's default */
-    TRY(krti_conf_set(a, *out, "module", krti_conf_string(a, family->module)));
-    TRY(krti_conf_set(a, *out, "class_name", krti_conf_string(a, cls->name)));
-    TRY(krti_conf_set(a, *out, "config", config));
-    TRY(krti_conf_set(a, *out, "registered_name", krti_conf_null(a)));
+    *out = krti_object_conf(a, family->module, cls->package, cls->name, config);
+    st = *out != NULL ? KRT_OK : KRT_E_NOMEM;
 
 done:
     return st;
@@ -87,7 +91,7 @@ krt_status krti_spec_to_conf(krt_ctx *k, krti_arena *a, const krti_family *famil
         *out = krti_conf_string(a, spec->class_name);
         return *out != NULL ? KRT_OK : KRT_E_NOMEM;
     }
-    cls = family->find(spec->class_name);
+    cls = find_class(k, family, spec->class_name);
     if (cls == NULL)
         return krti_fail(k, KRT_E_UNKNOWN_CLASS, NULL, "%s is no %s of Keras's", spec->class_name,
                          family->what);
@@ -107,20 +111,31 @@ krt_status krti_spec_to_conf(krt_ctx *k, krti_arena *a, const krti_family *famil
 krt_status krti_object_find(krt_ctx *k, const krti_family *family, const krti_conf *object,
                             const krt_layer_class **cls, const krti_conf **config)
 {
+    const char *const registered = krti_conf_get_text(object, "registered_name");
     const char *name = krti_conf_text(object);
     krti_str found = KRTI_STR_INIT(k);
     krt_status st = KRT_OK;
 
     *config = krti_conf_get(object, "config");
+    *cls = registered != NULL && family->own != NULL ? family->own(k, registered) : NULL;
+    if (*cls != NULL)
+        return KRT_OK;
     if (name == NULL)
         name = krti_conf_get_text(object, "class_name");
-    *cls = name != NULL ? family->find(name) : NULL;
+    if (name != NULL && krti_is_keras_module(krti_conf_get(object, "module")))
+        *cls = find_class(k, family, name);
+    else if (name != NULL && family->own != NULL)
+        *cls = family->own(k, name);
     if (*cls != NULL)
         return KRT_OK;
     krti_conf_repr(&found, object);
     st = krti_fail(k, name != NULL ? KRT_E_UNKNOWN_CLASS : KRT_E_INVALID, NULL,
-                   "Could not interpret %s identifier: %s", family->what,
-                   name != NULL ? name : krti_str_text(&found));
+                   "Could not interpret %s identifier: %s%s%s%s", family->what,
+                   registered != NULL ? registered
+                   : name != NULL     ? name
+                                      : krti_str_text(&found),
+                   family->own != NULL ? "; one of your own needs krt_register_" : "",
+                   family->own != NULL ? family->what : "", family->own != NULL ? "()" : "");
     krti_str_free(&found);
     return st;
 }

@@ -12,7 +12,15 @@ typedef struct krti_family {
     /* By Keras's class name or identifier; NULL: unknown. */
     const krt_layer_class *(*find)(const char *name);
     const krt_layer_class *(*at)(size_t i); /* NULL past the last */
+    /* What the host registered, by its registered name. NULL: it cannot. */
+    const krt_layer_class *(*own)(krt_ctx *k, const char *name);
 } krti_family;
+
+/* Whether a host registered it: the tables here leave struct_size out. */
+static inline bool krti_is_own(const krt_layer_class *cls)
+{
+    return cls->struct_size != 0;
+}
 
 extern const krti_family krti_optimizers, krti_schedules;
 

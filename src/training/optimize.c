@@ -1,5 +1,6 @@
 /* One step of an optimizer over all variables: everything around the update rule. Keras:
  * optimizers/base_optimizer.py apply() and _backend_apply_gradients(). */
+#include "base/regex.h"
 #include "layers/weight_rules.h"
 #include "training/update.h"
 
@@ -61,10 +62,7 @@ static void clip(krti_optimizing *s, const krti_optimizer_args *a)
 
 static bool decays(const krti_optimizing *s, const krt_variable *v)
 {
-    for (size_t i = 0; i < s->undecayed.n; i++)
-        if (strstr(v->name, s->undecayed.items[i]) != NULL)
-            return false;
-    return true;
+    return !krti_regex_finds(s->undecayed, v->name);
 }
 
 static krt_value *decay(krti_optimizing *s, const krt_variable *v, krt_value *value)

@@ -328,12 +328,6 @@ krt_status krti_optimizer_from_conf(krt_model *m, krti_optimizer **out, const kr
     TRY(krti_object_find(k, &krti_optimizers, copy, &cls, &config));
     o->cls = krti_optimizer_class_of(cls);
     o->class_name = cls->name;
-    if (krti_conf_num(krti_conf_get(config, "exclude_layers")) > 0)
-        TRY(krti_fail(
-            k, KRT_E_UNSUPPORTED, NULL,
-            "%s: exclude_layers holds Python's regular expressions, which this build does "
-            "not read; expected none, found %zu: compile the model without them",
-            cls->name, krti_conf_num(krti_conf_get(config, "exclude_layers"))));
     TRY(krti_object_read(&m->base, &o->arena, cls, config, &o->args));
     TRY(take_args(o, m));
     o->config = copy;

@@ -1,5 +1,6 @@
 /* The optimizers: arguments, and the variables each keeps. Keras: optimizers/<name>.py __init__() and
  * build(). How they update is update.c. One table entry each. */
+#include "base/regex.h"
 #include "training/object.h"
 #include "training/update.h"
 
@@ -175,7 +176,7 @@ static const krt_field muon_fields[] = {
     KRT_FIELD(krt_muon_args, FLOAT, adam_beta_1),
     KRT_FIELD(krt_muon_args, FLOAT, adam_beta_2),
     KRT_FIELD(krt_muon_args, FLOAT, epsilon),
-    {"exclude_layers", KRT_FIELD_IGNORED, 0},
+    KRT_FIELD(krt_muon_args, NAMES, exclude_layers),
     KRT_FIELD(krt_muon_args, FLOAT, muon_a),
     KRT_FIELD(krt_muon_args, FLOAT, muon_b),
     KRT_FIELD(krt_muon_args, FLOAT, muon_c),
@@ -308,7 +309,8 @@ static bool muon_has_velocity(const void *args, const krt_variable *v)
     const krt_muon_args *a = args;
 
     return v->tensor->shape.rank != 2 ||
-           (a->exclude_embeddings && has_word(krt_variable_path(v), "embedding"));
+           (a->exclude_embeddings && has_word(krt_variable_path(v), "embedding")) ||
+           krti_regex_finds(a->exclude_layers, krt_variable_path(v));
 }
 
 static double muon_decay(const void *args, const krt_variable *v)
@@ -410,6 +412,11 @@ static krt_status check_lion(krt_ctx *k, const void *args)
                      beta_1);
 }
 
+static krt_status check_muon(krt_ctx *k, const void *args)
+{
+    return krti_regex_check(k, ((const krt_muon_args *)args)->exclude_layers);
+}
+
 static krt_status check_ftrl(krt_ctx *k, const void *args)
 {
     const krt_ftrl_args *a = args;
@@ -468,8 +475,8 @@ static const krti_optimizer_class classes[] = {
     {CLASS("Lamb", lamb), STATES(moment), .update = krti_update_lamb, .scalars = krti_scalars_lamb},
     {CLASS("Lion", lion), STATES(lion), .check = check_lion, .update = krti_update_lion},
     {CLASS("LossScaleOptimizer", loss_scale), .check = check_loss_scale, .build = build_loss_scale},
-    {CLASS("Muon", muon), STATES(muon), .update = krti_update_muon, .scalars = krti_scalars_muon,
-     .decay = muon_decay},
+    {CLASS("Muon", muon), STATES(muon), .check = check_muon, .update = krti_update_muon,
+     .scalars = krti_scalars_muon, .decay = muon_decay},
     {CLASS("Nadam", nadam), STATES(moment), .build = build_nadam, .update = krti_update_nadam,
      .scalars = krti_scalars_nadam, .commit = krti_commit_nadam},
     {CLASS("RMSprop", rmsprop), STATES(rmsprop), .update = krti_update_rmsprop},
@@ -499,7 +506,7 @@ static const krt_layer_class *find(const char *name)
     return NULL;
 }
 
-const krti_family krti_optimizers = {"optimizer", "keras.optimizers", find, at};
+const krti_family krti_optimizers = {"optimizer", "keras.optimizers", find, at, NULL};
 
 const krti_optimizer_class *krti_optimizer_class_of(const krt_layer_class *cls)
 {

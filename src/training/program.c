@@ -677,7 +677,7 @@ static void track_metrics(struct krti_training *t, const struct krti_program *p,
                 krti_metric_add_mean(m, result(p, r->total), result(p, r->count));
                 continue;
             }
-            const krti_metric_batch b = {
+            const krt_metric_batch b = {
                 .y_true = data->y[o->target],
                 .y_pred = krti_exec_output(p->exec, (size_t)p->predictions[i]),
                 .true_shape = data->y_shapes[o->target],

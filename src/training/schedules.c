@@ -269,7 +269,7 @@ static const krt_layer_class *find(const char *name)
 }
 
 const krti_family krti_schedules = {"learning rate schedule", "keras.optimizers.schedules", find,
-                                    at};
+                                    at, NULL};
 
 krt_status krti_schedule_read(krt_model *m, krti_arena *a, const krti_conf *object, void **out)
 {

@@ -7,7 +7,7 @@
 #define KRTI_TRAINING_SCORE_H
 
 #include "training/object.h"
-#include <keratin/training/metrics.h>
+#include <keratin/sys/score_class.h>
 
 typedef struct krti_scoring {
     krti_graph *g;
@@ -15,8 +15,9 @@ typedef struct krti_scoring {
     krt_value *y_true, *y_pred; /* float32; of one rank where the last axis of one is 1 */
     /* As Keras on TensorFlow: crossentropy of a softmax or sigmoid is computed from what went in. */
     bool looks_through;
-    bool is_metric;  /* args is the metric's struct where the two differ */
-    krt_value *mask; /* out: which values count, when the function decides; else NULL */
+    bool is_metric;             /* args is the metric's struct where the two differ */
+    const krt_layer_class *own; /* whose call krti_score_own() is */
+    krt_value *mask;            /* out: which values count, when the function decides; else NULL */
 } krti_scoring;
 
 typedef krt_value *(*krti_score_fn)(krti_scoring *s);
@@ -37,6 +38,10 @@ KRTI_SCORES(X)
 
 #define KRTI_EPSILON 1e-7 /* keras.backend.epsilon() */
 
+/* What a registered class describes. Fails through the graph. */
+krt_value *krti_score_own(krti_scoring *s);
+const krt_layer_class *krti_own_loss(krt_ctx *k, const char *name);
+const krt_layer_class *krti_own_metric(krt_ctx *k, const char *name);
 /* Keras's squeeze_or_expand_to_same_rank(). */
 void krti_same_rank(krti_graph *g, krt_value **a, krt_value **b, bool expand_rank_1);
 /* Fails through the graph unless the shapes agree, a 1 meeting anything. */
@@ -54,6 +59,7 @@ extern const krti_family krti_losses;
 /* A loss at work. */
 typedef struct krti_loss {
     const krti_loss_class *cls;
+    const krt_layer_class *own; /* the registered class; NULL: one of Keras's */
     const void *args;
     const char *name;
     const char *reduction;
@@ -75,6 +81,8 @@ krt_value *krti_apply_mask(krti_graph *g, krt_value *weight, krt_value *mask, bo
 /* Whether a name means the class: its own, its snake case or an alias. */
 bool krti_is_identifier(const krt_layer_class *cls, const char *const *aliases, size_t num_aliases,
                         const char *name);
+/* What a loss or metric is called that was asked for by this name: without its package. */
+const char *krti_score_name(const char *identifier);
 /* The name of a function where an object is one. */
 const krti_conf *krti_unwrap_function(const krti_conf *object);
 /* "crossentropy" or "ce" in any case: the class from shapes. NULL when it is another name. */

@@ -124,7 +124,7 @@ static krt_status evaluate(const evaluating *e)
     krt_status st = KRT_OK;
 
     krti_reset_trackers(e->t);
-    TRY(krti_feed_begin(e->feed, false, 0, 0));
+    TRY(krti_feed_begin(e->feed, KRTI_IN_ORDER, 0, 0));
     if (e->callbacks != NULL)
         TRY(krti_call_on_test_begin(e->callbacks, NULL));
     for (; !is_end && (e->steps == KRT_NONE || batch < e->steps); batch++) {
@@ -287,7 +287,7 @@ static krt_status look_at_data(fitting *f)
 
     if (f->data.source != NULL)
         return KRT_OK;
-    TRY(krti_feed_begin(f->feed, false, 0, 0));
+    TRY(krti_feed_begin(f->feed, KRTI_IN_ORDER, 0, 0));
     TRY(krti_feed_next(f->feed, &data));
     if (data != NULL)
         TRY(krti_prepare_step(f->t, kind_of_step(f->t->optimizer), data));
@@ -299,7 +299,11 @@ done:
 static krt_status begin_pass(fitting *f, int64_t epoch)
 {
     f->is_begun = true;
-    return krti_feed_begin(f->feed, f->a.shuffle, f->seed, epoch);
+    return krti_feed_begin(f->feed,
+                           f->a.shuffle_in_batches ? KRTI_SHUFFLED_IN_BATCHES
+                           : f->a.shuffle          ? KRTI_SHUFFLED
+                                                   : KRTI_IN_ORDER,
+                           f->seed, epoch);
 }
 
 static void warn_of_loss(fitting *f, float loss, int64_t epoch, int64_t batch)
@@ -384,12 +388,23 @@ static krt_status add_validation(fitting *f)
     return st;
 }
 
+/* Keras's _should_eval(): every so many epochs, or these. */
+static bool validates_after(const fitting *f, int64_t epoch)
+{
+    const krt_numbers listed = f->a.validation_epochs;
+
+    for (size_t i = 0; i < listed.n; i++)
+        if (listed.items[i] == (double)epoch)
+            return true;
+    return listed.n == 0 && epoch % f->a.validation_freq == 0;
+}
+
 static krt_status end_epoch(fitting *f, int64_t epoch)
 {
     krt_status st = KRT_OK;
 
     TRY(krti_collect_logs(f->t, &f->logs));
-    if (f->validation_feed != NULL && (epoch + 1) % f->a.validation_freq == 0)
+    if (f->validation_feed != NULL && validates_after(f, epoch + 1))
         TRY(add_validation(f));
     f->t->logs_under_way = &f->logs;
     TRY(krti_call_on_epoch_end(&f->callbacks, epoch, &f->logs.logs));
@@ -559,7 +574,7 @@ static krt_status on_batch(krt_model *m, const krt_logs **out, const krt_data *d
         *out = NULL;
     TRY(ready(m, data, &t, trains));
     TRY(krti_feed_new(t, &feed, data, &(krti_feed_args){.batch_size = all, .rows = KRT_NONE}));
-    TRY(krti_feed_begin(feed, false, 0, 0));
+    TRY(krti_feed_begin(feed, KRTI_IN_ORDER, 0, 0));
     TRY(krti_feed_next(feed, &step));
     if (step == NULL)
         TRY(krti_fail(t->k, KRT_E_INVALID, NULL, "the data has no rows"));

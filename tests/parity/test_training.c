@@ -1,6 +1,7 @@
 /* Trainings of real Keras, step by step: the loss of each step, metrics, weights and slots at the end
  * (fixtures/training, made by tools/make_training_fixtures.py). */
 #include "base/fs.h"
+#include "custom_scores.h"
 #include "formats/json.h"
 #include "testing.h"
 #include "training/training.h"
@@ -277,6 +278,7 @@ TEST(trainings_are_keras_step_for_step)
     size_t cases = 0, failures = 0;
 
     assert_non_null(d);
+    ASSERT_OK(register_scores(t->k));
     for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
         krti_arena a = KRTI_ARENA_INIT(t->k);
         char path[600];

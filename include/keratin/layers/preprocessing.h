@@ -79,14 +79,36 @@ typedef struct krt_auto_contrast_args {
 #define KRT_AUTO_CONTRAST(...) \
     KRT_SPEC(krt_auto_contrast_args, "AutoContrast", .trainable = true, __VA_ARGS__)
 
-/** Keras's image layers that act in training only, by class name: KRT_AUGMENTATION("RandomFlip").
- *  A prediction passes them unchanged, so their own arguments are not looked at here. */
+/** Keras's image layers that act in training only, by class name; a prediction passes them unchanged.
+ *
+ *      krt_add(m, KRT_AUGMENTATION("RandomFlip", .mode = "horizontal"));
+ *      krt_add(m, KRT_AUGMENTATION("RandomRotation", .factor = KRT_NUMBER(0.1)));
+ *
+ *  A factor is a number, from its negative on, or two. */
 typedef struct krt_augmentation_args {
     krt_spec    spec;
-    const char *name;      /**< NULL: random_flip, random_flip_1, ... */
-    bool        trainable; /**< true */
+    krt_numbers factor; /**< of RandomRotation, RandomContrast, RandomBrightness, RandomInvert,
+                                    RandomGrayscale, RandomColorDegeneration: how much */
+    krt_numbers height_factor; /**< of RandomZoom, RandomTranslation */
+    krt_numbers width_factor;  /**< likewise; of RandomZoom none: as high, so wide */
+    krt_numbers x_factor;      /**< of RandomShear */
+    krt_numbers y_factor;
+    krt_numbers addition_factor; /**< of Solarization */
+    krt_numbers threshold_factor;
+    krt_numbers value_range;   /**< none: 0 to 255; of those that change colours */
+    int64_t     height, width; /**< of RandomCrop, required */
+    const char *mode; /**< of RandomFlip: "horizontal_and_vertical", "horizontal", "vertical" */
+    const char *fill_mode;     /**< "reflect", "wrap", "constant", "nearest": beyond the edges */
+    double      fill_value;    /**< 0, of "constant" */
+    const char *interpolation; /**< "bilinear"; "nearest" */
+    const char *data_format;   /**< NULL: "channels_last" */
+    int64_t     seed;          /**< KRT_NONE: made of the context's and the name */
+    const char *name;          /**< NULL: random_flip, random_flip_1, ... */
+    bool        trainable;     /**< true */
 } krt_augmentation_args;
-#define KRT_AUGMENTATION(cls, ...) \
-    KRT_SPEC(krt_augmentation_args, cls, .trainable = true, __VA_ARGS__)
+#define KRT_AUGMENTATION(cls, ...)                                                  \
+    KRT_SPEC(krt_augmentation_args, cls, .mode = "horizontal_and_vertical",         \
+             .fill_mode = "reflect", .interpolation = "bilinear", .seed = KRT_NONE, \
+             .trainable = true, __VA_ARGS__)
 
 #endif

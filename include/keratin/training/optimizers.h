@@ -15,8 +15,8 @@
 /** What all optimizers have. learning_rate: 0.001 unless said otherwise. schedule: NULL. weight_decay,
  *  clipnorm, global_clipnorm, clipvalue, loss_scale_factor: KRT_NONE_F. use_ema: false; ema_momentum:
  *  0.99. ema_overwrite_frequency, gradient_accumulation_steps: KRT_NONE. name: NULL, "adam".
- *  exclude_from_weight_decay: none; parts of variable names, as Keras's method of that name takes
- *  them (var_names), and as there no file keeps them. */
+ *  exclude_from_weight_decay: none; Python's regular expressions, found anywhere in a variable's
+ *  name, as Keras's method of that name takes them (var_names), and as there no file keeps them. */
 #define KRT_OPTIMIZER_MEMBERS                    \
     krt_spec        spec;                        \
     double          learning_rate;               \
@@ -180,19 +180,20 @@ typedef struct krt_lion_args {
 /** Keras: keras.optimizers.Muon, for matrices; everything else is Adam's. weight_decay: 0.004. */
 typedef struct krt_muon_args {
     KRT_OPTIMIZER_MEMBERS;
-    double  adam_beta_1;        /**< 0.9 */
-    double  adam_beta_2;        /**< 0.999 */
-    double  epsilon;            /**< 1e-7 */
-    double  muon_a;             /**< 3.4445 */
-    double  muon_b;             /**< -4.7750 */
-    double  muon_c;             /**< 2.0315 */
-    double  adam_lr_ratio;      /**< 1 */
-    double  momentum;           /**< 0.95 */
-    int64_t ns_steps;           /**< 5 */
-    bool    nesterov;           /**< true */
-    bool    exclude_embeddings; /**< true */
-    double  adam_weight_decay;  /**< 0.004 */
-    double  rms_rate;           /**< 0.2 */
+    double    adam_beta_1;        /**< 0.9 */
+    double    adam_beta_2;        /**< 0.999 */
+    double    epsilon;            /**< 1e-7 */
+    double    muon_a;             /**< 3.4445 */
+    double    muon_b;             /**< -4.7750 */
+    double    muon_c;             /**< 2.0315 */
+    double    adam_lr_ratio;      /**< 1 */
+    double    momentum;           /**< 0.95 */
+    int64_t   ns_steps;           /**< 5 */
+    bool      nesterov;           /**< true */
+    bool      exclude_embeddings; /**< true */
+    double    adam_weight_decay;  /**< 0.004 */
+    double    rms_rate;           /**< 0.2 */
+    krt_names exclude_layers; /**< none; regular expressions, whose weights are Adam's as well */
 } krt_muon_args;
 #define KRT_MUON(...)                                                                         \
     KRT_SPEC(krt_muon_args, "Muon", KRT_OPTIMIZER_DEFAULTS(0.001, 0.004), .adam_beta_1 = 0.9, \

@@ -138,7 +138,7 @@ TEST(a_class_is_registered_once_and_whole)
     c = twice_class;
     c.call = NULL;
     ASSERT_STATUS(KRT_E_INVALID, krt_register(t->k, &c));
-    ASSERT_SAYS("a layer class needs a name and a call");
+    ASSERT_SAYS("a layer class needs a call");
     c = twice_class;
     c.defaults = NULL;
     ASSERT_STATUS(KRT_E_INVALID, krt_register(t->k, &c));

@@ -106,8 +106,8 @@ TEST(bad_arguments_are_refused_in_keras_words)
         {"{\"class_name\": \"Adam\", \"config\": {\"gradient_accumulation_steps\": 1}}",
          "`gradient_accumulation_steps` must be an integer >= 2"},
         {"{\"class_name\": \"Lion\", \"config\": {\"beta_1\": 0}}", "Argument `beta_1` must be in"},
-        {"{\"class_name\": \"Muon\", \"config\": {\"exclude_layers\": [\"output\"]}}",
-         "Muon: exclude_layers holds Python's regular expressions"},
+        {"{\"class_name\": \"Muon\", \"config\": {\"exclude_layers\": [\"out(put\"]}}",
+         "missing ), unterminated subpattern at position 7 of the pattern \"out(put\""},
         {"{\"class_name\": \"LossScaleOptimizer\", \"config\": {}}", "needs an inner_optimizer"},
         {"[]", "Could not interpret optimizer identifier: []"},
     };

@@ -109,6 +109,87 @@ TEST(a_loss_over_batches_is_the_loss_over_all_rows)
     ASSERT_TRUE(fabs(whole - parts) < 1e-6);
 }
 
+TEST(validation_epochs_are_keras_s_list_and_count_from_one)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = compiled(t, 0);
+    krt_history *h = NULL;
+    size_t n = 0;
+
+    ASSERT_OK(krt_fit(m, x, y,
+                      KRT_FIT(.epochs = 5, .validation_x = x, .validation_y = y,
+                              .validation_epochs = KRT_NUMBERS(1, 4, 9), .history = &h)));
+    (void)krt_history_get(h, "val_loss", &n);
+    ASSERT_INT_EQ(2, n);
+    krt_history_free(h);
+}
+
+TEST(rows_shuffled_in_batches_stay_in_their_batch)
+{
+    int64_t order[10];
+    bool moved = false;
+
+    krti_permute(order, 10, 4, 7, 1);
+    for (int64_t i = 0; i < 10; i++) {
+        ASSERT_TRUE(order[i] / 4 == i / 4);
+        moved = moved || order[i] != i;
+    }
+    ASSERT_TRUE(moved);
+}
+
+static krt_status see_first(void *user, krt_model *m, int64_t batch, const krt_logs *logs)
+{
+    double *loss = user;
+
+    (void)m;
+    if (batch == 0)
+        (void)krt_logs_get(logs, "loss", loss);
+    return KRT_OK;
+}
+
+TEST(a_first_batch_shuffled_in_itself_has_the_loss_of_the_first_rows)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    krt_model *m = compiled(t, 0);
+    double loss[3] = {0};
+
+    for (int i = 0; i < 3; i++) {
+        const krt_fit_args *args =
+            KRT_FIT(.batch_size = 8, .shuffle = i == 2, .shuffle_in_batches = i == 1,
+                    .callbacks =
+                        KRT_SPECS(KRT_CALLBACK(.on_train_batch_end = see_first, .user = &loss[i])));
+
+        ASSERT_OK(krt_compile(m, KRT_COMPILE(.optimizer = KRT_SGD(.learning_rate = 1e-30),
+                                             .loss = KRT_ID("sparse_categorical_crossentropy"))));
+        ASSERT_OK(krt_fit(m, x, y, args));
+    }
+    ASSERT_TRUE(fabs(loss[0] - loss[1]) < 1e-6 && fabs(loss[0] - loss[2]) > 1e-6);
+}
+
+TEST(weight_decay_spares_what_an_expression_finds)
+{
+    static const char *const patterns[] = {"^kern.l$", "^ern"};
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
+    float first[2];
+
+    for (int i = 0; i < 2; i++) {
+        krt_model *m = classifier(t, 0);
+
+        ASSERT_OK(krt_compile(
+            m, KRT_COMPILE(.optimizer = KRT_ADAMW(.learning_rate = 1e-6, .weight_decay = 1e5,
+                                                  .exclude_from_weight_decay = {1, &patterns[i]}),
+                           .loss = KRT_ID("sparse_categorical_crossentropy"))));
+        ASSERT_OK(krt_fit(m, x, y, KRT_FIT(.batch_size = ROWS)));
+        first[i] = *(const float *)krt_variable_data(krt_layer_weight(krt_model_layer(m, 0), 0));
+    }
+    ASSERT_TRUE(fabsf(first[1]) < 0.95f * fabsf(first[0]));
+    krt_model *m = classifier(t, 0);
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_compile(m, KRT_COMPILE(.optimizer = KRT_ADAMW(.exclude_from_weight_decay =
+                                                                        KRT_NAMES("*")))));
+    ASSERT_SAYS("nothing to repeat at position 0 of the pattern \"*\"");
+}
+
 TEST(validation_freq_shortens_the_lists)
 {
     krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
@@ -132,18 +213,18 @@ TEST(an_epochs_order_is_a_permutation_and_a_function_of_seed_and_epoch)
     bool seen[100] = {false};
     int moved = 0;
 
-    krti_permute(a, 100, 7, 3);
-    krti_permute(b, 100, 7, 3);
+    krti_permute(a, 100, 100, 7, 3);
+    krti_permute(b, 100, 100, 7, 3);
     assert_memory_equal(a, b, sizeof a);
     for (int i = 0; i < 100; i++) {
         assert_true(a[i] >= 0 && a[i] < 100 && !seen[a[i]]);
         seen[a[i]] = true;
     }
-    krti_permute(b, 100, 7, 4);
+    krti_permute(b, 100, 100, 7, 4);
     for (int i = 0; i < 100; i++)
         moved += a[i] != b[i];
     ASSERT_TRUE(moved > 50);
-    krti_permute(b, 100, 8, 3);
+    krti_permute(b, 100, 100, 8, 3);
     ASSERT_TRUE(memcmp(a, b, sizeof a) != 0);
 }
 
@@ -694,6 +775,10 @@ int main(void)
     return RUN(UNIT(a_history_has_sorted_names_training_first_and_the_loss_falls),
                UNIT(validation_takes_the_last_rows_and_happens_after_the_epoch),
                UNIT(a_loss_over_batches_is_the_loss_over_all_rows),
+               UNIT(validation_epochs_are_keras_s_list_and_count_from_one),
+               UNIT(rows_shuffled_in_batches_stay_in_their_batch),
+               UNIT(a_first_batch_shuffled_in_itself_has_the_loss_of_the_first_rows),
+               UNIT(weight_decay_spares_what_an_expression_finds),
                UNIT(validation_freq_shortens_the_lists),
                UNIT(an_epochs_order_is_a_permutation_and_a_function_of_seed_and_epoch),
                UNIT(training_in_two_parts_is_training_in_one_bit_for_bit),

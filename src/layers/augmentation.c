@@ -1,0 +1,618 @@
+/* Image layers that act in training only. Keras: layers/preprocessing/image_preprocessing.
+ *
+ * At inference all of them are the identity. In training each draws from its own seed what Keras on
+ * JAX draws, and moves or colours each image by it. What moves pixels is one function: where each
+ * pixel of the result comes from, as a linear map of its place, and what stands beyond the edge. */
+#include "layers/describe.h"
+#include "layers/images.h"
+#include "layers/spatial.h"
+
+typedef struct acting {
+    krti_graph *g;
+    krt_call *c;
+    const krt_layer *l;
+    const krt_augmentation_args *a;
+    krt_value *x; /* (batch, height, width, channels), float32 */
+} acting;
+
+typedef krt_value *(*act_fn)(const acting *t);
+
+/* ------------------------------------------------------------------------------- arguments */
+
+/* Keras's _set_factor(): a number means from its negative, a pair is sorted. */
+static krt_status factor(const krt_layer *l, const char *key, krt_numbers given, double low,
+                         double high, double out[2])
+{
+    const double *v = given.items;
+    bool fits = given.n == 1 || given.n == 2;
+
+    for (size_t i = 0; fits && i < given.n; i++)
+        fits = v[i] >= low && v[i] <= high;
+    if (!fits)
+        return krti_layer_fail(l, KRT_E_INVALID,
+                               "The `%s` argument should be a number (or a list of two numbers) in "
+                               "the range [%g, %g]. Received: %zu number%s%s%.*g",
+                               key, low, high, given.n, given.n == 1 ? "" : "s",
+                               given.n > 0 ? " from " : "", 6, given.n > 0 ? v[0] : 0);
+    out[0] = given.n == 1 ? fmax(-fabs(v[0]), low) : fmin(v[0], v[1]);
+    out[1] = given.n == 1 ? fabs(v[0]) : fmax(v[0], v[1]);
+    return KRT_OK;
+}
+
+/* Keras's default, where nothing is given. */
+static krt_numbers or_default(krt_numbers given, const double *number)
+{
+    return given.n > 0 ? given : (krt_numbers){1, number, {.rank = 0}};
+}
+
+/* One draw an image between the two numbers of a factor, which `scale` and `shift` may move. */
+static krt_value *draw_between(const acting *t, const double range[2], double scale, double shift)
+{
+    const krt_shape shape = {4, {t->x->shape.dim[0], 1, 1, 1}};
+
+    return krti_random_uniform_of(t->g, krti_call_draw(t->c), shape, range[0] * scale + shift,
+                                  range[1] * scale + shift);
+}
+
+static krt_value *draw(const acting *t, const char *key, krt_numbers given, double low, double high,
+                       double shift)
+{
+    double range[2];
+    const krt_status st = factor(t->l, key, given, low, high, range);
+
+    if (st == KRT_OK)
+        return draw_between(t, range, 1, shift);
+    t->g->status = st;
+    return NULL;
+}
+
+static krt_value *draw_unit(const acting *t)
+{
+    return draw_between(t, (const double[2]){0, 1}, 1, 0);
+}
+
+static bool value_range(const acting *t, double out[2])
+{
+    const krt_numbers given = t->a->value_range;
+
+    out[0] = given.n == 2 ? given.items[0] : 0;
+    out[1] = given.n == 2 ? given.items[1] : 255;
+    if (given.n == 0 || given.n == 2)
+        return true;
+    (void)krti_graph_fail(t->g, KRT_E_INVALID,
+                          "The `value_range` argument should be a list of two numbers. Received "
+                          "%zu",
+                          given.n);
+    return false;
+}
+
+/* ------------------------------------------------------------------------------- moving pixels */
+
+static krt_value *indices_of(krti_graph *g, krt_shape shape, int64_t period, int64_t divisor,
+                             krt_dtype dtype)
+{
+    const int64_t n = krt_shape_size(shape);
+    int32_t *data = krti_arena_array(&g->arena, (size_t)n + 1, sizeof *data);
+
+    if (data == NULL)
+        return krti_graph_fail(g, KRT_E_NOMEM, "out of memory");
+    for (int64_t i = 0; i < n; i++)
+        data[i] = (int32_t)(i % period / divisor);
+    return krti_cast(g, krti_constant(g, KRT_INT32, shape, data), dtype);
+}
+
+/* i - n * floor(i / n), for whole numbers in float32 without an error. */
+static krt_value *modulo(krti_graph *g, krt_value *i, double n)
+{
+    krt_value *times = krti_floor(g, krti_divide(g, i, krti_scalar(g, n)));
+
+    return krti_subtract(g, i, krti_affine(g, times, n, 0, 0));
+}
+
+/* The pixel that stands at place i of a line of n: SciPy's modes. *inside: which places are real,
+ * where the mode has something else beyond them. */
+static krt_value *place(const acting *t, krt_value *i, int64_t n, krt_value **inside)
+{
+    krti_graph *const g = t->g;
+    const char *mode = t->a->fill_mode;
+    const double last = (double)n - 1;
+
+    if (strcmp(mode, "reflect") == 0) {
+        i = modulo(g, i, 2 * (double)n);
+        return krti_minimum(g, i, krti_affine(g, i, -1, 2 * (double)n - 1, 0));
+    }
+    if (strcmp(mode, "wrap") == 0)
+        return modulo(g, i, (double)n);
+    krt_value *const at = krti_clip(g, i, 0, last, 0);
+    if (strcmp(mode, "constant") == 0) {
+        krt_value *const is = krti_equal(g, at, i);
+
+        *inside = *inside == NULL ? is : krti_logical_and(g, *inside, is);
+    } else if (strcmp(mode, "nearest") != 0) {
+        return krti_graph_fail(g, KRT_E_INVALID,
+                               "Unknown `fill_mode` %s. Expected of one ('reflect', 'wrap', "
+                               "'constant', 'nearest')",
+                               mode);
+    }
+    return at;
+}
+
+/* The pixels at rows y and columns x, (batch, height * width) each. */
+static krt_value *pixels(const acting *t, krt_value *flat, krt_value *y, krt_value *x)
+{
+    krti_graph *const g = t->g;
+    const int64_t batch = t->x->shape.dim[0], h = t->x->shape.dim[1], w = t->x->shape.dim[2];
+    krt_value *inside = NULL;
+
+    y = place(t, y, h, &inside);
+    x = place(t, x, w, &inside);
+    krt_value *at = krti_add(g, krti_affine(g, y, (double)w, 0, 0), x);
+    krt_value *image = indices_of(g, (krt_shape){2, {batch, 1}}, batch, 1, KRT_INT32);
+    image = krti_multiply(g, image, krti_scalar_of(g, KRT_INT32, (double)(h * w)));
+    krt_value *found = krti_gather(g, flat, krti_add(g, krti_cast(g, at, KRT_INT32), image), 0);
+    if (inside == NULL)
+        return found;
+    return krti_where(g, krti_expand_dims(g, inside, -1), found, krti_scalar(g, t->a->fill_value));
+}
+
+static krt_value *round_half_away(krti_graph *g, krt_value *x)
+{
+    krt_value *const up = krti_floor(g, krti_affine(g, x, 1, 0.5, 0));
+
+    return krti_where(g, krti_less(g, x, krti_scalar(g, 0)),
+                      krti_ceil(g, krti_affine(g, x, 1, -0.5, 0)), up);
+}
+
+static krt_value *blend(const acting *t, krt_value *flat, krt_value *y, krt_value *x)
+{
+    krti_graph *const g = t->g;
+    krt_value *const top = krti_floor(g, y), *const left = krti_floor(g, x);
+    krt_value *const down = krti_subtract(g, y, top), *const right = krti_subtract(g, x, left);
+    krt_value *sum = NULL;
+
+    for (int i = 0; i < 4; i++) {
+        const double dy = i / 2, dx = i % 2;
+        krt_value *found =
+            pixels(t, flat, krti_affine(g, top, 1, dy, 0), krti_affine(g, left, 1, dx, 0));
+        krt_value *weight = krti_multiply(g, krti_affine(g, down, 2 * dy - 1, 1 - dy, 0),
+                                          krti_affine(g, right, 2 * dx - 1, 1 - dx, 0));
+
+        found = krti_multiply(g, found, krti_expand_dims(g, weight, -1));
+        sum = sum == NULL ? found : krti_add(g, sum, found);
+    }
+    return sum;
+}
+
+/* ops.image.affine_transform(): pixel (x, y) comes from m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5],
+ * numbers of each image; NULL is none. */
+static krt_value *transform(const acting *t, krt_value *const m[6])
+{
+    krti_graph *const g = t->g;
+    const krt_shape s = t->x->shape, plane = {2, {1, s.dim[1] * s.dim[2]}};
+    const krt_shape column = {2, {s.dim[0], 1}};
+    const bool is_nearest = strcmp(t->a->interpolation, "nearest") == 0;
+
+    if (!is_nearest && strcmp(t->a->interpolation, "bilinear") != 0)
+        return krti_graph_fail(g, KRT_E_INVALID,
+                               "Unknown `interpolation` %s. Expected of one ('nearest', "
+                               "'bilinear')",
+                               t->a->interpolation);
+    if (plane.dim[1] >= 1 << 24 || krt_shape_size(s) > INT32_MAX)
+        return krti_graph_fail(g, KRT_E_INVALID, "images are too large to be transformed");
+    krt_value *const at[2] = {indices_of(g, plane, s.dim[2], 1, KRT_FLOAT32),
+                              indices_of(g, plane, plane.dim[1], s.dim[2], KRT_FLOAT32)};
+    krt_value *from[2] = {NULL, NULL};
+    for (int i = 0; i < 6; i++) {
+        krt_value *part = m[i] != NULL ? krti_reshape(g, m[i], column) : NULL;
+
+        if (part == NULL)
+            continue;
+        if (i % 3 < 2)
+            part = krti_multiply(g, part, at[i % 3]);
+        from[i / 3] = from[i / 3] == NULL ? part : krti_add(g, from[i / 3], part);
+    }
+    krt_value *const flat =
+        krti_reshape(g, t->x, (krt_shape){2, {s.dim[0] * plane.dim[1], s.dim[3]}});
+    if (is_nearest)
+        return krti_reshape(
+            g, pixels(t, flat, round_half_away(g, from[1]), round_half_away(g, from[0])), s);
+    return krti_reshape(g, blend(t, flat, from[1], from[0]), s);
+}
+
+static krt_value *one(const acting *t)
+{
+    const krt_shape shape = {4, {t->x->shape.dim[0], 1, 1, 1}};
+
+    return krti_broadcast_to(t->g, krti_scalar(t->g, 1), shape);
+}
+
+static krt_value *flip(const acting *t)
+{
+    krti_graph *const g = t->g;
+    const char *const mode = t->a->mode;
+    const bool both = strcmp(mode, "horizontal_and_vertical") == 0;
+    krt_value *y = t->x, *flips = NULL;
+
+    if (!both && strcmp(mode, "horizontal") != 0 && strcmp(mode, "vertical") != 0)
+        return krti_graph_fail(g, KRT_E_INVALID,
+                               "mode is \"%s\", expected \"horizontal\", \"vertical\" or "
+                               "\"horizontal_and_vertical\"",
+                               mode);
+    flips = krti_less_equal(g, draw_unit(t), krti_scalar(g, 0.5));
+    if (both || mode[0] == 'h')
+        y = krti_where(g, flips, krti_slice_axis(g, y, 2, KRT_NONE, KRT_NONE, -1), y);
+    if (both || mode[0] == 'v')
+        y = krti_where(g, flips, krti_slice_axis(g, y, 1, KRT_NONE, KRT_NONE, -1), y);
+    return y;
+}
+
+static krt_value *rotate(const acting *t)
+{
+    krti_graph *const g = t->g;
+    const double cx = 0.5 * (double)(t->x->shape.dim[2] - 1);
+    const double cy = 0.5 * (double)(t->x->shape.dim[1] - 1);
+    double range[2];
+    const krt_status st = factor(t->l, "factor", t->a->factor, -1, 1, range);
+
+    if (st != KRT_OK) {
+        g->status = st;
+        return NULL;
+    }
+    krt_value *angle = draw_between(t, range, 360, 0);
+    angle = krti_affine(g, angle, (float)(3.14159265358979323846 / 180), 0, 0);
+    krt_value *const cosine = krti_cos(g, angle), *const sine = krti_sin(g, angle);
+    /* around the middle: c - cx * m0 - cy * m1 */
+    krt_value *const x =
+        krti_subtract(g, krti_affine(g, cosine, -cx, cx, 0), krti_affine(g, sine, -cy, 0, 0));
+    krt_value *const y =
+        krti_subtract(g, krti_affine(g, sine, -cx, cy, 0), krti_affine(g, cosine, cy, 0, 0));
+    return transform(t, (krt_value *const[6]){cosine, krti_negative(g, sine), x, sine, cosine, y});
+}
+
+static krt_value *zoom(const acting *t)
+{
+    krti_graph *const g = t->g;
+    const double cx = (double)(t->x->shape.dim[2] - 1) / 2;
+    const double cy = (double)(t->x->shape.dim[1] - 1) / 2;
+    krt_value *const h = draw(t, "height_factor", t->a->height_factor, -1, 1, 1);
+    krt_value *const w =
+        t->a->width_factor.n == 0 ? h : draw(t, "width_factor", t->a->width_factor, -1, 1, 1);
+
+    return transform(t, (krt_value *const[6]){w, NULL, krti_affine(g, w, -cx, cx, 0), NULL, h,
+                                              krti_affine(g, h, -cy, cy, 0)});
+}
+
+static krt_value *translate(const acting *t)
+{
+    krti_graph *const g = t->g;
+    krt_value *const h = draw(t, "height_factor", t->a->height_factor, -1, 1, 0);
+    krt_value *const w = draw(t, "width_factor", t->a->width_factor, -1, 1, 0);
+
+    return transform(t, (krt_value *const[6]){
+                            one(t), NULL, krti_affine(g, w, -(double)t->x->shape.dim[2], 0, 0),
+                            NULL, one(t), krti_affine(g, h, -(double)t->x->shape.dim[1], 0, 0)});
+}
+
+static krt_value *shear(const acting *t)
+{
+    static const double none = 0;
+    krti_graph *const g = t->g;
+    krt_value *const turns = krti_greater(g, draw_unit(t), krti_scalar(g, 0.5));
+    krt_value *const sign = krti_where(g, turns, krti_scalar(g, -1), krti_scalar(g, 1));
+    krt_value *const y =
+        krti_multiply(g, draw(t, "y_factor", or_default(t->a->y_factor, &none), -1, 1, 0), sign);
+    krt_value *const x =
+        krti_multiply(g, draw(t, "x_factor", or_default(t->a->x_factor, &none), -1, 1, 0), sign);
+
+    return transform(t, (krt_value *const[6]){one(t), x, NULL, y, one(t), NULL});
+}
+
+/* `length` places of an axis from a drawn one on. */
+static krt_value *window(const acting *t, krt_value *x, int axis, int64_t length)
+{
+    krti_graph *const g = t->g;
+    krt_value *start = krti_random_uniform_of(g, krti_call_draw(t->c), (krt_shape){.rank = 0}, 0,
+                                              (double)(t->x->shape.dim[axis] - length + 1));
+    krt_value *at = indices_of(g, (krt_shape){1, {length}}, length, 1, KRT_INT32);
+
+    return krti_gather(g, x, krti_add(g, at, krti_cast(g, krti_floor(g, start), KRT_INT32)), axis);
+}
+
+static krt_value *crop(const acting *t)
+{
+    const int64_t h = t->x->shape.dim[1], w = t->x->shape.dim[2];
+    const int64_t size[2] = {t->a->height, t->a->width};
+    krt_value *x = t->x;
+
+    if (size[0] < 1 || size[1] < 1)
+        return krti_graph_fail(t->g, KRT_E_INVALID, "height and width must be positive");
+    if (h > size[0] && w > size[1])
+        return window(t, window(t, x, 1, size[0]), 2, size[1]);
+    for (int i = 0; i < 2;
+         i++) { /* the middle of the largest part of that ratio, then as if random */
+        const int64_t own = i == 0 ? h : w, other = i == 0 ? w : h;
+        int64_t part = (int64_t)((double)(other * size[i]) / (double)size[1 - i]);
+
+        part = part > own ? own : part < 1 ? 1 : part;
+        const int64_t start = (own - part) / 2;
+        x = krti_slice_axis(t->g, x, i + 1, start, start + size[i], 1);
+    }
+    if (x == NULL || (x->shape.dim[1] == size[0] && x->shape.dim[2] == size[1]))
+        return x;
+    return krti_resize_image(t->g, x, size[0], size[1], KRTI_BILINEAR, false);
+}
+
+/* ------------------------------------------------------------------------------- colours */
+
+static krt_value *contrast(const acting *t)
+{
+    static const int height = 1, width = 2;
+    krti_graph *const g = t->g;
+    double range[2], values[2];
+    const krt_status st = factor(t->l, "factor", t->a->factor, 0, 1, range);
+
+    if (st != KRT_OK || !value_range(t, values)) {
+        g->status = st != KRT_OK ? st : g->status;
+        return NULL;
+    }
+    /* Keras 3 makes (0, f) of one number, tf.keras meant (f, f). */
+    if (t->l->generation < 3 && t->a->factor.n == 1)
+        range[0] = range[1];
+    krt_value *const by = draw_between(t, (const double[2]){1 - range[0], 1 + range[1]}, 1, 0);
+    krt_value *mean = krti_reduce_mean(g, t->x, &height, 1, true);
+    mean = krti_reduce_mean(g, mean, &width, 1, true);
+    krt_value *const moved = krti_multiply(g, krti_subtract(g, t->x, mean), by);
+    return krti_clip(g, krti_add(g, moved, mean), values[0], values[1], 0);
+}
+
+static krt_value *brightness(const acting *t)
+{
+    krti_graph *const g = t->g;
+    double values[2];
+
+    if (!value_range(t, values))
+        return NULL;
+    const double low = fmin(values[0], values[1]), high = fmax(values[0], values[1]);
+    krt_value *const delta =
+        krti_affine(g, draw(t, "factor", t->a->factor, -1, 1, 0), high - low, 0, 0);
+    return krti_clip(g, krti_add(g, t->x, delta), low, high, 0);
+}
+
+static krt_value *invert(const acting *t)
+{
+    static const double always = 1;
+    krti_graph *const g = t->g;
+    double values[2];
+
+    if (!value_range(t, values))
+        return NULL;
+    krt_value *const probability = draw(t, "factor", or_default(t->a->factor, &always), 0, 1, 0);
+    krt_value *const acts = krti_less(g, draw_unit(t), probability);
+    return krti_where(g, acts, krti_affine(g, t->x, -1, values[1], 0), t->x);
+}
+
+static krt_value *gray(const acting *t)
+{
+    static const float weights[3] = {0.2989F, 0.5870F, 0.1140F};
+    static const int channels = 3;
+    krti_graph *const g = t->g;
+
+    if (t->x->shape.dim[3] == 1)
+        return t->x;
+    if (t->x->shape.dim[3] != 3)
+        return krti_graph_fail(g, KRT_E_INVALID,
+                               "Invalid channel size: expected 3 (RGB) or 1 (Grayscale)");
+    krt_value *const w = krti_constant(g, KRT_FLOAT32, KRT_SHAPE(3), weights);
+    return krti_reduce_sum(g, krti_multiply(g, t->x, w), &channels, 1, true);
+}
+
+static krt_value *grayscale(const acting *t)
+{
+    krti_graph *const g = t->g;
+    const krt_numbers given = t->a->factor;
+    const double share = given.n == 1 ? given.items[0] : 0.5;
+
+    return krti_where(g, krti_less(g, draw_unit(t), krti_scalar(g, share)), gray(t), t->x);
+}
+
+static krt_value *degenerate(const acting *t)
+{
+    krti_graph *const g = t->g;
+    double values[2];
+
+    if (!value_range(t, values))
+        return NULL;
+    krt_value *const by = draw(t, "factor", t->a->factor, -1, 1, 0);
+    krt_value *const moved = krti_multiply(g, by, krti_subtract(g, gray(t), t->x));
+    return krti_clip(g, krti_add(g, t->x, moved), fmin(values[0], values[1]),
+                     fmax(values[0], values[1]), 0);
+}
+
+/* Solarization's numbers are from 0, not from their negative, and of 255. */
+static krt_value *draw_level(const acting *t, const char *key, krt_numbers given)
+{
+    static const double none = 0;
+    double range[2];
+    const krt_status st = factor(t->l, key, or_default(given, &none), 0, 1, range);
+
+    if (st != KRT_OK) {
+        t->g->status = st;
+        return NULL;
+    }
+    return draw_between(t, (const double[2]){range[0], range[1] * 255}, 1, 0);
+}
+
+static krt_value *solarize(const acting *t)
+{
+    krti_graph *const g = t->g;
+    double values[2];
+
+    if (!value_range(t, values))
+        return NULL;
+    const double low = fmin(values[0], values[1]), width = fmax(values[0], values[1]) - low;
+    krt_value *const addition = draw_level(t, "addition_factor", t->a->addition_factor);
+    krt_value *const threshold = draw_level(t, "threshold_factor", t->a->threshold_factor);
+    krt_value *y = krti_affine(g, t->x, 255 / width, -low * 255 / width, 0);
+    y = krti_clip(g, krti_add(g, y, addition), 0, 255, 0);
+    y = krti_where(g, krti_less(g, y, threshold), y, krti_affine(g, y, -1, 255, 0));
+    return krti_affine(g, y, width / 255, low, 0);
+}
+
+/* ------------------------------------------------------------------------------- calling */
+
+static const struct {
+    const char *name;
+    act_fn act;
+} acts[] = {
+    {"RandomBrightness", brightness},
+    {"RandomColorDegeneration", degenerate},
+    {"RandomContrast", contrast},
+    {"RandomCrop", crop},
+    {"RandomFlip", flip},
+    {"RandomGrayscale", grayscale},
+    {"RandomInvert", invert},
+    {"RandomRotation", rotate},
+    {"RandomShear", shear},
+    {"RandomTranslation", translate},
+    {"RandomZoom", zoom},
+    {"Solarization", solarize},
+};
+
+static krt_status act(const krt_layer *l, const krt_augmentation_args *a, krt_call *c)
+{
+    acting t = {c->g, c, l, a, krti_open_images(c, krti_float_input(c, 0), a->data_format)};
+
+    for (size_t i = 0; t.x != NULL && i < KRTI_COUNT(acts); i++)
+        if (strcmp(acts[i].name, l->cls->name) == 0)
+            return krti_close_images(c, acts[i].act(&t), a->data_format);
+    if (t.x == NULL)
+        return c->g->status;
+    return krti_layer_fail(l, KRT_E_UNSUPPORTED,
+                           "%s acts in training, which this build does not run; take the layer out "
+                           "of the model, or augment the data before it comes here",
+                           l->class_name);
+}
+
+static krt_status augmentation_call(const krt_layer *l, const void *args, krt_call *c)
+{
+    return c->training ? act(l, args, c) : krt_call_output(c, 0, krti_cast_input(c, 0));
+}
+
+/* The ones that give float32 also for integer images. */
+static krt_status augmentation_cast_call(const krt_layer *l, const void *args, krt_call *c)
+{
+    return c->training ? act(l, args, c) : krt_call_output(c, 0, krti_float_input(c, 0));
+}
+
+static krt_status augmentation_init(krt_layer *l, void *args)
+{
+    return krti_spatial_data_format(l, krti_args_member(l->cls, args, "data_format"));
+}
+
+/* ------------------------------------------------------------------------------- classes */
+
+#define F(kind, key) KRT_FIELD(krt_augmentation_args, kind, key)
+#define IGNORED(key)              \
+    {                             \
+        key, KRT_FIELD_IGNORED, 0 \
+    }
+#define COMMON                                                            \
+    F(INT, seed), F(STRING, data_format), IGNORED("bounding_box_format"), \
+        KRT_BASE_FIELDS(krt_augmentation_args)
+#define NO_FACTOR IGNORED("factor"), COMMON
+#define FILLED    F(STRING, fill_mode), F(STRING, interpolation), F(FLOAT, fill_value)
+
+static const krt_field flip_fields[] = {F(STRING, mode), NO_FACTOR};
+static const krt_field rotation_fields[] = {F(NUMBERS, factor), FILLED, COMMON};
+static const krt_field two_factor_fields[] = {F(NUMBERS, height_factor), F(NUMBERS, width_factor),
+                                              FILLED, NO_FACTOR};
+static const krt_field shear_fields[] = {F(NUMBERS, x_factor), F(NUMBERS, y_factor), FILLED,
+                                         NO_FACTOR};
+static const krt_field crop_fields[] = {F(INT, height), F(INT, width), NO_FACTOR};
+static const krt_field color_fields[] = {F(NUMBERS, factor), F(NUMBERS, value_range), COMMON};
+static const krt_field grayscale_fields[] = {F(NUMBERS, factor), COMMON};
+static const krt_field solarization_fields[] = {
+    F(NUMBERS, addition_factor), F(NUMBERS, threshold_factor), F(NUMBERS, value_range), NO_FACTOR};
+/* Of those that do not run in training: every key of every one of them, none of which counts. */
+static const krt_field other_fields[] = {
+    IGNORED("factor"),
+    IGNORED("value_range"),
+    IGNORED("interpolation"),
+    IGNORED("fill_mode"),
+    IGNORED("fill_value"),
+    IGNORED("height_factor"),
+    IGNORED("width_factor"),
+    IGNORED("brightness_factor"),
+    IGNORED("contrast_factor"),
+    IGNORED("saturation_factor"),
+    IGNORED("hue_factor"),
+    IGNORED("scale"),
+    IGNORED("kernel_size"),
+    IGNORED("sigma"),
+    IGNORED("alpha"),
+    IGNORED("num_ops"),
+    IGNORED("num_chains"),
+    IGNORED("chain_depth"),
+    IGNORED("all_ops"),
+    IGNORED("bins"),
+    IGNORED("max_number"),
+    IGNORED("lower"),
+    IGNORED("upper"),
+    IGNORED("bounding_box_format"),
+    F(INT, seed),
+    F(STRING, data_format),
+    KRT_BASE_FIELDS(krt_augmentation_args),
+};
+
+/* X(identifier, class, its fields, whether integer images become float32) */
+#define AUGMENTATIONS(X)                                                \
+    X(aug_mix, "AugMix", other, _cast)                                  \
+    X(cut_mix, "CutMix", other, _cast)                                  \
+    X(equalization, "Equalization", other, )                            \
+    X(max_num_bounding_boxes, "MaxNumBoundingBoxes", other, )           \
+    X(mix_up, "MixUp", other, )                                         \
+    X(rand_augment, "RandAugment", other, _cast)                        \
+    X(random_brightness, "RandomBrightness", color, )                   \
+    X(random_color_degeneration, "RandomColorDegeneration", color, )    \
+    X(random_color_jitter, "RandomColorJitter", other, )                \
+    X(random_contrast, "RandomContrast", color, )                       \
+    X(random_crop, "RandomCrop", crop, )                                \
+    X(random_elastic_transform, "RandomElasticTransform", other, _cast) \
+    X(random_erasing, "RandomErasing", other, _cast)                    \
+    X(random_flip, "RandomFlip", flip, _cast)                           \
+    X(random_gaussian_blur, "RandomGaussianBlur", other, _cast)         \
+    X(random_grayscale, "RandomGrayscale", grayscale, )                 \
+    X(random_height, "RandomHeight", other, )                           \
+    X(random_hue, "RandomHue", other, )                                 \
+    X(random_invert, "RandomInvert", color, )                           \
+    X(random_perspective, "RandomPerspective", other, _cast)            \
+    X(random_posterization, "RandomPosterization", other, )             \
+    X(random_rotation, "RandomRotation", rotation, _cast)               \
+    X(random_saturation, "RandomSaturation", other, )                   \
+    X(random_sharpness, "RandomSharpness", other, _cast)                \
+    X(random_shear, "RandomShear", shear, _cast)                        \
+    X(random_translation, "RandomTranslation", two_factor, _cast)       \
+    X(random_width, "RandomWidth", other, )                             \
+    X(random_zoom, "RandomZoom", two_factor, _cast)                     \
+    X(solarization, "Solarization", solarization, _cast)
+
+#define X(id, title, keys, cast)                                \
+    static const krt_layer_class id = {                         \
+        .struct_size = sizeof id,                               \
+        .name = title,                                          \
+        .defaults = KRT_AUGMENTATION(title, .trainable = true), \
+        .fields = keys##_fields,                                \
+        .num_fields = KRTI_COUNT(keys##_fields),                \
+        .call = augmentation##cast##_call,                      \
+        .init = augmentation_init,                              \
+        .flags = KRTI_LAYER_DRAWS,                              \
+    };
+AUGMENTATIONS(X)
+#undef X
+
+const krt_layer_class *const krti_classes_augmentation[] = {
+#define X(id, title, keys, cast) &id,
+    AUGMENTATIONS(X)
+#undef X
+        NULL,
+};
