@@ -1,16 +1,20 @@
-/* Saves and loads one model in every form and, in the same run, writes and reads as many bytes raw.
- * One line of JSON a measurement, for bench/save_load.py.
+/* keratin in its process, for bench/save_load.py: saves a model in one form or loads it from there, and in
+ * turns with that writes and reads as many bytes raw. One line of JSON.
  *
- *     save_load MODEL DIRECTORY [REPEATS]
+ *     save_load save FORM MODEL DIRECTORY TIMES     DIRECTORY is made anew and keeps the last save
+ *     save_load load FORM MODEL DIRECTORY TIMES     of that save; MODEL gives the architecture
+ *     save_load list FILE TIMES
  *
- * Every figure is the least of the repeats, in milliseconds: what the machine can do when nothing else
- * runs. Raw writes come from the model's own weights in pieces of 4 MiB, to a fresh file each. */
+ * All figures are milliseconds, one a time. Raw writes come from memory in pieces of 4 MiB; raw reads go into
+ * memory of their own, as a load's do, and into memory that is there already. "cold": the files' pages
+ * were dropped before. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
 #include <keratin/keratin.h>
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +23,37 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PIECE = 4 << 20 };
+enum { PIECE = 4 << 20, MOST = 64 };
+
+/* What is written how: `ending` names the file in its directory. */
+typedef struct form {
+    const char *name, *ending;
+    double shard;
+    bool is_model, is_zipped, is_checkpoint, has_digests;
+} form;
+
+static const form forms[] = {
+    {"weights.h5", "m.weights.h5", 0, false, false, false, true},
+    {"sharded", "m.weights.json", 0.25, false, false, false, true},
+    {"keras", "m.keras", 0, true, true, false, true},
+    {"directory", "m", 0, true, false, false, true},
+    {"h5", "m.h5", 0, true, true, false, true},
+    {"checkpoint", "m.ckpt", 0, false, false, true, false},
+    {"safetensors", "m.safetensors", 0, false, false, false, false},
+    {"npz", "m.npz", 0, false, false, false, false},
+};
+
+typedef struct bench {
+    krt_ctx *k;
+    const form *form;
+    const char *model, *dir;
+    char path[4096];
+    size_t size;          /* of all files of the form */
+    unsigned char *bytes; /* that many */
+    int times;
+} bench;
+
+static bench *now_walking; /* nftw() hands nothing through */
 
 static double now(void)
 {
@@ -29,210 +63,285 @@ static double now(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-static long peak_kb(void)
+static double peak_mb(void)
 {
     struct rusage u;
 
     getrusage(RUSAGE_SELF, &u);
-    return u.ru_maxrss;
+    return (double)u.ru_maxrss / 1024;
 }
 
-static void die(krt_ctx *k, const char *what)
+static void must(const bench *b, bool went_well, const char *what)
 {
-    fprintf(stderr, "%s: %s\n", what, krt_ctx_error(k)->message);
+    if (went_well)
+        return;
+    fprintf(stderr, "%s: %s\n", what, krt_ctx_error(b->k)->message);
     exit(1);
 }
 
-/* Everything dirty goes to the disk first, so that no measurement pays for the one before. */
-static void settle(void)
+static void print_times(const char *name, const double *ms, int n)
 {
-    sync();
+    printf(", \"%s\": [", name);
+    for (int i = 0; i < n; i++)
+        printf("%s%.3f", i > 0 ? ", " : "", ms[i]);
+    printf("]");
 }
 
-static void forget(const char *path)
-{
-    const int fd = open(path, O_RDONLY);
+/* ------------------------------------------------------------------------------- files */
 
-    if (fd >= 0) {
-        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    return at->level > 0 ? remove(path) : 0;
+}
+
+static int add_size(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)path;
+    (void)at;
+    if (kind == FTW_F)
+        now_walking->size += (size_t)info->st_size;
+    return 0;
+}
+
+static int drop_pages(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    const int fd = kind == FTW_F ? open(path, O_RDONLY) : -1;
+
+    (void)info;
+    (void)at;
+    if (fd < 0)
+        return 0;
+    (void)fdatasync(fd);
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    return close(fd);
+}
+
+static int read_one(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    const int fd = kind == FTW_F ? open(path, O_RDONLY) : -1;
+    ssize_t n = 1;
+
+    (void)info;
+    (void)at;
+    while (fd >= 0 && (n = read(fd, now_walking->bytes + now_walking->size, PIECE)) > 0)
+        now_walking->size += (size_t)n;
+    if (fd >= 0)
         close(fd);
-    }
+    return n < 0;
+}
+
+static void walk(bench *b, __nftw_func_t each)
+{
+    now_walking = b;
+    must(b, nftw(b->dir, each, 8, FTW_DEPTH | FTW_PHYS) == 0, b->dir);
 }
 
 /* ------------------------------------------------------------------------------- raw */
 
-static double raw_write(const char *path, const unsigned char *data, size_t size, bool durable)
+static double raw_write(const bench *b, bool durable)
 {
-    settle();
+    char path[4200];
+    int fd = -1;
+
+    snprintf(path, sizeof path, "%s.raw", b->dir);
     unlink(path);
+    sync();
     const double start = now();
-    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    must(b, (fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666)) >= 0, path);
+    for (size_t at = 0; at < b->size;) {
+        const ssize_t n = write(fd, b->bytes + at, b->size - at < PIECE ? b->size - at : PIECE);
 
-    for (size_t at = 0; at < size;) {
-        const ssize_t n = write(fd, data + at, size - at < PIECE ? size - at : PIECE);
-
-        if (n <= 0)
-            exit(1);
+        must(b, n > 0, path);
         at += (size_t)n;
     }
-    if (durable && fsync(fd) != 0)
-        exit(1);
+    must(b, !durable || fsync(fd) == 0, path);
     close(fd);
-    return now() - start;
-}
-
-static double raw_read(const char *path, unsigned char *to, size_t size, bool cold)
-{
-    if (cold)
-        forget(path);
-    const double start = now();
-    const int fd = open(path, O_RDONLY);
-
-    for (size_t at = 0; at < size;) {
-        const ssize_t n = read(fd, to + at, size - at < PIECE ? size - at : PIECE);
-
-        if (n <= 0)
-            exit(1);
-        at += (size_t)n;
-    }
-    close(fd);
-    return now() - start;
-}
-
-static void raw(const char *dir, const unsigned char *data, size_t size, int repeats)
-{
-    char path[4096];
-    unsigned char *to = malloc(size);
-    double best[4] = {1e30, 1e30, 1e30, 1e30};
-
-    snprintf(path, sizeof path, "%s/raw", dir);
-    memset(to, 1, size);
-    for (int i = 0; i < repeats; i++) {
-        const double t[4] = {raw_write(path, data, size, false), raw_read(path, to, size, false),
-                             raw_write(path, data, size, true), raw_read(path, to, size, true)};
-
-        for (int j = 0; j < 4; j++)
-            best[j] = t[j] < best[j] ? t[j] : best[j];
-    }
-    printf(
-        "{\"form\": \"raw\", \"bytes\": %zu, \"save\": %.1f, \"save_sync\": %.1f, \"load\": %.1f, "
-        "\"load_cold\": %.1f}\n",
-        size, best[0], best[2], best[1], best[3]);
+    const double ms = now() - start;
     unlink(path);
-    free(to);
+    return ms;
 }
 
-/* ------------------------------------------------------------------------------- forms */
-
-typedef struct form {
-    const char *name;
-    bool is_weights, zipped;
-    double shard;
-} form;
-
-/* Each in a folder of its own. */
-static const form forms[] = {{"weights/model.weights.h5", true, false, 0},
-                             {"sharded/model.weights.json", true, false, 0.25},
-                             {"keras/model.keras", false, true, 0},
-                             {"directory/model", false, false, 0}};
-
-/* The folder of a form and what is in it. */
-static void remove_all(const char *path)
+/* `mine`: into memory that is there already, NULL: into new. */
+static double raw_read(bench *b, unsigned char *mine, bool is_cold)
 {
-    char command[4200];
-    const char *slash = strrchr(path, '/');
-    const int n = (int)(slash - path);
+    const size_t size = b->size;
 
-    snprintf(command, sizeof command, "rm -rf '%.*s' && mkdir -p '%.*s'", n, path, n, path);
-    if (system(command) != 0)
-        exit(1);
+    if (is_cold)
+        walk(b, drop_pages);
+    const double start = now();
+    b->bytes = mine != NULL ? mine : malloc(size + PIECE);
+    b->size = 0;
+    walk(b, read_one);
+    const double ms = now() - start;
+    must(b, b->size == size, b->dir);
+    if (mine == NULL)
+        free(b->bytes);
+    b->bytes = NULL;
+    return ms;
 }
 
-static krt_status save(krt_model *m, const form *f, const char *path, bool durable)
+/* ------------------------------------------------------------------------------- saving */
+
+static krt_status save(const bench *b, krt_model *m, bool durable, krt_digest digest)
 {
-    if (f->is_weights)
-        return krt_save_weights(m, path,
-                                KRT_SAVE_WEIGHTS(.max_shard_size = f->shard, .sync = durable));
-    return krt_save(m, path, KRT_SAVE(.zipped = f->zipped, .sync = durable));
+    const form *f = b->form;
+    const krt_save_weights_args *weights =
+        KRT_SAVE_WEIGHTS(.max_shard_size = f->shard, .sync = durable, .digest = digest);
+
+    if (f->is_model)
+        return krt_save(m, b->path,
+                        KRT_SAVE(.zipped = f->is_zipped, .sync = durable, .digest = digest));
+    return f->is_checkpoint ? krt_save_checkpoint(m, b->path, weights)
+                            : krt_save_weights(m, b->path, weights);
 }
 
 /* To a fresh name, as the raw writes go: replacing a file makes some file systems write it out first. */
-static double time_save(krt_ctx *k, krt_model *m, const form *f, const char *path, bool durable)
+static double time_save(bench *b, krt_model *m, bool durable, krt_digest digest)
 {
-    remove_all(path);
-    settle();
+    walk(b, remove_one);
+    sync();
     const double start = now();
-
-    if (save(m, f, path, durable) != KRT_OK)
-        die(k, path);
+    must(b, save(b, m, durable, digest) == KRT_OK, b->path);
     return now() - start;
 }
 
-static double time_load_weights(krt_ctx *k, krt_model *m, const char *path)
+static void run_save(bench *b)
 {
+    double plain[MOST], bare[MOST], durable[MOST], raw[MOST], raw_durable[MOST], peak = 0;
+    krt_model *m = NULL;
+
+    mkdir(b->dir, 0777);
+    must(b, krt_load(b->k, &m, b->model, NULL) == KRT_OK, b->model);
+    (void)time_save(b, m, false, KRT_DIGEST_XXH3_128);
+    peak = peak_mb();
+    walk(b, add_size);
+    b->bytes = malloc(b->size);
+    memset(b->bytes, 1, b->size);
+    for (int i = 0; i < b->times; i++) {
+        raw[i] = raw_write(b, false);
+        plain[i] = time_save(b, m, false, KRT_DIGEST_XXH3_128);
+        if (b->form->has_digests)
+            bare[i] = time_save(b, m, false, KRT_DIGEST_NONE);
+        raw_durable[i] = raw_write(b, true);
+        durable[i] = time_save(b, m, true, KRT_DIGEST_XXH3_128);
+    }
+    printf("{\"bytes\": %zu, \"peak_mb\": %.1f", b->size, peak);
+    print_times("raw", raw, b->times);
+    print_times("raw_sync", raw_durable, b->times);
+    print_times("save", plain, b->times);
+    print_times("save_sync", durable, b->times);
+    print_times("save_no_digest", bare, b->form->has_digests ? b->times : 0);
+    puts("}");
+    free(b->bytes);
+}
+
+/* ------------------------------------------------------------------------------- loading */
+
+/* Weights into a model that has none yet. */
+static double time_weights(bench *b, bool copy, bool is_cold)
+{
+    krt_model *m = NULL;
+
+    must(b, krt_load(b->k, &m, b->model, KRT_LOAD(.config_only = true)) == KRT_OK, b->model);
+    if (is_cold)
+        walk(b, drop_pages);
+    const double start = now();
+    must(b, krt_load_weights(m, b->path, KRT_LOAD_WEIGHTS(.copy = copy)) == KRT_OK, b->path);
+    const double ms = now() - start;
+    krt_model_free(m);
+    return ms;
+}
+
+static double time_model(bench *b)
+{
+    krt_model *m = NULL;
     const double start = now();
 
-    if (krt_load_weights(m, path, NULL) != KRT_OK)
-        die(k, path);
-    return now() - start;
+    must(b, krt_load(b->k, &m, b->path, NULL) == KRT_OK, b->path);
+    const double ms = now() - start;
+    krt_model_free(m);
+    return ms;
 }
+
+static void run_load(bench *b)
+{
+    double mapped[MOST], copied[MOST], raw[MOST], again[MOST], whole[MOST];
+    double cold[3][MOST], peak = 0;
+    unsigned char *mine = NULL;
+
+    walk(b, add_size);
+    (void)time_weights(b, true, false);
+    peak = peak_mb();
+    mine = malloc(b->size + PIECE);
+    memset(mine, 1, b->size + PIECE);
+    for (int i = 0; i < b->times; i++) {
+        cold[0][i] = raw_read(b, NULL, true);
+        cold[1][i] = time_weights(b, true, true);
+        cold[2][i] = time_weights(b, false, true);
+        again[i] = raw_read(b, mine, false); /* all is warm from here on */
+        raw[i] = raw_read(b, NULL, false);
+        copied[i] = time_weights(b, true, false);
+        mapped[i] = time_weights(b, false, false);
+        if (b->form->is_model)
+            whole[i] = time_model(b);
+    }
+    printf("{\"bytes\": %zu, \"peak_mb\": %.1f", b->size, peak);
+    print_times("raw", raw, b->times);
+    print_times("raw_again", again, b->times);
+    print_times("copied", copied, b->times);
+    print_times("mapped", mapped, b->times);
+    print_times("model", whole, b->form->is_model ? b->times : 0);
+    print_times("raw_cold", cold[0], b->times);
+    print_times("copied_cold", cold[1], b->times);
+    print_times("mapped_cold", cold[2], b->times);
+    puts("}");
+    free(mine);
+}
+
+/* ------------------------------------------------------------------------------- listing */
 
 /* Opening and listing, as `keratin weights` does: no tensor is read. */
-static double time_list(krt_ctx *k, const char *path)
+static void run_list(bench *b)
 {
+    double ms[MOST];
+    size_t n = 0;
     krt_file *f = NULL;
-    const double start = now();
 
-    if (krt_file_open(k, &f, path) != KRT_OK || krt_file_num_arrays(f) == 0)
-        die(k, path);
-    krt_file_close(f);
-    return now() - start;
-}
+    for (int i = 0; i < b->times; i++) {
+        const double start = now();
 
-static void measure(krt_ctx *k, krt_model *m, const form *f, const char *dir, int repeats)
-{
-    double best[4] = {1e30, 1e30, 1e30, 1e30};
-    char path[4096];
-
-    snprintf(path, sizeof path, "%s/%s", dir, f->name);
-    for (int i = 0; i < repeats; i++) {
-        const double t[4] = {time_save(k, m, f, path, false), time_load_weights(k, m, path),
-                             time_list(k, path), time_save(k, m, f, path, true)};
-
-        for (int j = 0; j < 4; j++)
-            best[j] = t[j] < best[j] ? t[j] : best[j];
+        must(b, krt_file_open(b->k, &f, b->model) == KRT_OK, b->model);
+        n = krt_file_num_arrays(f);
+        ms[i] = now() - start;
+        krt_file_close(f);
     }
-    printf(
-        "{\"form\": \"%s\", \"save\": %.1f, \"save_sync\": %.1f, \"load_mapped\": %.1f, \"list\": "
-        "%.2f, \"peak_mb\": %ld}\n",
-        f->name, best[0], best[3], best[1], best[2], peak_kb() / 1024);
-    fflush(stdout);
+    printf("{\"arrays\": %zu", n);
+    print_times("list", ms, b->times);
+    puts("}");
 }
 
 int main(int argc, char **argv)
 {
-    const int repeats = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 3;
-    krt_ctx *k = NULL;
-    krt_model *m = NULL;
-    struct stat info;
-    char path[4096];
+    const bool lists = argc == 4 && strcmp(argv[1], "list") == 0;
+    bench b = {.times = argc > 3 ? (int)strtol(argv[argc - 1], NULL, 10) : 0};
 
-    if (argc < 3 || krt_ctx_new(&k, NULL) != KRT_OK)
+    for (size_t i = 0; argc == 6 && i < sizeof forms / sizeof forms[0]; i++)
+        if (strcmp(argv[2], forms[i].name) == 0)
+            b.form = &forms[i];
+    if (b.times < 1 || b.times > MOST || (!lists && b.form == NULL) ||
+        krt_ctx_new(&b.k, NULL) != KRT_OK) {
+        fputs("usage: save_load save|load FORM MODEL DIRECTORY TIMES, save_load list FILE TIMES\n",
+              stderr);
         return 2;
-    const double start = now();
-    if (krt_load(k, &m, argv[1], NULL) != KRT_OK)
-        die(k, argv[1]);
-    printf("{\"form\": \"given\", \"load\": %.1f, \"peak_mb\": %ld}\n", now() - start,
-           peak_kb() / 1024);
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
-        measure(k, m, &forms[i], argv[2], repeats);
-    snprintf(path, sizeof path, "%s/%s", argv[2], forms[0].name);
-    if (stat(path, &info) != 0)
-        return 1;
-    unsigned char *data = malloc((size_t)info.st_size);
-    raw_read(path, data, (size_t)info.st_size, false);
-    raw(argv[2], data, (size_t)info.st_size, repeats);
-    free(data);
-    krt_ctx_free(k);
+    }
+    b.model = argv[lists ? 2 : 3];
+    if (!lists) {
+        b.dir = argv[4];
+        snprintf(b.path, sizeof b.path, "%s/%s", b.dir, b.form->ending);
+    }
+    (lists ? run_list : strcmp(argv[1], "save") == 0 ? run_save : run_load)(&b);
+    krt_ctx_free(b.k);
     return 0;
 }

@@ -27,7 +27,8 @@ static krt_status run(krt_ctx *k, const char *data, const char *out)
         return krt_ctx_error(k)->status;
     snprintf(json_path, sizeof json_path, "%s/cnn.json", out);
     snprintf(weights_path, sizeof weights_path, "%s/cnn.weights.h5", out);
-    if ((st = krt_fit(m, d.x, d.y, NULL)) != KRT_OK || (st = krt_to_json(m, &json, 2)) != KRT_OK)
+    if ((st = krt_fit(m, d.x, d.y, NULL)) != KRT_OK ||
+        (st = krt_to_json(m, &json, KRT_TO_JSON(.indent = 2))) != KRT_OK)
         return st;
     st = write_text(json_path, json);
     krt_free(k, json);

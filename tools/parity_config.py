@@ -4,7 +4,7 @@
   python tools/parity_config.py [--keratin build/keratin] [--keras3 | --tf-keras] [--all]
 
 For models among the fixtures, every eighth or --all of them, the tool writes an .h5 for each Keras, which loads it, compiled where the model was, answers as
-recorded and trains a step on. The .keras of a loaded model has the config that Keras gives it. Run with the packages of tools/requirements-parity.txt; without a choice both
+recorded and trains a step on. The .keras of a loaded model has the config that Keras gives it, and tf-keras reads the JSON for it. Run with the packages of tools/requirements-parity.txt; without a choice both
 libraries are tried, each in a process of its own.
 """
 
@@ -87,6 +87,20 @@ def check_config(keras, tool, name, path, folder):
     assert json.loads(before.to_json())["config"] == json.loads(after.to_json())["config"], "another config"
 
 
+def check_json(keras, tool, name, path, file, folder):
+    """tf-keras reads the architecture alone, and says of it what it says of the whole file's."""
+    out = os.path.join(folder, name + ".json")
+    done = subprocess.run([tool, "convert", path, out, "--for", "keras2", "--overwrite"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with open(out) as f:
+        text = f.read()
+    keras.backend.clear_session()
+    found = json.loads(keras.models.model_from_json(text).to_json())
+    keras.backend.clear_session()
+    expected = json.loads(keras.models.load_model(file, compile=False).to_json())
+    assert found == expected, "another architecture in JSON"
+
+
 def run(args):
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if args.keras3:
@@ -107,6 +121,8 @@ def run(args):
                     check(keras, name, path, file)
                     if args.keras3 and path.endswith(".keras"):
                         check_config(keras, args.keratin, name, path, folder)
+                    if not args.keras3:
+                        check_json(keras, args.keratin, name, path, file, folder)
                     done += 1
                 except Exception as e:  # noqa: BLE001 - each case reports for itself
                     failed += 1

@@ -54,9 +54,13 @@ typedef struct krt_load_args {
     /** false; true holds everything in the weights' file against its digests and checksums first, as
      *  krt_verify() does: KRT_E_CORRUPT names the array that was altered */
     bool verify;
+    /** false: arrays that lie in the file as they are needed are used there, mapped, so that a load
+     *  takes milliseconds and the file must not be changed in place while the model lives (replacing
+     *  it is no change); true: all are read into memory, and then the file is done with */
+    bool copy;
 } krt_load_args;
 #define KRT_LOAD(...) \
-    KRT_ARGS(krt_load_args, .safe_mode = true, .compile = true, .verify = false, __VA_ARGS__)
+    KRT_ARGS(krt_load_args, .safe_mode = true, .compile = true, .copy = false, __VA_ARGS__)
 
 /** Opens a model file, the form told by content and never by suffix: `.keras` archives and
  *  directories, whole `.h5`, architecture JSON (with args->weights), weights (with args->config).
@@ -67,7 +71,8 @@ typedef struct krt_load_args {
 KRT_API krt_status krt_load(krt_ctx *k, krt_model **out, const char *filepath,
                             const krt_load_args *args);
 
-/** The same from a buffer, which must outlive the model: weights are used where they lie. */
+/** The same from a buffer, which must outlive the model unless args->copy: weights are used where they
+ *  lie. */
 KRT_API krt_status krt_load_memory(krt_ctx *k, krt_model **out, const void *data, size_t size,
                                    const krt_load_args *args);
 
@@ -84,8 +89,9 @@ typedef struct krt_load_weights_args {
      *  an .h5 file, paths such as "layers/dense" of Keras 3. The first that fits counts. */
     krt_names rename;
     bool      verify; /**< false; true as in krt_load() */
+    bool      copy;   /**< false; true as in krt_load() */
 } krt_load_weights_args;
-#define KRT_LOAD_WEIGHTS(...) KRT_ARGS(krt_load_weights_args, .verify = false, __VA_ARGS__)
+#define KRT_LOAD_WEIGHTS(...) KRT_ARGS(krt_load_weights_args, .copy = false, __VA_ARGS__)
 
 /** Keras: model.load_weights(filepath). `.weights.h5`, sharded `.weights.json`, `.keras`, legacy
  *  `.h5`, by content. All or nothing: on failure the model's weights are as before.
@@ -114,10 +120,17 @@ KRT_API krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json,
 
 /* --- saving ---------------------------------------------------------------------------------- */
 
-/** Keras: model.to_json(indent=...): the architecture and the compile settings in Keras 3's JSON, no
- *  weights; indent < 0: one line. Owns: *out, krt_free() it.
- *  Fails: what building the model failed with, E_NOMEM. */
-KRT_API krt_status krt_to_json(const krt_model *m, char **out, int indent);
+typedef struct krt_to_json_args {
+    size_t struct_size;
+    int    indent; /**< -1: one line; else spaces a level */
+    int for_keras; /**< 3; 2: in the words of tf.keras, the architecture alone, as it writes it */
+} krt_to_json_args;
+#define KRT_TO_JSON(...) KRT_ARGS(krt_to_json_args, .indent = -1, .for_keras = 3, __VA_ARGS__)
+
+/** Keras: model.to_json(indent=...): the architecture and the compile settings, no weights.
+ *  Owns: *out, krt_free() it. Fails: E_UNSUPPORTED (that Keras has no word for something in the
+ *  model; it is named), E_INVALID, what building the model failed with, E_NOMEM. */
+KRT_API krt_status krt_to_json(const krt_model *m, char **out, const krt_to_json_args *args);
 
 /* --- compile settings ------------------------------------------------------------------------ */
 

@@ -230,6 +230,11 @@ void krti_share_tasks(int threads, size_t tasks, krti_task *run, void *arg)
     atomic_store(&s->taken, false);
 }
 
+int krti_num_threads(const krt_ctx *k)
+{
+    return k->threads > 0 ? k->threads : krti_num_processors();
+}
+
 /* ------------------------------------------------------------------------------- the pool's life */
 
 static void forget_workers(void) /* in the child of a fork, which has none */

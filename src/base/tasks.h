@@ -17,6 +17,9 @@ typedef void krti_task(void *arg, size_t task, size_t thread);
  * and from inside a task. */
 void krti_share_tasks(int threads, size_t tasks, krti_task *run, void *arg);
 
+/* As many threads as the context may use. */
+int krti_num_threads(const krt_ctx *k);
+
 /* The workers start when first wanted and end with the last context. */
 void krti_tasks_use(void);
 void krti_tasks_drop(void);

@@ -10,6 +10,7 @@
 #define KRTI_BASE_TRANSACTION_H
 
 #include "base/fs.h"
+#include "base/sink.h"
 
 typedef struct krti_txn krti_txn;
 typedef struct krti_txn_file krti_txn_file;
@@ -55,13 +56,7 @@ krt_status krti_txn_remove(krti_txn *t, const char *name);
 const char *krti_txn_dir(const krti_txn *t);
 const char *krti_txn_name(const krti_txn *t);
 
-/* --- sinks ----------------------------------------------------------------------------------- */
-
-/* Where a container writer puts its bytes: positions may come in any order, each once. */
-typedef struct krti_sink {
-    krt_status (*write)(void *user, uint64_t offset, const void *data, size_t size);
-    void *user;
-} krti_sink;
+/* For container writers. */
 krti_sink krti_txn_sink(krti_txn_file *f);
 
 #endif

@@ -110,7 +110,7 @@ static krt_status on_train_begin(void *state, krt_model *m, const krt_logs *logs
     if (strcmp(krt_model_class_name(m), "Sequential") != 0 &&
         strcmp(krt_model_class_name(m), "Functional") != 0)
         return KRT_OK;
-    TRY(krt_to_json(m, &json, -1));
+    TRY(krt_to_json(m, &json, NULL));
     TRY(krti_events_graph(&t->train.events, "keras", 0, json));
 
 done:

@@ -3,7 +3,6 @@
  * otherwise a third of the time to load them, are summed by all threads. */
 #include "formats/crc32.h"
 
-#include "base/fs.h"
 #include "base/tasks.h"
 
 #include <libdeflate.h>
@@ -67,6 +66,6 @@ uint32_t krti_crc32(const krt_ctx *k, const void *data, size_t size)
     crc_run r = {data, n, 0};
     const uint32_t rest = libdeflate_crc32(0, r.p + n * PIECE, size - n * PIECE);
 
-    krti_share_tasks(k->threads > 0 ? k->threads : krti_num_processors(), n, crc_task, &r);
+    krti_share_tasks(krti_num_threads(k), n, crc_task, &r);
     return krti_crc32_join(atomic_load(&r.sum), rest, size - n * PIECE);
 }

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { ALIGNMENT = 64, BLOCK = 256 << 10 };
+enum { ALIGNMENT = 64, BLOCK = 1 << 20 };
 
 static const unsigned char zeros[ALIGNMENT];
 
@@ -44,10 +44,9 @@ krti_h5_node *krti_h5_writer_root(krti_h5_writer *w)
     return &w->root;
 }
 
-void krti_h5_set_tap(krti_h5_writer *w, krti_h5_tap tap, void *user)
+void krti_h5_set_look(krti_h5_writer *w, const krti_look *look)
 {
-    w->tap = tap;
-    w->tap_user = user;
+    w->look = *look;
 }
 
 /* ------------------------------------------------------------------------------- the tree */
@@ -384,19 +383,14 @@ done:
 
 /* ------------------------------------------------------------------------------- streaming */
 
-static krt_status write_block(krti_h5_writer *w, const krti_sink *sink, const krti_h5_node *d,
-                              uint64_t at, const void *data, size_t size)
+static krt_status write_block(krti_h5_writer *w, const krti_sink *sink, uint64_t at,
+                              const void *data, size_t size)
 {
-    krt_status st = KRT_OK;
-
-    if (w->tap != NULL)
-        st = w->tap(w->tap_user, d, data, size);
-    return st == KRT_OK ? sink->write(sink->user, d->data + at, data, size) : st;
+    return krti_sink_write(w->k, sink, at, data, size, w->look.at != NULL ? &w->look : NULL);
 }
 
-/* In blocks, so that what looks at the data finds it in the cache. */
 static krt_status write_blocks(krti_h5_writer *w, const krti_sink *sink, const krti_h5_node *d,
-                               const unsigned char *all, unsigned char *buffer)
+                               unsigned char *buffer)
 {
     krt_status st = KRT_OK;
 
@@ -404,10 +398,9 @@ static krt_status write_blocks(krti_h5_writer *w, const krti_sink *sink, const k
         const uint64_t left = d->data_size - at;
         const size_t n = left < BLOCK ? (size_t)left : BLOCK;
 
-        if (all == NULL)
-            st = d->source.read(d->source.user, at, buffer, n);
+        st = d->source.read(d->source.user, at, buffer, n);
         if (st == KRT_OK)
-            st = write_block(w, sink, d, at, all != NULL ? all + at : buffer, n);
+            st = write_block(w, sink, d->data + at, buffer, n);
     }
     return st;
 }
@@ -420,8 +413,10 @@ static krt_status write_dataset(krti_h5_writer *w, const krti_sink *sink, const 
 
     if (all == NULL && d->source.open != NULL)
         st = d->source.open(d->source.user, &all);
-    if (st == KRT_OK)
-        st = write_blocks(w, sink, d, all, buffer);
+    if (st == KRT_OK && all != NULL)
+        st = write_block(w, sink, d->data, all, (size_t)d->data_size);
+    else if (st == KRT_OK)
+        st = write_blocks(w, sink, d, buffer);
     if (d->source.done != NULL)
         d->source.done(d->source.user);
     return st;

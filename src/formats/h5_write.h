@@ -57,10 +57,8 @@ krt_status krti_h5_add_texts(krti_h5_writer *w, krti_h5_node *node, const char *
 
 /* Lays the file out; nothing can be added any more. `*size`: of the whole file. */
 krt_status krti_h5_plan(krti_h5_writer *w, uint64_t *size);
-/* Called with all data on its way, in the order of the datasets: digests are made here. */
-typedef krt_status (*krti_h5_tap)(void *user, const krti_h5_node *dataset, const void *data,
-                                  size_t size);
-void krti_h5_set_tap(krti_h5_writer *w, krti_h5_tap tap, void *user);
+/* Shown all data on its way, in the order of the datasets: digests are made here. */
+void krti_h5_set_look(krti_h5_writer *w, const krti_look *look);
 /* Writes every byte of the file once, position 0 being the sink's. After krti_h5_plan(). */
 krt_status krti_h5_write(krti_h5_writer *w, const krti_sink *sink);
 /* Its two halves, for attributes that are made of all data. */

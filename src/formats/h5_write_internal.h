@@ -77,8 +77,7 @@ struct krti_h5_writer {
     size_t num_collections, collections_capacity;
     uint64_t metadata_size, size;
     bool is_planned;
-    krti_h5_tap tap;
-    void *tap_user;
+    krti_look look; /* .at NULL: nobody looks */
 };
 
 /* h5_write_bytes.c: sizes, then bytes. `base` is the metadata's first byte, at address 0. */

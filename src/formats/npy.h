@@ -45,17 +45,20 @@ void krti_ndarrays_free(krt_ctx *k, krti_ndarrays *arrays);
 krt_status krti_npy_header(krti_str *s, krti_array_kind kind, int item_size, int rank,
                            const int64_t *dim);
 
-/* Writes members stored under "NAME.npy", as np.savez does: beside the target, then renamed. ZIP64
- * where a size needs it. Fails: E_INVALID (a name that no archive may hold, two of one name), E_IO. */
+/* Writes members stored under "NAME.npy", as np.savez does: beside the target, then renamed. Fails:
+ * E_INVALID (a name that no archive may hold, two of one name), E_IO. */
 typedef struct krti_npz_member {
     const char *name; /* without ".npy" */
     krti_array_kind kind;
     int item_size, rank;
     const int64_t *dim;
-    const void *data;
     size_t size_bytes;
+    const void *data; /* NULL: `open` brings it when its turn comes */
+    krt_status (*open)(void *user, const void **data);
+    void (*done)(void *user); /* called when it was written, or when that failed; NULL: nothing */
+    void *user;
 } krti_npz_member;
 krt_status krti_npz_write(krt_ctx *k, const char *filepath, const krti_npz_member *members,
-                          size_t n);
+                          size_t n, bool sync);
 
 #endif

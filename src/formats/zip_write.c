@@ -169,37 +169,41 @@ static uint16_t padding_of(const member *m)
     return (uint16_t)(6 + (alignment - at % alignment) % alignment);
 }
 
-/* Small neighbours join the last segment; a new one begins where nothing ends. */
-static krt_status note_crc(krti_zip_writer *z, uint64_t offset, const void *data, size_t size)
+/* The segment that what comes next belongs to: one that ends there, else a new one; NULL when there are
+ * too many. */
+static segment *segment_at(krti_zip_writer *z, uint64_t offset)
 {
-    for (size_t i = z->num_segments; i-- > 0;) {
-        segment *s = &z->segments[i];
-
-        if (s->offset + s->size == offset) {
-            s->crc = libdeflate_crc32(s->crc, data, size);
-            s->size += size;
-            return KRT_OK;
-        }
-    }
+    for (size_t i = z->num_segments; i-- > 0;)
+        if (z->segments[i].offset + z->segments[i].size == offset)
+            return &z->segments[i];
     if (z->num_segments == MOST_SEGMENTS)
-        return krti_fail(z->k, KRT_E_INVALID, NULL, "a member is written in too many pieces");
-    z->segments[z->num_segments++] = (segment){offset, size, libdeflate_crc32(0, data, size)};
-    return KRT_OK;
+        return NULL;
+    z->segments[z->num_segments] = (segment){.offset = offset};
+    return &z->segments[z->num_segments++];
+}
+
+static void add_crc(void *user, const void *data, size_t size)
+{
+    segment *s = user;
+
+    s->crc = libdeflate_crc32(s->crc, data, size);
+    s->size += size;
 }
 
 static krt_status write_member(void *user, uint64_t offset, const void *data, size_t size)
 {
     krti_zip_writer *z = user;
     const member *m = &z->members[z->num_members - 1];
-    krt_status st = KRT_OK;
 
     if (offset > m->entry.size || size > m->entry.size - offset)
         return krti_fail(z->k, KRT_E_INVALID, m->entry.name, "gets more than its %llu bytes",
                          (unsigned long long)m->entry.size);
     if (size == 0)
         return KRT_OK;
-    st = note_crc(z, offset, data, size);
-    return st == KRT_OK ? z->sink.write(z->sink.user, m->data + offset, data, size) : st;
+    const krti_look look = {add_crc, segment_at(z, offset)};
+    if (look.user == NULL)
+        return krti_fail(z->k, KRT_E_INVALID, m->entry.name, "is written in too many pieces");
+    return krti_sink_write(z->k, &z->sink, m->data + offset, data, size, &look);
 }
 
 krt_status krti_zip_begin(krti_zip_writer *z, const krti_zip_entry *entry, krti_sink *out)
@@ -215,7 +219,7 @@ krt_status krti_zip_begin(krti_zip_writer *z, const krti_zip_entry *entry, krti_
     m.entry.name = krti_arena_strdup(&z->arena, entry->name);
     if (m.entry.name == NULL)
         return KRT_E_NOMEM;
-    m.is_zip64 = (double)entry->size * 1.05 > (double)LIMIT;
+    m.is_zip64 = entry->has_room || (double)entry->size * 1.05 > (double)LIMIT;
     m.padding = padding_of(&m);
     m.data = m.header + local_size(&m);
     TRY(krti_grow(z->k, &z->members, &z->capacity, z->num_members + 1, sizeof *z->members));

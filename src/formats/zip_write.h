@@ -16,6 +16,7 @@ typedef struct krti_zip_entry {
     const char *name;
     uint64_t size;
     unsigned alignment;          /* of the data in the archive; 0 or 1: none */
+    bool has_room;               /* for long sizes in the local header, whatever the size is */
     uint16_t dos_date, dos_time; /* krti_zip_now(), or KRTI_ZIP_1980 and 0 */
     unsigned mode;               /* POSIX permissions: 0600; with 0100000 for a file from disk */
 } krti_zip_entry;

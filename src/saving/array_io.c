@@ -58,9 +58,10 @@ static bool bools_are_clean(const krti_ndarray *a)
     return all <= 1;
 }
 
-static bool can_be_mapped(const krti_ndarray *a)
+static bool can_be_mapped(const krti_ndarray *a, bool anywhere)
 {
-    return is_native(a) && is_row_major(a) && (uintptr_t)a->data % (size_t)a->item_size == 0 &&
+    return is_native(a) && is_row_major(a) &&
+           (anywhere || (uintptr_t)a->data % (size_t)a->item_size == 0) &&
            (a->kind != KRTI_ARRAY_BOOL || bools_are_clean(a));
 }
 
@@ -120,14 +121,14 @@ static krt_status copy_array(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_
     return KRT_OK;
 }
 
-static krt_status tensor_of(krt_ctx *k, krt_tensor **out, const krti_ndarray *a)
+static krt_status tensor_of(krt_ctx *k, krt_tensor **out, const krti_ndarray *a, bool anywhere)
 {
     const krt_dtype dtype = dtype_of(a);
     krt_shape shape = {.rank = a->rank};
 
     for (int i = 0; i < a->rank; i++)
         shape.dim[i] = a->dim[i];
-    if (can_be_mapped(a))
+    if (can_be_mapped(a, anywhere))
         return krti_tensor_map(k, out, dtype, shape, a->bytes, a->data);
     return copy_array(k, out, dtype, shape, a);
 }
@@ -156,7 +157,7 @@ krt_status krt_tensor_read(krt_ctx *k, krt_tensor **out, const char *filepath)
         TRY(krti_fail(k, KRT_E_FORMAT, NULL, "holds %zu arrays (\"%s\", \"%s\"%s), expected one",
                       arrays.n, arrays.items[0].name, arrays.items[1].name,
                       arrays.n > 2 ? ", ..." : ""));
-    TRY(tensor_of(k, out, &arrays.items[0]));
+    TRY(tensor_of(k, out, &arrays.items[0], false));
 
 done:
     krti_ndarrays_free(k, &arrays);
@@ -188,7 +189,7 @@ static krt_status copy_names(krt_ctx *k, char ***out, const krti_ndarrays *array
 }
 
 krt_status krti_tensors_read_bytes(krt_ctx *k, size_t *n, krt_tensor ***tensors, char ***names,
-                                   krti_bytes *bytes)
+                                   krti_bytes *bytes, bool anywhere)
 {
     krti_ndarrays arrays = {0};
     krt_tensor **list = NULL;
@@ -202,7 +203,7 @@ krt_status krti_tensors_read_bytes(krt_ctx *k, size_t *n, krt_tensor ***tensors,
     if (list == NULL)
         TRY(KRT_E_NOMEM);
     for (size_t i = 0; i < arrays.n; i++)
-        TRY(tensor_of(k, &list[i], &arrays.items[i]));
+        TRY(tensor_of(k, &list[i], &arrays.items[i], anywhere));
     TRY(copy_names(k, names, &arrays));
     *n = arrays.n;
     *tensors = list;
@@ -227,7 +228,7 @@ krt_status krt_tensors_read(krt_ctx *k, size_t *n, krt_tensor ***tensors, char *
     *names = NULL;
     st = krti_bytes_map(k, &bytes, filepath);
     if (st == KRT_OK)
-        st = krti_tensors_read_bytes(k, n, tensors, names, bytes);
+        st = krti_tensors_read_bytes(k, n, tensors, names, bytes, false);
     krti_bytes_drop(bytes);
     return st;
 }
@@ -282,7 +283,7 @@ krt_status krt_tensors_write(krt_ctx *k, size_t n, krt_tensor *const *tensors,
             st = member_of(&members[i], tensors[i], names[i]);
     }
     if (st == KRT_OK)
-        st = krti_npz_write(k, filepath, members, n);
+        st = krti_npz_write(k, filepath, members, n, true);
     krti_free(k, members);
     return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
 }

@@ -26,11 +26,20 @@ const krti_conf *krti_conversion_config(const krti_conversion *c)
     return c->config != NULL ? c->config->config : c->f->config;
 }
 
-/* The model, once; its classes may be unknown. */
+/* The model, once; its classes may be unknown. A load maps the arrays and reads none: that is no progress
+ * to tell of. */
 static krt_status load_once(krti_conversion *c)
 {
-    return c->m != NULL ? KRT_OK
-                        : krt_load(c->k, &c->m, c->in, KRT_LOAD(.config = c->args->config));
+    krti_progress none = {0}, told = c->f->store != NULL ? c->f->store->progress : none;
+
+    if (c->m != NULL)
+        return KRT_OK;
+    if (c->f->store != NULL)
+        c->f->store->progress = none;
+    const krt_status st = krti_load_open(c->k, &c->m, c->f, c->config);
+    if (c->f->store != NULL)
+        c->f->store->progress = told;
+    return st;
 }
 
 krt_status krti_conversion_model(krti_conversion *c, krt_model **out)
@@ -220,12 +229,33 @@ static krt_status write_sharded(krti_conversion *c)
     return st;
 }
 
+/* In tf.keras's words; what it wrote itself stays as it is. */
+static krt_status take_keras2_config(krti_conversion *c, krti_arena *arena, krti_conf **out)
+{
+    const krti_source *from = c->config != NULL ? c->config : c->f;
+    krt_status st = KRT_OK;
+
+    if (from->config == NULL)
+        return no_config(c);
+    if (from->generation == 2) {
+        *out = krti_conf_copy(arena, from->config);
+        return *out != NULL ? KRT_OK : KRT_E_NOMEM;
+    }
+    TRY(krti_load_build(c->k, &c->m, from));
+    TRY(krti_serialize_keras2(arena, c->m, out));
+
+done:
+    return st;
+}
+
 static krt_status write_json(krti_conversion *c)
 {
     krti_arena arena = KRTI_ARENA_INIT(c->k);
     krti_str text = KRTI_STR_INIT(c->k);
     krti_conf *config = NULL;
-    krt_status st = take_config(c, &arena, &config, krti_serialize_model);
+    krt_status st = c->args->generation == 2
+                        ? take_keras2_config(c, &arena, &config)
+                        : take_config(c, &arena, &config, krti_serialize_model);
 
     if (st == KRT_OK)
         st = krti_json_write(&text, config, -1);
@@ -300,7 +330,8 @@ static krt_status list_names(krti_conversion *c, krti_named_list *l)
     return st == KRT_OK ? krti_named_list_add_model(l, m) : st;
 }
 
-static krt_status write_named(krti_conversion *c, bool is_npz)
+static krt_status write_named(krti_conversion *c,
+                              krt_status (*write)(const krti_named_list *, const char *, bool))
 {
     krti_named_list l;
     krt_status st = KRT_OK;
@@ -308,20 +339,19 @@ static krt_status write_named(krti_conversion *c, bool is_npz)
     krti_named_list_init(&l, c->k);
     st = list_names(c, &l);
     if (st == KRT_OK)
-        st = is_npz ? krti_npz_write_list(&l, c->out)
-                    : krti_safetensors_write(&l, c->out, c->options.sync);
+        st = write(&l, c->out, c->options.sync);
     krti_named_list_free(&l);
     return st;
 }
 
 static krt_status write_npz(krti_conversion *c)
 {
-    return write_named(c, true);
+    return write_named(c, krti_npz_write_list);
 }
 
 static krt_status write_safetensors(krti_conversion *c)
 {
-    return write_named(c, false);
+    return write_named(c, krti_safetensors_write);
 }
 
 /* ------------------------------------------------------------------------------- Keras 2 */

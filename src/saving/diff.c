@@ -279,13 +279,6 @@ done:
     return st;
 }
 
-static void forget(krt_tensor *t)
-{
-    if (t != NULL && t->source != NULL)
-        krti_bytes_forget(t->source, t->data, t->size_bytes);
-    krt_tensor_free(t);
-}
-
 static krt_status compare_arrays(diffing *d, size_t i, size_t j)
 {
     const krti_store_array *a = &d->a.f->store->arrays[i], *b = &d->b.f->store->arrays[j];
@@ -306,8 +299,8 @@ static krt_status compare_arrays(diffing *d, size_t i, size_t j)
     TRY(tell_values(d, name, x, y));
 
 done:
-    forget(x);
-    forget(y);
+    krti_tensor_let_go(x);
+    krti_tensor_let_go(y);
     return st;
 }
 

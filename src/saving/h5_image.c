@@ -42,31 +42,13 @@ static krt_status open_item(void *user, const void **data)
     return st;
 }
 
-/* float64 whose float32 is still the value: as they were in the file. */
-static void refine(const krti_save_array *a, uint64_t first, double *to, size_t n)
-{
-    const unsigned char *precise = a->precise;
-    const float *now = a->data;
-
-    for (size_t i = 0; i < n; i++) {
-        double old;
-
-        memcpy(&old, precise + (first + i) * sizeof old, sizeof old);
-        const float rounded = (float)old;
-        if (memcmp(&rounded, &now[first + i], sizeof rounded) == 0)
-            to[i] = old;
-    }
-}
-
 /* A variable whose dtype in files is not the one it is computed in. */
 static void convert_part(const krti_save_array *a, uint64_t offset, void *to, size_t size)
 {
-    const size_t to_size = krt_dtype_size(a->dtype), from_size = krt_dtype_size(a->data_dtype);
-    const unsigned char *from = a->data;
+    const size_t each = krt_dtype_size(a->dtype);
 
-    krti_convert(to, a->dtype, from + offset / to_size * from_size, a->data_dtype, size / to_size);
-    if (a->precise != NULL && a->dtype == KRT_FLOAT64 && a->data_dtype == KRT_FLOAT32)
-        refine(a, offset / to_size, to, size / to_size);
+    krti_stored_values(a->data, a->data_dtype, a->precise, (size_t)offset / each, size / each, to,
+                       a->dtype);
 }
 
 static krt_status read_converted(void *user, uint64_t offset, void *to, size_t size)
@@ -102,19 +84,13 @@ static void end_item(void *user)
 
     if (text != NULL)
         memcpy(it->digest, text, strlen(text));
-    if (it->held != NULL && it->held->source != NULL)
-        krti_bytes_forget(it->held->source, it->held->data, it->held->size_bytes);
-    krt_tensor_free(it->held);
+    krti_tensor_let_go(it->held);
     it->held = NULL;
 }
 
-static krt_status tap(void *user, const krti_h5_node *dataset, const void *data, size_t size)
+static void look_at(void *user, const void *data, size_t size)
 {
-    krti_h5_image *image = user;
-
-    (void)dataset;
-    krti_digests_update(&image->digests, data, size);
-    return KRT_OK;
+    krti_digests_update(user, data, size);
 }
 
 /* bfloat16 has no HDF5 type: Keras writes two opaque bytes and says so in an attribute. */
@@ -261,12 +237,17 @@ done:
 
 krt_status krti_h5_image_end(krti_h5_image *image)
 {
-    krt_status st = image->digest_size > 0 ? add_note(image) : KRT_OK;
+    const krti_look look = {look_at, &image->digests};
+    krt_status st = KRT_OK;
 
-    if (st != KRT_OK)
-        return st;
-    krti_h5_set_tap(image->writer, tap, image);
-    return krti_h5_plan(image->writer, &image->size);
+    if (image->digest_size > 0) {
+        TRY(add_note(image));
+        krti_h5_set_look(image->writer, &look);
+    }
+    TRY(krti_h5_plan(image->writer, &image->size));
+
+done:
+    return st;
 }
 
 krti_h5_writer *krti_h5_image_writer(krti_h5_image *image)

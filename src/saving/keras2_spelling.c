@@ -34,7 +34,7 @@ static bool is_one_of(const char *const *names, size_t n, const char *name)
 
 /* ------------------------------------------------------------------------------- values */
 
-/* Keys that came with Keras 3; those with a value are refused when they hold another. */
+/* Keys that came with Keras 3, and what they hold when they mean nothing new. */
 static const struct newer {
     const char *class_name, *key; /* class "": any */
     krti_conf nothing;
@@ -63,15 +63,21 @@ static const struct newer {
 /* The renamed keys; Keras 3 still takes the old one. */
 static const char *const older_names[][3] = {{"LeakyReLU", "negative_slope", "alpha"}};
 
-static bool is_nothing_new(const char *class_name, const char *key, const krti_conf *value)
+static const struct newer *newer_key(const char *class_name, const char *key)
 {
     for (size_t i = 0; i < KRTI_COUNT(newer_keys); i++)
         if (strcmp(newer_keys[i].key, key) == 0 &&
             (newer_keys[i].class_name[0] == '\0' ||
-             strcmp(newer_keys[i].class_name, class_name) == 0) &&
-            krti_conf_equal(value, &newer_keys[i].nothing))
-            return true;
-    return false;
+             strcmp(newer_keys[i].class_name, class_name) == 0))
+            return &newer_keys[i];
+    return NULL;
+}
+
+static bool is_nothing_new(const char *class_name, const char *key, const krti_conf *value)
+{
+    const struct newer *newer = newer_key(class_name, key);
+
+    return newer != NULL && krti_conf_equal(value, &newer->nothing);
 }
 
 static const char *older_name(const char *class_name, const char *key)
@@ -193,8 +199,12 @@ static krt_status spell_key(const speller *s, const char *class_name, const char
     krti_conf *spelled = NULL;
     krt_status st = KRT_OK;
 
-    if (is_nothing_new(class_name, key, value))
+    const struct newer *newer = newer_key(class_name, key);
+
+    if (newer != NULL && krti_conf_equal(value, &newer->nothing))
         return KRT_OK;
+    if (newer != NULL && strcmp(key, "synchronized") != 0) /* which the last of tf.keras have */
+        return fail(s, name, "the argument %s", key);
     if (s->both && strcmp(key, "axis") == 0 && krti_conf_num(value) > 1)
         return krti_fail(s->a->k, KRT_E_UNSUPPORTED, name,
                          "Keras 3 reads no list of axes in the words of Keras 2");

@@ -4,6 +4,9 @@
 
 #include "base/conf.h"
 
+/* The release whose form that is. */
+#define KRTI_KERAS2_VERSION "2.15.0"
+
 /* The object of a model as Keras 3 writes it (krti_serialize_model()), as {"class_name", "config"} of
  * tf.keras. `both`: only what Keras 3 reads as well, which a model in a model is not. Fails:
  * E_UNSUPPORTED, naming what Keras 2 has no word for; E_NOMEM. */

@@ -111,7 +111,8 @@ static krt_status add_json(writing *w, const char *attribute, const krti_conf *c
 
 static krt_status add_versions(writing *w, krti_h5_node *node)
 {
-    krt_status st = add_text(w, node, "keras_version", w->generation >= 3 ? "3.15.1" : "2.15.0");
+    krt_status st =
+        add_text(w, node, "keras_version", w->generation >= 3 ? "3.15.1" : KRTI_KERAS2_VERSION);
 
     return st == KRT_OK ? add_text(w, node, "backend", "tensorflow") : st;
 }
@@ -361,8 +362,8 @@ static krt_status add_optimizer(writing *w, bool for_keras2, bool is_legacy)
     TRY(krti_h5_add_group(w->h5, krti_h5_writer_root(w->h5), where, &group));
     TRY(krti_str_addf(&owner, "/%s", where));
     for (size_t i = 0; i < s.n; i++) {
-        krti_save_array a =
-            array_of(s.items[i]->tensor, krti_stored_optimizer_dtype(s.items[i]), NULL);
+        const krti_optimizer_variable *v = s.items[i];
+        krti_save_array a = array_of(v->tensor, krti_stored_optimizer_dtype(v), v->precise);
 
         TRY(add_array(w, group, owner.ptr, s.names[i], &a));
     }

@@ -7,8 +7,7 @@
  * half a state is worse than none. Page: docs/formats/legacy_h5.md, "Optimizer". */
 #include "saving/legacy_optimizer.h"
 
-#include "saving/save_list.h"
-#include "training/optimizer.h"
+#include "saving/optimizer_state.h"
 
 typedef struct restoring {
     krt_ctx *k;
@@ -194,24 +193,11 @@ static void drop_misfits(restoring *r)
 
 static krt_status restore(restoring *r)
 {
-    krti_want *wants = krti_array(r->k, r->list->num, sizeof *wants);
-    krt_tensor **read = krti_array(r->k, r->list->num, sizeof *read);
-    size_t n = 0;
-    krt_status st = wants != NULL && read != NULL ? KRT_OK : KRT_E_NOMEM;
+    krt_status st = KRT_OK;
 
     for (size_t i = 0; st == KRT_OK && i < r->list->num; i++)
         if (r->of[i] != NULL)
-            wants[n++] = (krti_want){r->list->first + i, r->of[i]->tensor->dtype, true};
-    if (st == KRT_OK)
-        st = krti_store_tensors(r->s, wants, n, read);
-    n = 0;
-    for (size_t i = 0; st == KRT_OK && i < r->list->num; i++)
-        if (r->of[i] != NULL) {
-            memcpy(r->of[i]->tensor->data, read[n]->data, r->of[i]->tensor->size_bytes);
-            krt_tensor_free(read[n++]);
-        }
-    krti_free(r->k, wants);
-    krti_free(r->k, read);
+            st = krti_optimizer_variable_read(r->s, r->list->first + i, r->of[i]);
     return st;
 }
 

@@ -1,9 +1,14 @@
-/* The two halves of a load, for those who compare a file with a model and fill nothing. */
+/* A load of files that are open already, and its two halves, for those who compare a file with a model and
+ * fill nothing. */
 #ifndef KRTI_SAVING_LOAD_H
 #define KRTI_SAVING_LOAD_H
 
 #include "saving/match.h"
 #include "saving/source.h"
+
+/* krt_load() of `file`, with the architecture of `config` where there is one (or NULL). Both stay the
+ * caller's. */
+krt_status krti_load_open(krt_ctx *k, krt_model **out, krti_source *file, krti_source *config);
 
 /* The model of the file's architecture, without weights. Fails: E_UNSUPPORTED, E_FORMAT, and what
  * krti_model_from_conf() fails with. */

@@ -16,11 +16,9 @@ krt_status krti_array_digest(krti_store *s, size_t array, krt_digest kind,
     TRY(krti_store_tensor(s, array, KRT_DTYPE_NONE, &t));
     krti_hasher_update(h, t->data, t->size_bytes);
     krti_hasher_end(h, text);
-    if (t->source != NULL) /* what was mapped is let go, so that any size takes no memory */
-        krti_bytes_forget(t->source, t->data, t->size_bytes);
 
 done:
-    krt_tensor_free(t);
+    krti_tensor_let_go(t);
     krti_hasher_free(h);
     return st;
 }

@@ -161,7 +161,7 @@ done:
 
 /* ------------------------------------------------------------------------------- .npz */
 
-/* The tensors are kept as long as the store: an inflated or turned array exists nowhere else. */
+/* The tensors are kept as long as the store: an inflated, swapped or turned array exists nowhere else. */
 static void describe_member(named *item, const krt_tensor *t, const char *name, krti_bytes *archive)
 {
     const unsigned char *data = t->data;
@@ -183,7 +183,7 @@ krt_status krti_npz_list(krti_store *s, krti_bytes *bytes)
     krt_status st = KRT_OK;
 
     TRY(krti_store_add_bytes(s, bytes, NULL, &file));
-    TRY(krti_tensors_read_bytes(s->k, &s->num_kept, &s->kept, &names, bytes));
+    TRY(krti_tensors_read_bytes(s->k, &s->num_kept, &s->kept, &names, bytes, true));
     items = krti_array(s->k, s->num_kept, sizeof *items);
     if (items == NULL)
         TRY(KRT_E_NOMEM);

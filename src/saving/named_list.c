@@ -37,23 +37,9 @@ done:
     return st;
 }
 
-/* Numbers that are what they were when the file was read keep all their digits. */
-static void restore_digits(double *to, const unsigned char *precise, const float *now, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        double old;
-
-        memcpy(&old, precise + i * sizeof old, sizeof old);
-        if ((float)old == now[i])
-            to[i] = old;
-    }
-}
-
 krt_status krti_named_item_read(const krti_named_list *l, const krti_named_item *item,
                                 const void **data, krt_tensor **owned)
 {
-    const bool is_precise =
-        item->precise != NULL && item->dtype == KRT_FLOAT64 && item->data_dtype == KRT_FLOAT32;
     krt_status st = KRT_OK;
 
     *data = item->data;
@@ -63,11 +49,9 @@ krt_status krti_named_item_read(const krti_named_list *l, const krti_named_item 
     } else if (item->data_dtype != KRT_DTYPE_NONE && item->data_dtype != item->dtype) {
         st = krt_tensor_new(l->k, owned, item->dtype, item->shape);
         if (st == KRT_OK)
-            krti_convert((*owned)->data, item->dtype, item->data, item->data_dtype,
-                         (*owned)->size_bytes / krt_dtype_size(item->dtype));
-        if (st == KRT_OK && is_precise)
-            restore_digits((*owned)->data, item->precise, item->data,
-                           (*owned)->size_bytes / sizeof(double));
+            krti_stored_values(item->data, item->data_dtype, item->precise, 0,
+                               (*owned)->size_bytes / krt_dtype_size(item->dtype), (*owned)->data,
+                               item->dtype);
     }
     if (st == KRT_OK && *owned != NULL)
         *data = (*owned)->data;
@@ -309,7 +293,7 @@ static krt_status write_array(const krti_named_list *l, krti_txn_file *f,
     TRY(krti_txn_write(f, t->offset, data, (size_t)t->size));
 
 done:
-    krt_tensor_free(owned);
+    krti_tensor_let_go(owned);
     return krti_fail_in_object(l->k, st, item->key);
 }
 
@@ -344,8 +328,28 @@ done:
 
 /* ------------------------------------------------------------------------------- .npz */
 
-static krt_status npz_member(const krti_named_list *l, const krti_named_item *item,
-                             krti_npz_member *out)
+typedef struct npz_item {
+    const krti_named_list *l;
+    const krti_named_item *item;
+    krt_tensor *owned; /* while it is written */
+} npz_item;
+
+static krt_status open_item(void *user, const void **data)
+{
+    npz_item *it = user;
+
+    return krti_named_item_read(it->l, it->item, data, &it->owned);
+}
+
+static void end_item(void *user)
+{
+    npz_item *it = user;
+
+    krti_tensor_let_go(it->owned);
+    it->owned = NULL;
+}
+
+static krt_status npz_member(const krti_named_list *l, npz_item *it, krti_npz_member *out)
 {
     static const struct {
         krti_array_kind kind;
@@ -357,6 +361,7 @@ static krt_status npz_member(const krti_named_list *l, const krti_named_item *it
                  [KRT_UINT8] = {KRTI_ARRAY_UINT, 1},    [KRT_UINT16] = {KRTI_ARRAY_UINT, 2},
                  [KRT_UINT32] = {KRTI_ARRAY_UINT, 4},   [KRT_UINT64] = {KRTI_ARRAY_UINT, 8},
                  [KRT_BOOL] = {KRTI_ARRAY_BOOL, 1}};
+    const krti_named_item *item = it->item;
     size_t size = 0;
 
     if (kinds[item->dtype].size == 0)
@@ -369,28 +374,26 @@ static krt_status npz_member(const krti_named_list *l, const krti_named_item *it
                              .item_size = kinds[item->dtype].size,
                              .rank = item->shape.rank,
                              .dim = item->shape.dim,
-                             .size_bytes = size};
+                             .size_bytes = size,
+                             .open = open_item,
+                             .done = end_item,
+                             .user = it};
     return KRT_OK;
 }
 
-krt_status krti_npz_write_list(const krti_named_list *l, const char *filepath)
+krt_status krti_npz_write_list(const krti_named_list *l, const char *filepath, bool sync)
 {
     krti_npz_member *members = krti_array(l->k, l->n, sizeof *members);
-    krt_tensor **read = krti_array(l->k, l->n, sizeof *read);
-    krt_status st = members != NULL && read != NULL ? KRT_OK : KRT_E_NOMEM;
+    npz_item *items = krti_array(l->k, l->n, sizeof *items);
+    krt_status st = members != NULL && items != NULL ? KRT_OK : KRT_E_NOMEM;
 
     for (size_t i = 0; st == KRT_OK && i < l->n; i++) {
-        const krti_named_item *item = &l->items[i];
-
-        st = npz_member(l, item, &members[i]);
-        if (st == KRT_OK && members[i].size_bytes > 0)
-            st = krti_named_item_read(l, item, &members[i].data, &read[i]);
+        items[i] = (npz_item){.l = l, .item = &l->items[i]};
+        st = npz_member(l, &items[i], &members[i]);
     }
     if (st == KRT_OK)
-        st = krti_npz_write(l->k, filepath, members, l->n);
-    for (size_t i = 0; read != NULL && i < l->n; i++)
-        krt_tensor_free(read[i]);
+        st = krti_npz_write(l->k, filepath, members, l->n, sync);
     krti_free(l->k, members);
-    krti_free(l->k, read);
+    krti_free(l->k, items);
     return krti_fail_in_file(l->k, st, filepath);
 }

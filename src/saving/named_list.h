@@ -45,6 +45,6 @@ krt_status krti_named_list_add_store(krti_named_list *l, krti_store *s, bool kee
 
 /* Writes the list, whole or not at all. Fails: E_UNSUPPORTED (bfloat16 in .npz), E_IO, E_INVALID. */
 krt_status krti_safetensors_write(const krti_named_list *l, const char *filepath, bool sync);
-krt_status krti_npz_write_list(const krti_named_list *l, const char *filepath);
+krt_status krti_npz_write_list(const krti_named_list *l, const char *filepath, bool sync);
 
 #endif

@@ -37,7 +37,24 @@ static size_t count(const krti_optimizer *o)
     return o != NULL ? o->num_variables + count(o->inner) : 0;
 }
 
-static const krti_optimizer_variable *variable_at(const krti_optimizer *o, size_t i)
+krt_status krti_optimizer_variable_read(krti_store *s, size_t array, krti_optimizer_variable *v)
+{
+    krti_want want = {array, v->tensor->dtype, true};
+    krt_tensor *t = NULL;
+    krt_status st = krti_store_tensors(s, &want, 1, &t);
+
+    if (st == KRT_OK && t->size_bytes > 0)
+        memcpy(v->tensor->data, t->data, t->size_bytes);
+    krt_tensor_free(t);
+    krt_tensor_free(v->precise);
+    v->precise = NULL;
+    if (st != KRT_OK || want.dtype != KRT_FLOAT32 || s->arrays[array].dtype != KRT_FLOAT64)
+        return st;
+    want.dtype = KRT_FLOAT64;
+    return krti_store_tensors(s, &want, 1, &v->precise);
+}
+
+static krti_optimizer_variable *variable_at(const krti_optimizer *o, size_t i)
 {
     return i < o->num_variables ? &o->variables[i] : variable_at(o->inner, i - o->num_variables);
 }
@@ -47,9 +64,8 @@ static krt_status fill(krti_store *s, const krti_store_object *state, const krti
     krt_status st = KRT_OK;
 
     for (size_t i = 0; i < state->num && st == KRT_OK; i++) {
-        const krti_optimizer_variable *v = variable_at(o, i);
+        krti_optimizer_variable *v = variable_at(o, i);
         const krti_store_array *a = &s->arrays[state->first + i];
-        krt_tensor *t = NULL;
         char found[160], expected[160];
 
         if (!krt_shape_equal(a->shape, v->tensor->shape)) {
@@ -59,10 +75,7 @@ static krt_status fill(krti_store *s, const krti_store_object *state, const krti
                       krt_shape_print(a->shape, found, sizeof found));
             continue;
         }
-        st = krti_store_tensor(s, state->first + i, v->tensor->dtype, &t);
-        if (st == KRT_OK && t->size_bytes > 0)
-            memcpy(v->tensor->data, t->data, t->size_bytes);
-        krt_tensor_free(t);
+        st = krti_optimizer_variable_read(s, state->first + i, v);
     }
     return st;
 }
@@ -111,8 +124,7 @@ krt_status krti_load_optimizer_state(krt_model *m, krti_source *f)
     if (s == NULL)
         return KRT_E_NOMEM;
     s->k = f->k;
-    s->store = f->store;
-    f->store = NULL;
+    s->store = krti_store_use(f->store);
     if (m->free_saved != NULL)
         m->free_saved(m->saved);
     m->saved = s;
@@ -125,9 +137,10 @@ krt_status krti_load_optimizer_state(krt_model *m, krti_source *f)
 
 krt_dtype krti_stored_optimizer_dtype(const krti_optimizer_variable *v)
 {
-    const krt_tensor *t = v->tensor;
-
-    return v->of != NULL && t->dtype == KRT_FLOAT32 ? krti_stored_dtype(v->of) : t->dtype;
+    if (v->precise != NULL)
+        return KRT_FLOAT64;
+    return v->of != NULL && v->tensor->dtype == KRT_FLOAT32 ? krti_stored_dtype(v->of)
+                                                            : v->tensor->dtype;
 }
 
 static krt_status add_variables(krti_save_list *l, const krti_optimizer *o, size_t *index)
@@ -144,7 +157,8 @@ static krt_status add_variables(krti_save_list *l, const krti_optimizer *o, size
                                    .dtype = krti_stored_optimizer_dtype(v),
                                    .shape = t->shape,
                                    .data = t->data,
-                                   .data_dtype = t->dtype};
+                                   .data_dtype = t->dtype,
+                                   .precise = v->precise != NULL ? v->precise->data : NULL};
         st = krti_save_list_add_array(l, &a);
     }
     return st == KRT_OK && o != NULL && o->inner != NULL ? add_variables(l, o->inner, index) : st;

@@ -89,6 +89,29 @@ krt_dtype krti_stored_dtype(const krt_variable *v)
                                                                           : v->tensor->dtype;
 }
 
+static void refine(const float *now, const unsigned char *precise, size_t n, double *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        double old;
+
+        memcpy(&old, precise + i * sizeof old, sizeof old);
+        const float rounded = (float)old;
+        if (memcmp(&rounded, &now[i], sizeof rounded) == 0)
+            to[i] = old;
+    }
+}
+
+void krti_stored_values(const void *data, krt_dtype data_dtype, const void *precise, size_t first,
+                        size_t n, void *to, krt_dtype dtype)
+{
+    const unsigned char *from = (const unsigned char *)data + first * krt_dtype_size(data_dtype);
+
+    krti_convert(to, dtype, from, data_dtype, n);
+    if (precise != NULL && dtype == KRT_FLOAT64 && data_dtype == KRT_FLOAT32)
+        refine((const float *)data + first, (const unsigned char *)precise + first * sizeof(double),
+               n, to);
+}
+
 static krt_status add_layer(void *user, const char *path, krt_layer *layer,
                             krt_variable *const *vars)
 {

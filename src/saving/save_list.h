@@ -57,6 +57,10 @@ krt_status krti_save_list_add_store(krti_save_list *l, krti_store *s, bool inclu
 /* The dtype Keras keeps a variable in, by its layer's policy: float16 for "float16", float32 for
  * "mixed_float16". In memory both are float32. */
 krt_dtype krti_stored_dtype(const krt_variable *v);
+/* Elements of a variable as they go into a file, `n` from `first` on. `precise` (or NULL): the float64
+ * of the file it came from; those whose float32 is still the value go back as they were. */
+void krti_stored_values(const void *data, krt_dtype data_dtype, const void *precise, size_t first,
+                        size_t n, void *to, krt_dtype dtype);
 /* Only what is the optimizer's. */
 krt_status krti_save_list_add_optimizer_of(krti_save_list *l, krti_store *s);
 

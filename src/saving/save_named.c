@@ -7,16 +7,10 @@
 
 /* ------------------------------------------------------------------------------- arrays by name */
 
-static krt_status write_npz(const krti_named_list *l, const char *filepath, bool sync)
-{
-    (void)sync; /* always */
-    return krti_npz_write_list(l, filepath);
-}
-
 static const struct {
     const char *ending;
     krt_status (*write)(const krti_named_list *l, const char *filepath, bool sync);
-} forms[] = {{".safetensors", krti_safetensors_write}, {".npz", write_npz}};
+} forms[] = {{".safetensors", krti_safetensors_write}, {".npz", krti_npz_write_list}};
 
 static size_t find_form(const char *filepath)
 {

@@ -72,16 +72,34 @@ krt_status krti_load_match_by(krti_match *m, krt_model *model, const krti_source
 
 static const krti_match_rules everything = {0};
 
-/* `whole`: the model of this very file, whose optimizer goes with it. */
+/* The file is not to be needed any more: what waits there for an optimizer is read now, unless this build
+ * has no such optimizer. */
+static krt_status read_waiting(krt_model *m)
+{
+    krti_optimizer *o = NULL;
+    const krt_status st = m->saved != NULL ? krti_model_optimizer(m, &o) : KRT_OK;
+
+    return st == KRT_E_UNKNOWN_CLASS || st == KRT_E_INVALID || st == KRT_E_UNSUPPORTED ? KRT_OK
+                                                                                       : st;
+}
+
+static krt_status list(krti_source *f, bool copy)
+{
+    const krt_status st = krti_source_list(f, true);
+
+    if (st == KRT_OK)
+        f->store->copies = copy;
+    return st;
+}
+
+/* The weights of a listed file. `whole`: the model of this very file, whose optimizer goes with it. */
 static krt_status fill(krt_model *model, krti_source *f, krt_report **report, bool whole,
                        const krti_match_rules *rules)
 {
     krti_match m = {.k = f->k};
     krt_report *r = NULL;
-    krt_status st = KRT_OK;
+    krt_status st = krti_load_match_by(&m, model, f, rules);
 
-    TRY(krti_source_list(f, true));
-    st = krti_load_match_by(&m, model, f, rules);
     r = m.report;
     if (report != NULL && (st == KRT_OK || st == KRT_E_MISMATCH)) {
         *report = m.report;
@@ -93,6 +111,8 @@ static krt_status fill(krt_model *model, krti_source *f, krt_report **report, bo
         TRY(krti_legacy_optimizer_fill(model, f->store, r));
     if (st == KRT_OK)
         TRY(krti_load_optimizer_state(model, f));
+    if (st == KRT_OK && f->store->copies)
+        TRY(read_waiting(model));
 
 done:
     krti_match_fini(&m);
@@ -203,6 +223,8 @@ static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_l
     if (a->compile && weights == l->file && weights != architecture)
         TRY(take_settings_beside(m, weights));
     if (!a->config_only)
+        TRY(list(weights, a->copy));
+    if (!a->config_only)
         TRY(fill(m, weights, a->report, a->compile && weights == l->file, &everything));
     *out = m;
     m = NULL;
@@ -210,6 +232,14 @@ static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_l
 done:
     krt_model_free(m);
     return st;
+}
+
+krt_status krti_load_open(krt_ctx *k, krt_model **out, krti_source *file, krti_source *config)
+{
+    loading l = {.file = file, .config = config};
+    const krt_status st = load_from(k, out, &l, KRT_LOAD());
+
+    return st == KRT_OK ? st : krti_fail_in_file(k, st, file->filepath);
 }
 
 static krt_status import_load_args(krt_ctx *k, krt_load_args *a, const krt_load_args *args)
@@ -324,7 +354,7 @@ static krt_status load_weights(krt_model *m, const char *filepath,
     TRY(krti_rename_check(k, &a.rename));
     if (a.verify)
         TRY(krti_source_verify(f));
-    TRY(krti_source_list(f, true));
+    TRY(list(f, a.copy));
     if (a.rename.n > 0)
         TRY(krti_store_rename(f->store, &a.rename));
     TRY(fill(m, f, a.report, false,

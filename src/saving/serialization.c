@@ -2,6 +2,7 @@
 #include "saving/serialization.h"
 
 #include "formats/json.h"
+#include "saving/keras2_spelling.h"
 #include "training/optimizer.h"
 #include <keratin/saving.h>
 
@@ -53,19 +54,37 @@ krt_status krti_serialize_model(krti_arena *a, const krt_model *m, krti_conf **o
     return st == KRT_OK && !krti_layer_is_keras3(&m->base) ? check(a, *out, NULL) : st;
 }
 
-krt_status krt_to_json(const krt_model *m, char **out, int indent)
+krt_status krti_serialize_keras2(krti_arena *a, const krt_model *m, krti_conf **out)
+{
+    krti_conf *object = NULL;
+    krt_status st = KRT_OK;
+
+    TRY(krti_serialize_any(a, m, &object));
+    TRY(krti_keras2_model(a, object, false, out));
+    TRY(krti_conf_set(a, *out, "keras_version", krti_conf_string(a, KRTI_KERAS2_VERSION)));
+    TRY(krti_conf_set(a, *out, "backend", krti_conf_string(a, "tensorflow")));
+
+done:
+    return st;
+}
+
+krt_status krt_to_json(const krt_model *m, char **out, const krt_to_json_args *args)
 {
     krt_ctx *k = m->base.owned.k;
     krti_arena arena = KRTI_ARENA_INIT(k);
     krti_str text = KRTI_STR_INIT(k);
+    krt_to_json_args a;
     krti_conf *object = NULL;
     krt_status st = m->failed;
 
     *out = NULL;
     if (st != KRT_OK)
         return st;
-    TRY(krti_serialize_model(&arena, m, &object));
-    TRY(krti_json_write(&text, object, indent));
+    TRY(krti_args_import(k, &a, KRT_TO_JSON(), sizeof a, args));
+    if (a.for_keras != 2 && a.for_keras != 3)
+        TRY(krti_fail(k, KRT_E_INVALID, NULL, "for_keras is %d, expected 2 or 3", a.for_keras));
+    TRY((a.for_keras == 2 ? krti_serialize_keras2 : krti_serialize_model)(&arena, m, &object));
+    TRY(krti_json_write(&text, object, a.indent));
     *out = krti_str_take(&text);
     if (*out == NULL)
         st = KRT_E_NOMEM;

@@ -9,6 +9,9 @@
 krt_status krti_serialize_model(krti_arena *a, const krt_model *m, krti_conf **out);
 /* The same, with these in it. */
 krt_status krti_serialize_any(krti_arena *a, const krt_model *m, krti_conf **out);
+/* The architecture alone as tf.keras's to_json() writes it. Fails: E_UNSUPPORTED, naming what Keras 2 has
+ * no word for. */
+krt_status krti_serialize_keras2(krti_arena *a, const krt_model *m, krti_conf **out);
 /* krti_serialize_model() for the .keras of a model that Keras 3 did not write, in the spelling that
  * every release from 3.0 on reads (portable.c); one that it did write stays as it was. */
 krt_status krti_serialize_portable(krti_arena *a, const krt_model *m, krti_conf **out);

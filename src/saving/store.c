@@ -18,6 +18,7 @@ krt_status krti_store_new(krt_ctx *k, krti_store **out)
     if (s == NULL)
         return KRT_E_NOMEM;
     s->k = k;
+    s->uses = 1;
     s->arena = (krti_arena)KRTI_ARENA_INIT(k);
     s->budget = BUDGET_MORE;
     s->by_path = krti_map_new(k);
@@ -30,9 +31,15 @@ krt_status krti_store_new(krt_ctx *k, krti_store **out)
     return KRT_OK;
 }
 
+krti_store *krti_store_use(krti_store *s)
+{
+    s->uses++;
+    return s;
+}
+
 void krti_store_free(krti_store *s)
 {
-    if (s == NULL)
+    if (s == NULL || --s->uses > 0)
         return;
     krti_tf_checkpoint_free(s->checkpoint);
     for (size_t i = 0; !s->k->is_closing && i < s->num_kept; i++)

@@ -75,6 +75,7 @@ typedef struct krti_progress {
 
 typedef struct krti_store {
     krt_ctx *k;
+    size_t uses;
     krti_arena arena;
     krti_store_file *files;
     size_t num_files, files_capacity;
@@ -85,6 +86,7 @@ typedef struct krti_store {
     krti_map *by_path;                     /* path -> object's index + 1 */
     krti_map *groups;                      /* every path and every prefix of one */
     bool is_legacy;                        /* lists of layers: paired by krti_legacy_h5_match() */
+    bool copies;                           /* arrays are never used where they lie */
     bool is_ordered;                       /* the list is in the model's order already */
     bool has_paths;                        /* names are paths of variables, not of Keras 3's tree */
     struct krti_tf_checkpoint *checkpoint; /* what a checkpoint's list was made from; else NULL */
@@ -95,7 +97,8 @@ typedef struct krti_store {
 } krti_store;
 
 krt_status krti_store_new(krt_ctx *k, krti_store **out);
-void krti_store_free(krti_store *s); /* NULL allowed; tensors read from it live on */
+krti_store *krti_store_use(krti_store *s); /* one more user, who frees it too */
+void krti_store_free(krti_store *s);       /* NULL allowed; tensors read from it live on */
 
 /* --- for the readers ------------------------------------------------------------------------- */
 /* Opens an HDF5 file; keeps a use of `bytes`. `name` as in krti_store_file; copied. */

@@ -185,7 +185,8 @@ static krt_status begin_array(reading *r, const krti_want *want, size_t index)
                  .to_dtype = want->dtype != KRT_DTYPE_NONE ? want->dtype : a->dtype,
                  .n = (size_t)a->size_bytes / krt_dtype_size(a->dtype),
                  .native = h.native};
-    const bool is_plain = c.native && c.from_dtype == c.to_dtype && c.from_dtype != KRT_BOOL;
+    const bool is_plain = c.native && c.from_dtype == c.to_dtype && c.from_dtype != KRT_BOOL &&
+                          (h.owned != NULL || !s->copies);
     const bool is_aligned = (uintptr_t)h.data % krt_dtype_size(a->dtype) == 0;
 
     if (is_plain && (is_aligned || want->anywhere) && c.n > 0 && h.bytes != NULL)
@@ -223,11 +224,10 @@ static void run_job(void *arg, size_t i, size_t thread)
 
 static void run_jobs(const reading *r, const krti_want *wants)
 {
-    const krt_ctx *k = r->s->k;
-    const int threads = k->threads > 0 ? k->threads : krti_num_processors();
     job_list list = {r, wants};
 
-    krti_share_tasks(r->block_bytes > (1 << 20) ? threads : 1, r->num_jobs, run_job, &list);
+    krti_share_tasks(r->block_bytes > (1 << 20) ? krti_num_threads(r->s->k) : 1, r->num_jobs,
+                     run_job, &list);
 }
 
 static krt_status copy_rest(reading *r, const krti_want *wants)
@@ -239,6 +239,7 @@ static krt_status copy_rest(reading *r, const krti_want *wants)
 
     if (block == NULL)
         return KRT_E_NOMEM;
+    krti_advise_large(block, r->block_bytes);
     TRY(krti_bytes_take(k, &bytes, block, r->block_bytes));
     for (size_t i = 0; i < r->num_jobs; i++) {
         copying *c = &r->jobs[i];

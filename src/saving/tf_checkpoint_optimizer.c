@@ -6,6 +6,8 @@
  * else by now, the place in the list counts. */
 #include "saving/tf_checkpoint.h"
 
+#include "saving/optimizer_state.h"
+
 typedef struct filling {
     krt_ctx *k;
     krti_store *s;
@@ -188,12 +190,10 @@ done:
 
 static krt_status fill_variable(filling *f, size_t i, size_t *num)
 {
-    const krti_optimizer_variable *v = &f->o->variables[i];
+    krti_optimizer_variable *v = &f->o->variables[i];
     const size_t array = f->arrays[i] - 1;
     const krti_store_array *a = &f->s->arrays[array];
     char found[160], expected[160];
-    krt_tensor *t = NULL;
-    krt_status st = KRT_OK;
 
     if (!krt_shape_equal(a->shape, v->tensor->shape)) {
         krti_warn(f->k, "optimizer %s: %s has the shape %s, the file's %s; it keeps its value",
@@ -201,11 +201,8 @@ static krt_status fill_variable(filling *f, size_t i, size_t *num)
                   krt_shape_print(a->shape, found, sizeof found));
         return KRT_OK;
     }
-    st = krti_store_tensor(f->s, array, v->tensor->dtype, &t);
-    if (st == KRT_OK && t->size_bytes > 0)
-        memcpy(v->tensor->data, t->data, t->size_bytes);
+    const krt_status st = krti_optimizer_variable_read(f->s, array, v);
     *num += st == KRT_OK;
-    krt_tensor_free(t);
     return st;
 }
 

@@ -7,7 +7,7 @@
 #include "saving/tf_checkpoint_write.h"
 
 #include "formats/object_graph.h"
-#include "saving/save_list.h"
+#include "saving/optimizer_state.h"
 #include "saving/tf_checkpoint.h"
 #include "saving/walk.h"
 #include "training/optimizer.h"
@@ -89,18 +89,16 @@ static krt_status add_layer(saver *s, uint32_t parent, const char *name, krt_lay
     return add_child(s, parent, name, identity, &o);
 }
 
-/* An array; `of` is the variable whose type it has in files, NULL: its own. */
+/* An array, which has this type in files. */
 static krt_status add_value(saver *s, uint32_t parent, const char *name, const char *full_name,
-                            const krt_tensor *t, const krt_variable *of)
+                            const krt_tensor *t, krt_dtype dtype, const krt_tensor *precise)
 {
-    const bool follows = of != NULL && t->dtype == of->tensor->dtype;
     object o = {.kind = VALUE,
-                .dtype = follows ? krti_stored_dtype(of) : t->dtype,
+                .dtype = dtype,
                 .data_dtype = t->dtype,
                 .shape = t->shape,
                 .data = t->data,
-                .precise =
-                    follows && of->precise != NULL && t == of->tensor ? of->precise->data : NULL};
+                .precise = precise != NULL ? precise->data : NULL};
     char identity[32];
 
     snprintf(identity, sizeof identity, "%p", (const void *)t);
@@ -158,7 +156,8 @@ static krt_status add_variables(saver *s, uint32_t node, const krt_layer *l)
         krt_variable *v = l->variables[i];
 
         if (v->layer == l)
-            st = add_value(s, node, attribute_of(l, v->name), krt_variable_path(v), v->tensor, v);
+            st = add_value(s, node, attribute_of(l, v->name), krt_variable_path(v), v->tensor,
+                           krti_stored_dtype(v), v->precise);
     }
     return st;
 }
@@ -242,6 +241,13 @@ static const krti_optimizer *inner_optimizer(const saver *s)
     return s->optimizer->inner != NULL ? s->optimizer->inner : s->optimizer;
 }
 
+static krt_status add_state(saver *s, uint32_t node, const char *name, const char *full_name,
+                            const krti_optimizer_variable *v)
+{
+    return add_value(s, node, name, full_name, v->tensor, krti_stored_optimizer_dtype(v),
+                     v->precise);
+}
+
 static krt_status visit_optimizer(saver *s, uint32_t node)
 {
     static const object slots = {.kind = SLOTS}, loss_scale = {.kind = LOSS_SCALE};
@@ -252,9 +258,9 @@ static krt_status visit_optimizer(saver *s, uint32_t node)
     if (s->optimizer->inner != NULL)
         TRY(add_child(s, node, "loss_scale", "loss_scale", &loss_scale));
     TRY(add_child(s, node, "_variables", "slots", &slots));
-    TRY(add_value(s, node, "_iterations", "iteration", o->iteration, NULL));
+    TRY(add_state(s, node, "_iterations", "iteration", &o->variables[0]));
     if (o->learning_rate != NULL) {
-        TRY(add_value(s, node, rate, "learning_rate", o->learning_rate, NULL));
+        TRY(add_state(s, node, rate, "learning_rate", &o->variables[1]));
     } else if (o->schedule != NULL) {
         object value = {.kind = VALUE, .full_name = "current_learning_rate", .dtype = KRT_FLOAT32};
         float *now = krti_arena_alloc(&s->list->arena, sizeof *now);
@@ -267,14 +273,14 @@ static krt_status visit_optimizer(saver *s, uint32_t node)
     }
     for (size_t i = 0; i < o->num_variables; i++)
         if (strcmp(o->variables[i].slot, "u_product") == 0)
-            TRY(add_value(s, node, "_u_product", "_u_product", o->variables[i].tensor, NULL));
+            TRY(add_state(s, node, "_u_product", "_u_product", &o->variables[i]));
 
 done:
     return st;
 }
 
 static krt_status add_slot(saver *s, uint32_t node, size_t index, const char *word,
-                           const krt_variable *of, const krt_tensor *tensor)
+                           const krti_optimizer_variable *v)
 {
     const krti_optimizer *o = inner_optimizer(s);
     krti_str full = KRTI_STR_INIT(s->k);
@@ -282,8 +288,8 @@ static krt_status add_slot(saver *s, uint32_t node, size_t index, const char *wo
     krt_status st = KRT_OK;
 
     snprintf(name, sizeof name, "%zu", index);
-    TRY(krti_str_addf(&full, "%s/%s/%s", o->class_name, word, krt_variable_path(of)));
-    TRY(add_value(s, node, name, full.ptr, tensor, of));
+    TRY(krti_str_addf(&full, "%s/%s/%s", o->class_name, word, krt_variable_path(v->of)));
+    TRY(add_state(s, node, name, full.ptr, v));
 
 done:
     krti_str_free(&full);
@@ -325,7 +331,7 @@ static krt_status visit_slots(saver *s, uint32_t node)
     size_t index = 1;
     krt_status st = KRT_OK;
 
-    TRY(add_value(s, node, "0", "iteration", o->iteration, NULL));
+    TRY(add_state(s, node, "0", "iteration", &o->variables[0]));
     if (!o->is_built)
         goto done;
     for (size_t i = o->first_slot; i < o->num_variables; i++) {
@@ -334,7 +340,7 @@ static krt_status visit_slots(saver *s, uint32_t node)
 
         if (v->of == NULL || word == NULL)
             continue;
-        TRY(add_slot(s, node, index++, word, v->of, v->tensor));
+        TRY(add_slot(s, node, index++, word, v));
     }
     if (index == 1 && strcmp(o->class_name, "SGD") == 0)
         TRY(add_unused_momenta(s, node, index));
@@ -353,7 +359,7 @@ static krt_status visit_loss_scale(saver *s, uint32_t node)
     for (size_t n = 0; n < KRTI_COUNT(names); n++)
         for (size_t i = 0; i < o->num_variables; i++)
             if (strcmp(o->variables[i].slot, names[n][0]) == 0)
-                TRY(add_value(s, node, names[n][1], names[n][1], o->variables[i].tensor, NULL));
+                TRY(add_state(s, node, names[n][1], names[n][1], &o->variables[i]));
 
 done:
     return st;

@@ -48,11 +48,20 @@ static krt_status type_of(krt_ctx *k, const krti_named_item *item, uint32_t *typ
 
 /* ------------------------------------------------------------------------------- data */
 
+static void add_crc(void *user, const void *data, size_t size)
+{
+    uint32_t *crc = user;
+
+    *crc = krti_crc32c(*crc, data, size);
+}
+
 /* One array: of memory, or read from the store for as long as it takes to write it. */
 static krt_status write_item(writing *w, krti_txn_file *f, size_t i)
 {
     const krti_named_item *item = &w->list->items[i];
     krti_bundle_tensor *t = &w->tensors[i];
+    const krti_sink sink = krti_txn_sink(f);
+    const krti_look look = {add_crc, &t->crc32c};
     krt_tensor *owned = NULL;
     const void *data = NULL;
     krt_status st = KRT_OK;
@@ -60,11 +69,10 @@ static krt_status write_item(writing *w, krti_txn_file *f, size_t i)
     if (t->size == 0)
         return KRT_OK;
     TRY(krti_named_item_read(w->list, item, &data, &owned));
-    t->crc32c = krti_crc32c(0, data, (size_t)t->size);
-    TRY(krti_txn_write(f, t->offset, data, (size_t)t->size));
+    TRY(krti_sink_write(w->k, &sink, t->offset, data, (size_t)t->size, &look));
 
 done:
-    krt_tensor_free(owned);
+    krti_tensor_let_go(owned);
     return krti_fail_in_object(w->k, st, item->key);
 }
 

@@ -269,6 +269,13 @@ void krt_tensor_free(krt_tensor *t)
     destroy(t);
 }
 
+void krti_tensor_let_go(krt_tensor *t)
+{
+    if (t != NULL && t->source != NULL)
+        krti_bytes_forget(t->source, t->data, t->size_bytes);
+    krt_tensor_free(t);
+}
+
 krt_dtype krt_tensor_dtype(const krt_tensor *t)
 {
     return t->dtype;

@@ -20,6 +20,9 @@ struct krt_tensor {
  * any address, so whoever reads elements asks krti_tensor_is_aligned() first. */
 krt_status krti_tensor_map(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_shape shape,
                            krti_bytes *source, const void *data);
+/* Frees a tensor that was read through once: where its file is mapped, the pages are let go, so that files
+ * of any size take no memory. NULL allowed. */
+void krti_tensor_let_go(krt_tensor *t);
 
 /* Whether data may be read as elements. Arrays of a file may lie at any address. */
 bool krti_tensor_is_aligned(const krt_tensor *t);

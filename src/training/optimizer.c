@@ -348,8 +348,10 @@ void krti_optimizer_free(krti_optimizer *o)
     if (o == NULL)
         return;
     krti_optimizer_free(o->inner);
-    for (size_t i = 0; !o->k->is_closing && i < o->num_variables; i++)
+    for (size_t i = 0; !o->k->is_closing && i < o->num_variables; i++) {
         krt_tensor_free(o->variables[i].tensor);
+        krt_tensor_free(o->variables[i].precise);
+    }
     krti_free(o->k, o->variables);
     krti_free(o->k, o->trainable);
     krti_arena_free(&o->arena);

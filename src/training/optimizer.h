@@ -21,6 +21,7 @@ typedef struct krti_optimizer_variable {
     const char *slot;       /* "iteration", "learning_rate", "average", "momentum", ... */
     const krt_variable *of; /* the model's variable it goes with; NULL: the optimizer's own */
     krt_tensor *tensor;     /* never without data */
+    krt_tensor *precise;    /* float64 of the file it came from, see krt_variable; else NULL */
 } krti_optimizer_variable;
 
 struct krti_optimizer {

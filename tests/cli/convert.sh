@@ -65,3 +65,7 @@ try keratin convert cnn.keras missing/cnn.keras
 try keratin convert missing.keras x.keras
 try keratin convert cnn.keras x.keras --for keras4
 ls
+try keratin convert fixtures/containers/keras3_trained.keras for_keras2.json --for keras2
+show tail -c 64 for_keras2.json
+try keratin convert for_keras2.json back_to_keras3.json
+try keratin summary back_to_keras3.json

@@ -250,12 +250,24 @@ TEST(archives_that_hold_no_arrays_are_named)
 TEST(members_are_read_by_name_and_checked)
 {
     const int64_t dim[] = {3};
-    const krti_npz_member m[] = {{"x", KRTI_ARRAY_UINT, 1, 1, dim, "abc", 3},
-                                 {"layers/dense/kernel:0", KRTI_ARRAY_UINT, 1, 1, dim, "def", 3}};
+    const krti_npz_member m[] = {{.name = "x",
+                                  .kind = KRTI_ARRAY_UINT,
+                                  .item_size = 1,
+                                  .rank = 1,
+                                  .dim = dim,
+                                  .size_bytes = 3,
+                                  .data = "abc"},
+                                 {.name = "layers/dense/kernel:0",
+                                  .kind = KRTI_ARRAY_UINT,
+                                  .item_size = 1,
+                                  .rank = 1,
+                                  .dim = dim,
+                                  .size_bytes = 3,
+                                  .data = "def"}};
     krti_ndarrays a;
     krti_bytes *b = NULL;
 
-    ASSERT_OK(krti_npz_write(t->k, in_folder(t, "a.npz"), m, 2));
+    ASSERT_OK(krti_npz_write(t->k, in_folder(t, "a.npz"), m, 2, true));
     ASSERT_OK(krti_bytes_map(t->k, &b, in_folder(t, "a.npz")));
     ASSERT_OK(krti_ndarrays_read(t->k, &a, b));
     ASSERT_INT_EQ(2, a.n);
@@ -281,11 +293,11 @@ TEST(names_no_archive_may_hold_are_not_written)
     for (size_t i = 0; i < KRTI_COUNT(bad); i++) {
         const krti_npz_member m = {.name = bad[i], .kind = KRTI_ARRAY_INT, .item_size = 1};
 
-        ASSERT_STATUS(KRT_E_INVALID, krti_npz_write(t->k, in_folder(t, "a.npz"), &m, 1));
+        ASSERT_STATUS(KRT_E_INVALID, krti_npz_write(t->k, in_folder(t, "a.npz"), &m, 1, true));
     }
     const krti_npz_member twice[] = {{.name = "x", .kind = KRTI_ARRAY_INT, .item_size = 1},
                                      {.name = "x", .kind = KRTI_ARRAY_INT, .item_size = 1}};
-    ASSERT_STATUS(KRT_E_INVALID, krti_npz_write(t->k, in_folder(t, "a.npz"), twice, 2));
+    ASSERT_STATUS(KRT_E_INVALID, krti_npz_write(t->k, in_folder(t, "a.npz"), twice, 2, true));
     ASSERT_SAYS("array \"x\" occurs twice");
     ASSERT_INT_EQ(KRTI_PATH_NONE, krti_path_kind_of(in_folder(t, "a.npz")));
 }

@@ -240,7 +240,7 @@ TEST(an_input_of_half_precision_rounds_what_comes_in)
         ASSERT_OK(krt_predict(m, &y, x, NULL));
         assert_memory_equal(krt_tensor_data(y), cases[i].expected, sizeof cases[i].expected);
         krt_tensor_free(y);
-        ASSERT_OK(krt_to_json(m, &json, -1));
+        ASSERT_OK(krt_to_json(m, &json, NULL));
         ASSERT_OK(krt_from_json(t->k, &again, json, NULL));
         ASSERT_OK(krt_predict(again, &y, x, NULL));
         assert_memory_equal(krt_tensor_data(y), cases[i].expected, sizeof cases[i].expected);

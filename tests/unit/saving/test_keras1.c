@@ -87,7 +87,7 @@ TEST(a_model_of_keras_1_is_written_with_the_words_of_keras_3)
     char *json = NULL;
 
     ASSERT_OK(krt_load(t->k, &m, fixture("legacy/keras1_cnn_th.h5"), NULL));
-    ASSERT_OK(krt_to_json(m, &json, -1));
+    ASSERT_OK(krt_to_json(m, &json, NULL));
     assert_non_null(strstr(json, "\"module\": \"keras.layers\", \"class_name\": \"Conv2D\""));
     assert_non_null(strstr(json, "\"filters\": 3, \"kernel_size\": [3, 2]"));
     assert_non_null(
@@ -105,7 +105,7 @@ TEST(a_function_that_keras_3_computes_otherwise_is_not_written_for_it)
     char *json = NULL;
 
     ASSERT_OK(krt_load(t->k, &m, fixture("legacy/keras1_cnn_tf.h5"), NULL));
-    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_to_json(m, &json, -1));
+    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_to_json(m, &json, NULL));
     ASSERT_SAYS("it uses the hard_sigmoid of Keras 1 and 2");
     assert_null(json);
     krt_model_free(m);

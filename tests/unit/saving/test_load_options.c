@@ -2,6 +2,7 @@
 #include "unit/saving/answers.h"
 
 #include "models/model.h"
+#include "training/optimizer.h"
 
 static char warned[4096];
 static int num_warnings;
@@ -208,11 +209,11 @@ TEST(a_frozen_layer_says_so_in_its_config)
     char *json = NULL;
 
     ASSERT_OK(krt_load(t->k, &m, fixture("containers/keras3_trained.keras"), NULL));
-    ASSERT_OK(krt_to_json(m, &json, -1));
+    ASSERT_OK(krt_to_json(m, &json, NULL));
     assert_null(strstr(json, "\"trainable\": false"));
     krt_free(t->k, json);
     krt_layer_set_trainable(krt_get_layer(m, "dense"), false);
-    ASSERT_OK(krt_to_json(m, &json, -1));
+    ASSERT_OK(krt_to_json(m, &json, NULL));
     assert_non_null(strstr(json, "\"name\": \"dense\", \"trainable\": false"));
     krt_free(t->k, json);
     krt_model_free(m);
@@ -254,6 +255,74 @@ TEST(a_transfer_refuses_another_shape_unless_asked)
     krt_model_free(to);
 }
 
+/* ------------------------------------------------------------------------------- copies */
+
+/* Overwrites a file where it is, as Keras's own saves do. */
+static void spoil(const char *path)
+{
+    FILE *f = fopen(path, "r+b");
+    long size = 0;
+
+    assert_non_null(f);
+    fseek(f, 0, SEEK_END);
+    size = ftell(f);
+    rewind(f);
+    while (size-- > 0)
+        fputc(0x55, f);
+    fclose(f);
+}
+
+static void expect_same_weights(testing *t, krt_model *a, krt_model *b)
+{
+    krt_weights *x = NULL, *y = NULL;
+
+    ASSERT_OK(krt_model_get_weights(a, &x));
+    ASSERT_OK(krt_model_get_weights(b, &y));
+    ASSERT_INT_EQ(x->n, y->n);
+    for (size_t i = 0; i < x->n; i++)
+        assert_memory_equal(x->items[i]->data, y->items[i]->data, x->items[i]->size_bytes);
+    krt_weights_free(x);
+    krt_weights_free(y);
+}
+
+TEST(a_copied_model_needs_its_file_no_more)
+{
+    static const char *const files[][2] = {
+        {"containers/keras3_trained.keras", "m.keras"},
+        {"legacy/optimizer_new_adam.h5", "m.h5"},
+        {"saving/dense_big_endian.weights.h5", "m.weights.h5"},
+        {"saving/dense_plain.weights.h5", "n.weights.h5"},
+    };
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *config = i >= 2 ? fixture("saving/dense.json") : NULL;
+        char dense[512];
+        krti_optimizer *o = NULL, *p = NULL;
+        krt_model *expected = NULL, *m = NULL;
+
+        snprintf(dense, sizeof dense, "%s", config != NULL ? config : "");
+        config = config != NULL ? dense : NULL;
+        copy_fixture(t, files[i][0], files[i][1]);
+        ASSERT_OK(krt_load(t->k, &expected, fixture(files[i][0]), KRT_LOAD(.config = config)));
+        ASSERT_OK(krt_load(t->k, &m, in_folder(t, files[i][1]),
+                           KRT_LOAD(.config = config, .copy = true)));
+        spoil(in_folder(t, files[i][1]));
+        expect_same_weights(t, expected, m);
+        ASSERT_OK(krti_model_optimizer(expected, &o));
+        ASSERT_OK(krti_model_optimizer(m, &p));
+        for (size_t j = 0; o != NULL && j < o->num_variables; j++)
+            assert_memory_equal(o->variables[j].tensor->data, p->variables[j].tensor->data,
+                                o->variables[j].tensor->size_bytes);
+        ASSERT_INT_EQ(config == NULL, o != NULL);
+        copy_fixture(t, files[i][0], files[i][1]);
+        ASSERT_OK(krt_load_weights(m, in_folder(t, files[i][1]), KRT_LOAD_WEIGHTS(.copy = true)));
+        spoil(in_folder(t, files[i][1]));
+        expect_same_weights(t, expected, m);
+        krt_model_free(expected);
+        krt_model_free(m);
+    }
+}
+
 int main(void)
 {
     return RUN(UNIT(a_layer_of_another_shape_is_skipped_with_one_warning_when_asked),
@@ -265,5 +334,6 @@ int main(void)
                UNIT(weights_that_do_not_fit_are_refused_in_keras_words),
                UNIT(a_frozen_layer_says_so_in_its_config),
                UNIT(a_transfer_pairs_weights_by_their_paths),
-               UNIT(a_transfer_refuses_another_shape_unless_asked));
+               UNIT(a_transfer_refuses_another_shape_unless_asked),
+               UNIT(a_copied_model_needs_its_file_no_more));
 }

@@ -70,7 +70,7 @@ TEST(both_forms_load_again_and_files_are_converted_without_a_model)
 
     krti_named_list_init(&l, t->k);
     ASSERT_OK(krti_named_list_add_model(&l, m));
-    ASSERT_OK(krti_npz_write_list(&l, in_folder(t, "w.npz")));
+    ASSERT_OK(krti_npz_write_list(&l, in_folder(t, "w.npz"), true));
     krti_named_list_free(&l);
     ASSERT_OK(krti_source_open(t->k, &f, in_folder(t, "w.npz")));
     ASSERT_OK(krti_source_list(f, true));
@@ -103,7 +103,7 @@ TEST(layers_of_one_name_are_told_apart)
     ASSERT_OK(krti_named_list_add_model(&l, m));
     ASSERT_INT_EQ(4, l.n);
     ASSERT_STR_EQ("layers/dense/vars/0", l.items[0].key);
-    ASSERT_OK(krti_npz_write_list(&l, in_folder(t, "w.npz")));
+    ASSERT_OK(krti_npz_write_list(&l, in_folder(t, "w.npz"), true));
     ASSERT_OK(krt_load_weights(m, in_folder(t, "w.npz"), NULL));
     ASSERT_OK(krti_source_open(t->k, &f, in_folder(t, "w.npz")));
     ASSERT_OK(krti_source_list(f, true));
@@ -123,7 +123,7 @@ TEST(bfloat16_goes_into_safetensors_and_not_into_npz)
 
     krti_named_list_init(&l, t->k);
     ASSERT_OK(krti_named_list_add(&l, &item));
-    ASSERT_STATUS(KRT_E_UNSUPPORTED, krti_npz_write_list(&l, in_folder(t, "w.npz")));
+    ASSERT_STATUS(KRT_E_UNSUPPORTED, krti_npz_write_list(&l, in_folder(t, "w.npz"), true));
     ASSERT_SAYS(".npz has no form for bfloat16; .safetensors has");
     ASSERT_OK(krti_safetensors_write(&l, in_folder(t, "w.safetensors"), false));
     ASSERT_OK(krt_file_open(t->k, &f, in_folder(t, "w.safetensors")));

@@ -284,8 +284,48 @@ TEST(a_model_made_here_is_written_for_every_keras_3)
     krti_arena_free(&arena);
 }
 
+/* There and back: the words are Keras 2's, the model is the same. */
+TEST(to_json_speaks_keras_2_when_asked)
+{
+    krt_model *m = krt_sequential(t->k, KRT_MODEL(.name = "m")), *again = NULL;
+    char *today = NULL, *old = NULL, *back = NULL;
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(4), KRT_INPUT(.name = "x")));
+    ASSERT_OK(krt_add(m, KRT_DENSE(3, .name = "d", .activation = "relu")));
+    ASSERT_OK(krt_add(m, KRT_BATCH_NORMALIZATION(.name = "bn")));
+    ASSERT_OK(krt_to_json(m, &today, NULL));
+    ASSERT_OK(krt_to_json(m, &old, KRT_TO_JSON(.for_keras = 2)));
+    assert_non_null(strstr(old, "\"batch_input_shape\": [null, 4]"));
+    assert_non_null(strstr(old, "}, \"keras_version\": \"2.15.0\", \"backend\": \"tensorflow\"}"));
+    assert_null(strstr(old, "\"module\""));
+    ASSERT_OK(krt_from_json(t->k, &again, old, NULL));
+    ASSERT_OK(krt_to_json(again, &back, NULL));
+    ASSERT_STR_EQ(today, back);
+    krt_free(t->k, today);
+    krt_free(t->k, old);
+    krt_free(t->k, back);
+    krt_model_free(again);
+    ASSERT_STATUS(KRT_E_INVALID, krt_to_json(m, &old, KRT_TO_JSON(.for_keras = 1)));
+    ASSERT_SAYS("for_keras is 1, expected 2 or 3");
+    krt_model_free(m);
+}
+
+TEST(what_keras_2_has_no_word_for_is_named)
+{
+    krt_model *m = krt_sequential(t->k, NULL);
+    char *json = NULL;
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(4), NULL));
+    ASSERT_OK(krt_add(m, KRT_LAYER_NORMALIZATION(.name = "rms", .rms_scaling = true)));
+    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_to_json(m, &json, KRT_TO_JSON(.for_keras = 2)));
+    ASSERT_SAYS("the argument rms_scaling, which Keras 2 does not have");
+    assert_null(json);
+    krt_model_free(m);
+}
+
 int main(void)
 {
     return RUN(UNIT(a_model_made_here_is_written_for_every_keras_3),
+               UNIT(to_json_speaks_keras_2_when_asked), UNIT(what_keras_2_has_no_word_for_is_named),
                UNIT(every_model_of_keras_3_comes_out_as_keras_wrote_it));
 }

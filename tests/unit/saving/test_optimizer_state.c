@@ -1,0 +1,170 @@
+/* An optimizer's variables through every form: what a float64 file says is still said behind a load and a
+ * save, though optimizers compute in float32. */
+#include "testing.h"
+
+#include "layers/layer.h"
+#include "saving/optimizer_state.h"
+
+#include <keratin/keratin.h>
+
+static const double DIGITS[2] = {1.0 / 3, 1.0 / 7};
+
+static krt_model *a_model(testing *t)
+{
+    static const char json[] =
+        "{\"module\": \"keras\", \"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", "
+        "\"layers\": [{\"module\": \"keras.layers\", \"class_name\": \"InputLayer\", \"config\": "
+        "{\"batch_shape\": [null, 2], \"dtype\": \"float64\", \"name\": \"i\"}}, {\"module\": "
+        "\"keras.layers\", \"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 1, "
+        "\"use_bias\": false, \"dtype\": \"float64\"}}]}}";
+    krt_model *m = NULL;
+
+    ASSERT_OK(krt_from_json(t->k, &m, json, NULL));
+    ASSERT_OK(krt_compile(m, KRT_COMPILE(.optimizer = KRT_ADAM(), .loss = KRT_ID("mse"))));
+    return m;
+}
+
+static krti_optimizer_variable *momentum_of(testing *t, krt_model *m)
+{
+    krti_optimizer_variable *v = NULL;
+    krti_optimizer *o = NULL;
+
+    ASSERT_OK(krti_model_optimizer(m, &o));
+    assert_non_null(o);
+    ASSERT_OK(krti_optimizer_build(o, m));
+    v = krti_optimizer_find(o, "momentum", o->trainable[0]);
+    assert_non_null(v);
+    return v;
+}
+
+/* A model whose momentum came from a float64 file, one number of it changed since. */
+static krt_model *a_trained_model(testing *t)
+{
+    krt_model *m = a_model(t);
+    krti_optimizer_variable *v = momentum_of(t, m);
+
+    ASSERT_OK(krt_tensor_new(t->k, &v->precise, KRT_FLOAT64, v->tensor->shape));
+    memcpy(v->precise->data, DIGITS, sizeof DIGITS);
+    ((float *)v->tensor->data)[0] = (float)DIGITS[0];
+    ((float *)v->tensor->data)[1] = 0.75f;
+    return m;
+}
+
+static void expect_digits(testing *t, krt_model *m, const char *form)
+{
+    const krti_optimizer_variable *v = momentum_of(t, m);
+    const double expected[2] = {DIGITS[0], 0.75};
+
+    if (v->precise == NULL || memcmp(v->precise->data, expected, sizeof expected) != 0)
+        fail_msg("%s: the momentum is not what was saved", form);
+    assert_true(((const float *)v->tensor->data)[1] == 0.75f);
+}
+
+/* Twice through the file: what was loaded is saved again. */
+static void check(testing *t, const char *form, krt_status (*save)(krt_model *, const char *))
+{
+    krt_model *m = a_trained_model(t), *again = NULL, *third = NULL;
+
+    ASSERT_OK(save(m, in_folder(t, form)));
+    krt_model_free(m);
+    ASSERT_OK(krt_load(t->k, &again, in_folder(t, form), NULL));
+    expect_digits(t, again, form);
+    ASSERT_OK(save(again, in_folder(t, form)));
+    krt_model_free(again);
+    ASSERT_OK(krt_load(t->k, &third, in_folder(t, form), NULL));
+    expect_digits(t, third, form);
+    krt_model_free(third);
+}
+
+static krt_status save_archive(krt_model *m, const char *path)
+{
+    return krt_save(m, path, NULL);
+}
+
+static krt_status save_directory(krt_model *m, const char *path)
+{
+    return krt_save(m, path, KRT_SAVE(.zipped = false));
+}
+
+static krt_status save_for_keras2(krt_model *m, const char *path)
+{
+    return krt_save(m, path, KRT_SAVE(.for_keras = 2));
+}
+
+TEST(float64_slots_keep_their_digits_in_models)
+{
+    check(t, "m.keras", save_archive);
+    check(t, "m", save_directory);
+    check(t, "m.h5", save_archive);
+    check(t, "m2.h5", save_for_keras2);
+}
+
+static krt_status save_sharded(krt_model *m, const char *path)
+{
+    return krt_save_weights(m, path,
+                            KRT_SAVE_WEIGHTS(.max_shard_size = 1, .include_optimizer = true));
+}
+
+static krt_status save_one(krt_model *m, const char *path)
+{
+    return krt_save_weights(m, path, KRT_SAVE_WEIGHTS(.include_optimizer = true));
+}
+
+static krt_status save_checkpoint(krt_model *m, const char *path)
+{
+    return krt_save_checkpoint(m, path, KRT_SAVE_WEIGHTS(.include_optimizer = true));
+}
+
+TEST(float64_slots_keep_their_digits_beside_weights)
+{
+    static const struct {
+        const char *name;
+        krt_status (*save)(krt_model *, const char *);
+    } forms[] = {
+        {"w.weights.json", save_sharded}, {"w.weights.h5", save_one}, {"w.ckpt", save_checkpoint}};
+
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        krt_model *m = a_trained_model(t), *again = a_model(t);
+
+        for (int times = 0; times < 2; times++) {
+            ASSERT_OK(forms[i].save(m, in_folder(t, forms[i].name)));
+            ASSERT_OK(krt_load_weights(again, in_folder(t, forms[i].name), NULL));
+            expect_digits(t, again, forms[i].name);
+            krt_model_free(m);
+            m = again;
+            again = a_model(t);
+        }
+        krt_model_free(m);
+        krt_model_free(again);
+    }
+}
+
+/* The learning rate of a model in float64, too. */
+TEST(what_is_float64_in_the_file_stays_float64)
+{
+    krt_model *m = a_model(t);
+    krti_optimizer *o = NULL;
+    const double rate = 1.0 / 1024 + 1e-12;
+
+    ASSERT_OK(krti_model_optimizer(m, &o));
+    ASSERT_OK(krti_optimizer_build(o, m));
+    ASSERT_INT_EQ(KRT_FLOAT32, krti_stored_optimizer_dtype(&o->variables[1]));
+    ASSERT_OK(
+        krt_tensor_new(t->k, &o->variables[1].precise, KRT_FLOAT64, o->variables[1].tensor->shape));
+    memcpy(o->variables[1].precise->data, &rate, sizeof rate);
+    *(float *)o->variables[1].tensor->data = (float)rate;
+    ASSERT_OK(krt_save(m, in_folder(t, "r.keras"), NULL));
+    krt_model_free(m);
+    ASSERT_OK(krt_load(t->k, &m, in_folder(t, "r.keras"), NULL));
+    ASSERT_OK(krti_model_optimizer(m, &o));
+    ASSERT_INT_EQ(KRT_FLOAT64, krti_stored_optimizer_dtype(&o->variables[1]));
+    assert_memory_equal(o->variables[1].precise->data, &rate, sizeof rate);
+    krt_model_free(m);
+}
+
+int main(void)
+{
+    return RUN(UNIT(float64_slots_keep_their_digits_in_models),
+               UNIT(float64_slots_keep_their_digits_beside_weights),
+               UNIT(what_is_float64_in_the_file_stays_float64));
+}
