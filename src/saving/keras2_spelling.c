@@ -7,6 +7,7 @@
 #include "saving/keras2_spelling.h"
 
 #include "base/str.h"
+#include "saving/legacy_settings.h"
 
 enum { MAX_DEPTH = 64 };
 
@@ -648,30 +649,6 @@ done:
     return st;
 }
 
-/* The short names Keras 3 cannot read back from an .h5. */
-static const char *long_name(const char *name)
-{
-    static const char *const names[][2] = {
-        {"mse", "mean_squared_error"},
-        {"MSE", "mean_squared_error"},
-        {"mae", "mean_absolute_error"},
-        {"MAE", "mean_absolute_error"},
-        {"mape", "mean_absolute_percentage_error"},
-        {"MAPE", "mean_absolute_percentage_error"},
-        {"msle", "mean_squared_logarithmic_error"},
-        {"MSLE", "mean_squared_logarithmic_error"},
-        {"bce", "binary_crossentropy"},
-        {"BCE", "binary_crossentropy"},
-        {"kld", "kl_divergence"},
-        {"KLD", "kl_divergence"},
-    };
-
-    for (size_t i = 0; i < KRTI_COUNT(names); i++)
-        if (strcmp(names[i][0], name) == 0)
-            return names[i][1];
-    return name;
-}
-
 /* Objects without their module, their dtype, and a reduction that is the default. */
 static krti_conf *bare_object(krti_arena *a, const krti_conf *object, bool is_loss)
 {
@@ -681,7 +658,7 @@ static krti_conf *bare_object(krti_arena *a, const krti_conf *object, bool is_lo
     krt_status st = KRT_OK;
 
     if (krti_conf_is(config, KRTI_CONF_STRING)) /* a function */
-        return krti_conf_string(a, is_loss ? long_name(config->as.string.text)
+        return krti_conf_string(a, is_loss ? krti_long_loss_name(config->as.string.text)
                                            : config->as.string.text);
     if (is_loss && krti_conf_is(config, KRTI_CONF_DICT))
         krti_conf_remove(config, "dtype");
@@ -703,8 +680,8 @@ static krti_conf *spell_losses(krti_arena *a, const krti_conf *given, bool is_lo
     if (krti_conf_is_null(given))
         return krti_conf_null(a);
     if (krti_conf_text(given) != NULL)
-        return krti_conf_string(a,
-                                is_loss ? long_name(krti_conf_text(given)) : krti_conf_text(given));
+        return krti_conf_string(a, is_loss ? krti_long_loss_name(krti_conf_text(given))
+                                           : krti_conf_text(given));
     if (krti_conf_get_text(given, "class_name") != NULL)
         return bare_object(a, given, is_loss);
     if (depth > MAX_DEPTH || (given->kind != KRTI_CONF_LIST && given->kind != KRTI_CONF_DICT))

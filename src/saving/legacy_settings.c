@@ -208,6 +208,13 @@ typedef struct kind {
 static const kind losses = {"keras.losses", long_names, KRTI_COUNT(long_names), false};
 static const kind metrics = {"keras.metrics", metric_names, KRTI_COUNT(metric_names), true};
 
+const char *krti_long_loss_name(const char *name)
+{
+    const char *other = look_up(long_names, KRTI_COUNT(long_names), name);
+
+    return other != NULL ? other : name;
+}
+
 static krti_conf *name_of(krti_arena *a, const kind *k, const char *name)
 {
     const char *other = look_up(k->names, k->num_names, name);

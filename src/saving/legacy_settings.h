@@ -9,4 +9,8 @@
 krt_status krti_legacy_settings(krti_arena *a, const krti_conf *training, int generation,
                                 size_t num_outputs, krti_conf **out);
 
+/* A loss function's name as every Keras reads it from an .h5 file: neither short, which Keras 3 does
+ * not read back from there, nor gone. */
+const char *krti_long_loss_name(const char *name);
+
 #endif
