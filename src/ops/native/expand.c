@@ -136,6 +136,7 @@ typedef struct expand_run {
     const expand_state *st;
     const float *x, *w, *bias, *bias_between;
     float *y, *scratch;
+    int threads;
 } expand_run;
 
 static void run_task(const expand_run *r, int image, int chunk, int group, float *scratch)
@@ -146,9 +147,11 @@ static void run_task(const expand_run *r, int image, int chunk, int group, float
     const size_t pixels = (size_t)image * (size_t)st->d.out_h * (size_t)st->d.out_w;
     const float *x = r->x + (size_t)image * (size_t)st->d.in_h * (size_t)st->d.in_w * st->g.k;
     krti_gemm_job g = st->g;
+    const int then = at + r->threads * st->group; /* when threads keep step */
     krti_depthwise_job d = st->d;
     band b = {scratch, 0, 0};
 
+    g.ahead = then < st->d.channels ? g.b + (size_t)then * g.k : NULL;
     g.b += (size_t)at * g.k;
     g.n = g.ldy = (size_t)channels;
     g.bias = r->bias_between != NULL ? r->bias_between + at : NULL;
@@ -164,6 +167,7 @@ static void run_task(const expand_run *r, int image, int chunk, int group, float
         const int first = krti_smaller(larger(top, 0), st->d.in_h);
 
         slide(st, &g, x, &b, first, larger(first, krti_smaller(bottom, st->d.in_h)));
+        g.ahead = NULL;
         d.in_h = b.end - b.first;
         d.pad_h = st->d.pad_h + b.first;
         st->isa->depthwise_rows(&d, 0, row, stop);
@@ -190,7 +194,8 @@ static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_s
                     krti_input_ptr(s, ptr, 2),
                     krti_input_ptr(s, ptr, 5),
                     ptr[s->out[0]],
-                    scratch};
+                    scratch,
+                    threads};
 
     (void)run_state;
     krti_share_tasks(threads, (size_t)(st->images * st->chunks * st->groups), task, &r);

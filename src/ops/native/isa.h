@@ -93,6 +93,7 @@ typedef struct krti_gemm_job {
     size_t ldb; /* gemv: distance of the rows of b, which is not packed */
     const float *bias;
     const float *residual; /* with the leading dimension of y */
+    const float *ahead;    /* what this thread reads after b, probably; NULL: unknown */
     krti_act act;
 } krti_gemm_job;
 
@@ -106,7 +107,7 @@ typedef struct krti_conv_job {
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
     size_t y_image, y_row, y_pixel; /* floats from one to the next */
     const float *zeros;             /* in_c of them: what padding reads */
-    const float *ahead;             /* what this thread reads after it, probably; NULL: unknown */
+    const float *ahead;             /* what this thread reads after w, probably; NULL: unknown */
 } krti_conv_job;
 
 /* Sums of outer products over the pixels of an image; see outer.inc. */

@@ -53,9 +53,9 @@ static krt_status prepare_matmul(krti_build *b, krti_step *s)
     return krti_native_pack_panels(b, s, 1, &st->form, &st->weights);
 }
 
-/* One task: columns [first, first + n) of rows [row, row + m). */
+/* One task: columns [first, first + n) of rows [row, row + m). then: the first of the next task's. */
 static void run_block(const matmul_state *st, const krti_gemm_job *all, size_t row, size_t m,
-                      size_t first, size_t n)
+                      size_t first, size_t n, size_t then)
 {
     krti_gemm_job g = *all;
 
@@ -67,6 +67,7 @@ static void run_block(const matmul_state *st, const krti_gemm_job *all, size_t r
         g.bias += first;
     if (g.residual != NULL)
         g.residual += row * g.ldy + first;
+    g.ahead = then < all->n && !st->few ? g.b + then * g.k : NULL;
     g.b += st->few ? first : first * g.k;
     if (st->few)
         st->isa->gemv(&g);
@@ -79,6 +80,7 @@ typedef struct matmul_run {
     krti_gemm_job g;
     size_t rows, columns; /* a block's */
     size_t across;        /* blocks side by side */
+    size_t threads;       /* which keep step, one hopes */
 } matmul_run;
 
 static void matmul_task(void *arg, size_t task, size_t thread)
@@ -88,7 +90,7 @@ static void matmul_task(void *arg, size_t task, size_t thread)
 
     (void)thread;
     run_block(r->st, &r->g, row, krti_smaller_size(r->rows, r->g.m - row), column,
-              krti_smaller_size(r->columns, r->g.n - column));
+              krti_smaller_size(r->columns, r->g.n - column), column + r->threads * r->columns);
 }
 
 static void run_matmul(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
@@ -106,7 +108,7 @@ static void run_matmul(const krti_step *s, void *const *ptr, void *scratch, void
     const size_t block_rows = (blocks + row_tasks - 1) / row_tasks * rows;
     const size_t across = (st->g.n + columns - 1) / columns;
     const size_t down = (st->g.m + block_rows - 1) / block_rows;
-    matmul_run r = {st, st->g, block_rows, columns, across};
+    matmul_run r = {st, st->g, block_rows, columns, across, (size_t)threads};
 
     (void)run_state;
     r.g.a = krti_input_ptr(s, ptr, 0);
