@@ -2,6 +2,7 @@
  *
  * Callbacks are chosen by options. SIGINT ends the training after the batch under way: the last
  * checkpoint is whole, the history so far is written, the status is 130. */
+#define _POSIX_C_SOURCE 200809L
 #include "resume.h"
 #include "training.h"
 
@@ -196,7 +197,10 @@ static void put_history(FILE *f, const krt_history *h)
 static int write_history(const job *j)
 {
     const char *path = j->o->history;
+    char *text = NULL;
+    size_t size = 0;
     FILE *f = NULL;
+    int status = CLI_DONE;
 
     if (j->history == NULL)
         return CLI_DONE;
@@ -204,11 +208,16 @@ static int write_history(const job *j)
         put_history(stdout, j->history);
     if (path == NULL)
         return CLI_DONE;
-    f = fopen(path, "w");
+    f = open_memstream(&text, &size);
     if (f == NULL)
-        return fail_says(path, "cannot be written");
+        return fail_says(path, "out of memory");
     put_history(f, j->history);
-    return fclose(f) == 0 ? CLI_DONE : fail_says(path, "cannot be written");
+    if (fclose(f) != 0)
+        status = fail_says(path, "out of memory");
+    else if (krt_write_file(j->c->k, path, text, size) != KRT_OK)
+        status = fail(j->c, path);
+    free(text);
+    return status;
 }
 
 static int train(job *j)

@@ -14,11 +14,6 @@ static const cli_command *const commands[] = {
     &cmd_scan, &cmd_gc,      &cmd_describe,     &cmd_help,
 };
 
-/* Commands the tool is to have and this build has not. */
-static const char *const planned[] = {
-    "convert",
-};
-
 const cli_command *command_at(size_t i)
 {
     return i < COUNT(commands) ? commands[i] : NULL;
@@ -37,11 +32,6 @@ int command_unknown(const char *name)
     nearest n = nearest_to(name);
     const char *best;
 
-    for (size_t i = 0; i < COUNT(planned); i++)
-        if (strcmp(planned[i], name) == 0) {
-            fprintf(stderr, "keratin: %s is not in this build\n", name);
-            return CLI_MISUSED;
-        }
     for (size_t i = 0; i < COUNT(commands); i++)
         nearest_try(&n, commands[i]->name);
     best = nearest_best(&n);

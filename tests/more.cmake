@@ -46,3 +46,9 @@ foreach(script ${cli_tests})
                    ${CMAKE_SOURCE_DIR})
   set_tests_properties(cli/${name} PROPERTIES TIMEOUT 60)
 endforeach()
+set_tests_properties(cli/hostile PROPERTIES TIMEOUT 600) # some two thousand runs
+
+# cli/hostile.sh runs it.
+add_executable(hostile hostile.c hostile_files.c)
+target_link_libraries(hostile PRIVATE keratin_testing keratin_warnings)
+set_target_properties(hostile PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -169,6 +169,11 @@ KRT_API krt_status krt_ctx_set_threads(krt_ctx *k, int threads);
 /** Frees memory the library handed out as a plain pointer (texts, lists). NULL: allowed. */
 KRT_API void krt_free(krt_ctx *k, void *p);
 
+/** Writes a whole file beside the old one, syncs it and renames it over: afterwards the new one is
+ *  there, or the old one still is. What is there and no regular file (a pipe, a terminal) is written
+ *  to as it is. Fails: E_IO, E_NOT_FOUND (no directory). */
+KRT_API krt_status krt_write_file(krt_ctx *k, const char *filepath, const void *data, size_t size);
+
 /** "KRT_E_NOT_FOUND". Never NULL, also for a value this library does not know. */
 KRT_API const char *krt_status_name(krt_status status);
 

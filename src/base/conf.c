@@ -115,6 +115,17 @@ static bool find(const krti_conf *dict, const char *key, size_t *index)
     return false;
 }
 
+krt_status krti_conf_append(krti_arena *a, krti_conf *dict, const char *key, krti_conf *value)
+{
+    char *copy = krti_arena_strdup(a, key);
+
+    if (value == NULL || copy == NULL || grow(a, dict) != KRT_OK)
+        return KRT_E_NOMEM;
+    dict->as.list.keys[dict->as.list.n] = copy;
+    dict->as.list.items[dict->as.list.n++] = value;
+    return KRT_OK;
+}
+
 krt_status krti_conf_set(krti_arena *a, krti_conf *dict, const char *key, krti_conf *value)
 {
     size_t i = 0;
@@ -122,15 +133,9 @@ krt_status krti_conf_set(krti_arena *a, krti_conf *dict, const char *key, krti_c
     KRTI_ASSERT(dict == NULL || dict->kind == KRTI_CONF_DICT);
     if (dict == NULL || value == NULL)
         return KRT_E_NOMEM;
-    if (find(dict, key, &i)) {
-        dict->as.list.items[i] = value;
-        return KRT_OK;
-    }
-    char *copy = krti_arena_strdup(a, key);
-    if (copy == NULL || grow(a, dict) != KRT_OK)
-        return KRT_E_NOMEM;
-    dict->as.list.keys[dict->as.list.n] = copy;
-    dict->as.list.items[dict->as.list.n++] = value;
+    if (!find(dict, key, &i))
+        return krti_conf_append(a, dict, key, value);
+    dict->as.list.items[i] = value;
     return KRT_OK;
 }
 
@@ -162,8 +167,8 @@ krti_conf *krti_conf_copy(krti_arena *a, const krti_conf *c)
         return copy;
     case KRTI_CONF_DICT:
         for (size_t i = 0; i < c->as.list.n; i++)
-            if (krti_conf_set(a, copy, c->as.list.keys[i],
-                              krti_conf_copy(a, c->as.list.items[i])) != KRT_OK)
+            if (krti_conf_append(a, copy, c->as.list.keys[i],
+                                 krti_conf_copy(a, c->as.list.items[i])) != KRT_OK)
                 return NULL;
         return copy;
     default:

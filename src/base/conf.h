@@ -48,6 +48,8 @@ krti_conf *krti_conf_list(krti_arena *a);
 krti_conf *krti_conf_dict(krti_arena *a);
 krt_status krti_conf_add(krti_arena *a, krti_conf *list, krti_conf *item);
 krt_status krti_conf_set(krti_arena *a, krti_conf *dict, const char *key, krti_conf *value);
+/* The same for a key that the dict does not have: nothing is searched. */
+krt_status krti_conf_append(krti_arena *a, krti_conf *dict, const char *key, krti_conf *value);
 /* Takes the key out, order kept; nothing when absent. */
 void krti_conf_remove(krti_conf *dict, const char *key);
 krti_conf *krti_conf_copy(krti_arena *a, const krti_conf *c); /* deep */

@@ -43,6 +43,14 @@ krti_path_kind krti_path_kind_of(const char *filepath);
 bool krti_path_is_link(const char *filepath);
 /* Size of a file in bytes, -1 when it cannot be told. */
 int64_t krti_path_size(const char *filepath);
+/* What a name leads to: as long as it stays equal, nothing took its place. Zeros when there is
+ * nothing. */
+typedef struct krti_path_id {
+    uint64_t device, file;
+    int64_t changed_ns;
+} krti_path_id;
+krti_path_id krti_path_id_of(const char *filepath);
+bool krti_path_id_equal(krti_path_id a, krti_path_id b);
 /* dir + "/" + name into s (cleared first). */
 krt_status krti_path_join(krti_str *s, const char *dir, const char *name);
 /* The directory part of filepath ("." when there is none) into s (cleared first). */
@@ -56,11 +64,7 @@ krt_status krti_path_each(const char *dir, krt_status (*each)(void *user, const 
 /* A single component: no separator, not "", "." or "..", no NUL. */
 bool krti_path_is_plain_name(const char *name);
 
-/* Writes a whole file: beside it, synced, renamed over it. What is there and no regular file (a
- * pipe, a terminal) is written to as it is. */
-krt_status krti_write_file(krt_ctx *k, const char *filepath, const void *data, size_t size);
-
-/* The same for a file that lies in several places: header, data, header, data, ... */
+/* krt_write_file() for a file that lies in several places: header, data, header, data, ... */
 typedef struct krti_part {
     const void *data;
     size_t size;

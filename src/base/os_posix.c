@@ -163,10 +163,26 @@ int64_t krti_path_size(const char *filepath)
     return stat(filepath, &info) == 0 ? (int64_t)info.st_size : -1;
 }
 
+krti_path_id krti_path_id_of(const char *filepath)
+{
+    struct stat info;
+
+    if (stat(filepath, &info) != 0)
+        return (krti_path_id){0};
+    return (krti_path_id){(uint64_t)info.st_dev, (uint64_t)info.st_ino,
+                          (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec};
+}
+
+bool krti_path_id_equal(krti_path_id a, krti_path_id b)
+{
+    return a.device == b.device && a.file == b.file && a.changed_ns == b.changed_ns;
+}
+
 krt_status krti_path_join(krti_str *s, const char *dir, const char *name)
 {
     krti_str_clear(s);
-    krti_str_add(s, dir);
+    if (strcmp(dir, ".") != 0)
+        krti_str_add(s, dir);
     if (s->length > 0 && s->ptr[s->length - 1] != '/')
         krti_str_add(s, "/");
     return krti_str_add(s, name);

@@ -808,7 +808,7 @@ done:
     return st;
 }
 
-krt_status krti_write_file(krt_ctx *k, const char *filepath, const void *data, size_t size)
+krt_status krt_write_file(krt_ctx *k, const char *filepath, const void *data, size_t size)
 {
     const krti_part part = {data, size};
 

@@ -144,7 +144,7 @@ static krt_status write_metadata(backup *b, krt_model *m)
                            ", \"iterations\": %" PRId64 "}",
                            b->epoch, b->batches > 0 ? b->batches - 1 : 0, b->batches, done);
     if (st == KRT_OK)
-        st = krti_write_file(b->k, b->metadata, krti_str_text(&s), s.length);
+        st = krt_write_file(b->k, b->metadata, krti_str_text(&s), s.length);
     krti_str_free(&s);
     return st;
 }
@@ -158,7 +158,7 @@ static krt_status copy(backup *b, const char *from, const char *to)
         return KRT_OK;
     st = krti_bytes_map(b->k, &bytes, from);
     if (st == KRT_OK)
-        st = krti_write_file(b->k, to, bytes->data, bytes->size);
+        st = krt_write_file(b->k, to, bytes->data, bytes->size);
     krti_bytes_drop(bytes);
     return st;
 }

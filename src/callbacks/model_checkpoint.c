@@ -96,7 +96,7 @@ static krt_status write_state(checkpoint *c, krt_ctx *k, const char *filepath)
     TRY(krti_conf_set(&arena, conf, "best", krti_conf_float(&arena, c->monitor.best)));
     TRY(krti_conf_set(&arena, conf, "filepath", krti_conf_string(&arena, filepath)));
     TRY(krti_json_write(&text, conf, -1));
-    TRY(krti_write_file(k, c->state_path, krti_str_text(&text), text.length));
+    TRY(krt_write_file(k, c->state_path, krti_str_text(&text), text.length));
 
 done:
     krti_str_free(&text);

@@ -409,6 +409,20 @@ static krt_status parse_key(parser *ps, pair *member)
     return KRT_OK;
 }
 
+/* Cut off at the NUL it would be another name. */
+static bool is_split_name(const char *key, const krti_conf *value)
+{
+    static const char *const names[] = {"name", "class_name", "registered_name", "module"};
+
+    if (!krti_conf_is(value, KRTI_CONF_STRING) ||
+        memchr(value->as.string.text, '\0', value->as.string.length) == NULL)
+        return false;
+    for (size_t i = 0; i < KRTI_COUNT(names); i++)
+        if (strcmp(key, names[i]) == 0)
+            return true;
+    return false;
+}
+
 /* At the opening bracket. */
 static krt_status parse_container(parser *ps, krti_conf **out)
 {
@@ -433,6 +447,8 @@ static krt_status parse_container(parser *ps, krti_conf **out)
             return st;
         if ((st = parse_value(ps, &member.value)) != KRT_OK || (st = push(ps, member)) != KRT_OK)
             return st;
+        if (is_dict && is_split_name(member.key, member.value))
+            return fail_at(ps, ps->p, "a NUL in a name that ends");
         skip_blanks(ps);
         is_more = ps->p < ps->end && *ps->p == ',';
         if (is_more) {

@@ -177,7 +177,7 @@ krt_status krti_safetensors_read(krti_arena *a, krti_safetensor **out, size_t *n
         t->name = krti_conf_key_at(header, i);
         if (strcmp(t->name, METADATA) == 0)
             continue;
-        TRY(read_array(a->k, t, krti_conf_get(header, t->name), data, bytes->size - data));
+        TRY(read_array(a->k, t, krti_conf_at(header, i), data, bytes->size - data));
         (*n)++;
     }
     TRY(check_cover(a->k, *out, *n, data, bytes->size));

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "formats/crc32.h"
 
+#include <ctype.h>
 #include <libdeflate.h>
 #include <stdlib.h>
 
@@ -168,7 +169,7 @@ const char *krti_zip_name_problem(const char *name, size_t length)
         return "has an empty name";
     if (strlen(name) != length)
         return "has a NUL in its name";
-    if (name[0] == '/' || (length > 2 && name[1] == ':' && name[2] == '/'))
+    if (name[0] == '/' || (length > 1 && name[1] == ':' && isalpha((unsigned char)name[0])))
         return "has an absolute name";
     if (strchr(name, '\\') != NULL)
         return "has a backslash in its name";

@@ -55,20 +55,31 @@ static conv read_args(const krt_layer *l)
 
 /* ------------------------------------------------------------------------------- arguments */
 
+/* In Keras's words where the count is none, in ours where no tensor has as many. */
+static krt_status check_count(const krt_layer *l, const char *key, int64_t value)
+{
+    if (value > INT32_MAX)
+        return krti_layer_fail(l, KRT_E_INVALID, "`%s` is more than %d. Received %s=%lld", key,
+                               INT32_MAX, key, (long long)value);
+    if (value <= 0)
+        return krti_layer_fail(l, KRT_E_INVALID,
+                               "Invalid value for argument `%s`. Expected a strictly positive "
+                               "value. Received %s=%lld",
+                               key, key, (long long)value);
+    return KRT_OK;
+}
+
 static krt_status check_counts(const krt_layer *l, const conv *v)
 {
+    krt_status st = KRT_OK;
+
     if (v->filters == KRT_NONE)
         return krti_layer_fail(l, KRT_E_INVALID, "%s needs the argument `filters`", l->class_name);
-    if (v->filters <= 0 || v->filters > INT32_MAX)
-        return krti_layer_fail(l, KRT_E_INVALID,
-                               "Invalid value for argument `filters`. Expected a strictly positive "
-                               "value. Received filters=%lld",
-                               (long long)v->filters);
-    if (v->multiplier <= 0 || v->multiplier > INT32_MAX)
-        return krti_layer_fail(l, KRT_E_INVALID,
-                               "Invalid value for argument `depth_multiplier`. Expected a strictly "
-                               "positive value. Received depth_multiplier=%lld",
-                               (long long)v->multiplier);
+    st = check_count(l, "filters", v->filters);
+    if (st == KRT_OK)
+        st = check_count(l, "depth_multiplier", v->multiplier);
+    if (st != KRT_OK)
+        return st;
     if (v->groups <= 0)
         return krti_layer_fail(l, KRT_E_INVALID,
                                "The number of groups must be a positive integer. Received: "

@@ -169,10 +169,13 @@ static krt_status init_pairs(krt_layer *l, void *args, const char *key)
 
     for (int i = 0; i < rank; i++)
         for (int side = 0; side < 2; side++)
-            if (pairs[2 * i + side] < 0 || pairs[2 * i + side] > INT32_MAX)
+            if (pairs[2 * i + side] < 0)
                 return krti_layer_fail(l, KRT_E_INVALID,
                                        "`%s` cannot be negative. Received: %s=%lld", key, key,
                                        (long long)pairs[2 * i + side]);
+            else if (pairs[2 * i + side] > INT32_MAX)
+                return krti_layer_fail(l, KRT_E_INVALID, "`%s` is more than %d. Received: %s=%lld",
+                                       key, INT32_MAX, key, (long long)pairs[2 * i + side]);
     return init_data_format(l, args);
 }
 

@@ -49,6 +49,9 @@ krt_status krti_spatial_tuple(const krt_layer *l, const char *key, const int64_t
     for (int i = 0; i < n; i++) {
         if (value[i] >= (allow_zero ? 0 : 1) && value[i] <= MAX_ENTRY)
             continue;
+        if (value[i] > MAX_ENTRY)
+            return krti_layer_fail(l, KRT_E_INVALID, "`%s` is more than %lld. Received %s=%lld",
+                                   key, (long long)MAX_ENTRY, key, (long long)value[i]);
         return krti_layer_fail(l, KRT_E_INVALID,
                                "The `%s` argument must be a tuple of %d integers. Received "
                                "%s=%s, including values {%lld} that do not satisfy `value %s 0`",

@@ -246,6 +246,8 @@ static krt_status infer(krt_ctx *k, krt_layer *layer, krt_ktensor *const *in, si
     for (size_t i = 0; st == KRT_OK && i < n; i++)
         values[i] = krti_input(g, in[i]->dtype, in[i]->shape);
     if (st == KRT_OK)
+        st = g->status;
+    if (st == KRT_OK)
         st = krti_layer_trace(layer, g, &c);
     if (st == KRT_OK) {
         *dtype = c.out[0]->dtype;

@@ -562,7 +562,8 @@ static krt_status trace_and_learn(krt_model *m, krti_tracing *tracing, enum lear
     krt_status st = in != NULL ? krti_graph_new(k, &g) : KRT_E_NOMEM;
 
     for (size_t i = 0; st == KRT_OK && i < m->num_inputs; i++)
-        in[i] = krti_input(g, m->inputs[i].dtype, m->inputs[i].shape);
+        if ((in[i] = krti_input(g, m->inputs[i].dtype, m->inputs[i].shape)) == NULL)
+            st = krti_fail_in_object(k, g->status, m->inputs[i].name);
     if (st == KRT_OK)
         st = trace_model(m, g, in, NULL, false, tracing, NULL, NULL, learning);
     krti_graph_free(g);

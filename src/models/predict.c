@@ -120,6 +120,7 @@ static krt_status compile(krt_model *m, krti_plan **out, const krt_shape *shapes
         goto done;
     for (size_t i = 0; i < m->num_inputs; i++)
         in[i] = krti_input(g, m->inputs[i].dtype, shapes[i]);
+    TRY(g->status);
     TRY(add_outputs(m, g, in, layer));
     st = krti_compile(k, out, g, m->plans->packs, &(krti_compile_args){.threads = threads});
     g = NULL;

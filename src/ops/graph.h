@@ -158,7 +158,7 @@ typedef union krti_attrs {
 enum { KRTI_MAX_OUT = 4 };
 
 /* Models inside models inside models multiply; the largest of keras.applications has 5,000. */
-enum { KRTI_MAX_NODES = 1 << 18 };
+enum { KRTI_MAX_NODES = 1 << 16 };
 
 /* No value may have more elements than this, unknown dimensions aside. */
 #define KRTI_MAX_ELEMENTS ((int64_t)1 << 48)

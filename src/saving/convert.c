@@ -260,7 +260,7 @@ static krt_status write_json(krti_conversion *c)
     if (st == KRT_OK)
         st = krti_json_write(&text, config, -1);
     if (st == KRT_OK)
-        st = krti_write_file(c->k, c->out, text.ptr, text.length);
+        st = krt_write_file(c->k, c->out, text.ptr, text.length);
     krti_str_free(&text);
     krti_arena_free(&arena);
     return st;

@@ -30,6 +30,8 @@ static krt_status add(krt_findings *f, krt_finding item)
     const char **const texts[] = {&item.file, &item.object, &item.text};
     krt_status st = KRT_OK;
 
+    if (item.object != NULL && item.object[0] == '\0')
+        item.object = NULL; /* the root of a file has no name */
     item.struct_size = sizeof item;
     item.max_abs = item.max_rel = NAN;
     TRY(krti_grow(f->owned.k, &f->items, &f->capacity, f->n + 1, sizeof *f->items));

@@ -430,22 +430,35 @@ static krt_status list_used(collecting *c, const krti_store *s)
     return st;
 }
 
+/* A set may be given by its map or by a directory that it fills. */
+static krt_status find_map(krti_str *path, const char *filepath)
+{
+    const krti_path_kind kind = krti_path_kind_of(filepath);
+
+    if (kind == KRTI_PATH_NONE)
+        return krti_fail(path->k, KRT_E_NOT_FOUND, NULL, "no such file");
+    return kind == KRTI_PATH_DIR ? krti_path_join(path, filepath, "model.weights.json")
+                                 : krti_str_add(path, filepath);
+}
+
 krt_status krt_collect_shards(krt_ctx *k, const char *filepath, size_t *num_removed,
                               int64_t *num_bytes)
 {
     collecting c = {.k = k, .used = krti_map_new(k), .found = krti_map_new(k)};
     krti_arena arena = KRTI_ARENA_INIT(k);
+    krti_str path = KRTI_STR_INIT(k);
     krti_source *f = NULL;
     size_t num = 0;
     int64_t bytes = 0;
     krt_status st = c.used != NULL && c.found != NULL ? KRT_OK : KRT_E_NOMEM;
 
     if (st == KRT_OK)
-        TRY(krti_source_open(k, &f, filepath));
+        TRY(find_map(&path, filepath));
     TRY(st);
+    TRY(krti_txn_begin(k, &c.txn, path.ptr, true)); /* the map read next is the last one */
+    TRY(krti_source_open(k, &f, path.ptr));
     if (f->shards == NULL)
         TRY(krti_fail(k, KRT_E_FORMAT, NULL, "is no map of sharded weights"));
-    TRY(krti_txn_begin(k, &c.txn, f->filepath, true));
     TRY(krti_source_list(f, true)); /* a set that is not whole is not tidied */
     TRY(list_used(&c, f->store));
     c.base = krti_shard_base(&arena, krti_txn_name(c.txn));
@@ -461,6 +474,7 @@ done:
     krti_txn_end(c.txn);
     krti_source_close(f);
     krti_map_free(c.used);
+    krti_str_free(&path);
     krti_map_free(c.found);
     krti_arena_free(&arena);
     return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);

@@ -101,7 +101,7 @@ krt_status krt_write_digests(krt_ctx *k, const char *filepath, const char *out_f
     if (st == KRT_OK)
         st = krti_str_add(&text, "\n");
     if (st == KRT_OK)
-        st = krti_write_file(k, out_filepath, text.ptr, text.length);
+        st = krt_write_file(k, out_filepath, text.ptr, text.length);
     krti_source_close(f);
     krti_str_free(&text);
     krti_arena_free(&arena);

@@ -305,10 +305,24 @@ static krt_status look_at_container(scan *s)
     }
 }
 
+/* What loading would refuse beyond the single thing: many arrays in the place of one. */
+static krt_status look_at_list(scan *s)
+{
+    const krt_status st = krti_source_list(s->f, false);
+
+    if (st == KRT_E_UNSAFE || st == KRT_E_CORRUPT)
+        return krti_findings_add_failure(s->out, st, NULL);
+    if (st == KRT_OK && s->num_h5 == 0)
+        s->num_datasets = s->f->store->num_arrays;
+    return st == KRT_E_NOMEM || st == KRT_E_IO || st == KRT_E_NOT_FOUND ? st : KRT_OK;
+}
+
 static krt_status scan_opened(scan *s)
 {
     krt_status st = look_at_container(s);
 
+    if (st == KRT_OK && s->f->has_weights && krt_findings_num_problems(s->out) == 0)
+        st = look_at_list(s);
     if (st == KRT_OK)
         st = krti_scan_config(s->out, s->f->config, "config");
     if (st == KRT_OK)

@@ -6,6 +6,8 @@
  * Keras has none, so what safe mode would stop is still told. */
 #include "saving/scan.h"
 
+#include "formats/zip.h"
+
 enum { MAX_DEPTH = 512, HUGE_NUMBER = INT32_MAX };
 
 typedef struct scanning {
@@ -207,6 +209,16 @@ static krt_status check_op(scanning *s, const krti_conf *config)
     return KRT_OK;
 }
 
+/* Names become parts of paths in what other tools make of a model. */
+static krt_status check_path(scanning *s, const char *name)
+{
+    const char *why = name[0] != '\0' ? krti_zip_name_problem(name, strlen(name)) : NULL;
+
+    if (why == NULL)
+        return KRT_OK;
+    return krti_findings_add(s->out, "path", NULL, place(s), "%s \"%s\" %s", s->cls, name, why);
+}
+
 static const struct {
     const char *cls;
     krt_status (*check)(scanning *s, const krti_conf *config);
@@ -232,6 +244,7 @@ static krt_status look_at_object(scanning *s, const krti_conf *c, const char *cl
     if (krti_conf_get_text(config, "name") != NULL) {
         s->layer = krti_conf_get_text(config, "name");
         s->cls = cls;
+        TRY(check_path(s, s->layer));
     }
     if (strcmp(cls, "__lambda__") == 0)
         TRY(found_bytecode(s));

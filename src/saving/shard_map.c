@@ -34,19 +34,21 @@ krt_status krti_shard_map_key(krti_str *key, const krti_save_object *o)
 krt_status krti_shard_map_add(krti_arena *a, krti_conf *map, const krti_save_object *o,
                               const char *shard)
 {
+    const size_t num = krti_conf_num(map);
     krti_str key = KRTI_STR_INIT(a->k);
     krti_conf *list = NULL, *name = krti_conf_string(a, shard);
     krt_status st = KRT_OK;
 
     TRY(krti_shard_map_key(&key, o));
     if (o->num == 1) {
-        TRY(krti_conf_set(a, map, key.ptr, name));
+        TRY(krti_conf_append(a, map, key.ptr, name));
         goto done;
     }
-    list = (krti_conf *)(uintptr_t)krti_conf_get(map, key.ptr);
-    if (list == NULL) {
+    if (num > 0 && strcmp(krti_conf_key_at(map, num - 1), key.ptr) == 0) {
+        list = (krti_conf *)(uintptr_t)krti_conf_at(map, num - 1);
+    } else {
         list = krti_conf_list(a);
-        TRY(krti_conf_set(a, map, key.ptr, list));
+        TRY(krti_conf_append(a, map, key.ptr, list));
     }
     TRY(krti_conf_add(a, list, name));
 

@@ -18,7 +18,7 @@ double krti_shard_counted_size(const krti_save_array *a);
 /* Appends the key of an object's group, "/layers/dense/vars". */
 krt_status krti_shard_map_key(krti_str *key, const krti_save_object *o);
 /* Enters that arrays of this object lie in `shard`. Keras's value: a name for an object of one
- * array, else a list of names. */
+ * array, else a list of names. An object of several shards comes in a row. */
 krt_status krti_shard_map_add(krti_arena *a, krti_conf *map, const krti_save_object *o,
                               const char *shard);
 /* Makes the file the transaction's target and commits. NULL: `note` may be, there is none then. */

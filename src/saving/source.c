@@ -8,6 +8,8 @@
 #include "formats/zip.h"
 #include "saving/tf_checkpoint.h"
 
+enum { TRIES = 100 }; /* until nothing is replaced in the midst of opening it */
+
 static const char WEIGHTS_MEMBER[] = "model.weights.h5";
 
 void krti_source_close(krti_source *f)
@@ -463,7 +465,9 @@ static krt_status take_prefix(krti_source *f)
                          "a TensorFlow checkpoint lies in several files; open it by path");
     TRY(krti_tf_checkpoint_prefix(&prefix, f->filepath));
     f->prefix = krti_arena_strndup(&f->arena, prefix.ptr, prefix.length);
-    if (f->prefix == NULL)
+    TRY(krti_str_add(&prefix, ".index"));
+    f->index = krti_arena_strndup(&f->arena, prefix.ptr, prefix.length);
+    if (f->prefix == NULL || f->index == NULL)
         TRY(KRT_E_NOMEM);
     f->has_weights = true;
 
@@ -566,6 +570,7 @@ static krt_status open_sharded_directory(krti_source *f)
     if (f->filepath == NULL)
         TRY(KRT_E_NOMEM);
     f->name = krti_file_name(f->filepath);
+    f->id = krti_path_id_of(f->filepath);
     TRY(krti_bytes_map(f->k, &f->bytes, f->filepath));
     TRY(open_bytes(f));
 
@@ -579,6 +584,7 @@ static krt_status open_path(krti_source *f)
     krti_form form = KRTI_FORM_ZIP;
     krt_status st = KRT_OK;
 
+    f->id = krti_path_id_of(f->filepath);
     if (krti_path_kind_of(f->filepath) == KRTI_PATH_FILE) {
         st = krti_bytes_map(f->k, &f->bytes, f->filepath);
         return st == KRT_OK ? open_bytes(f) : st;
@@ -589,14 +595,32 @@ static krt_status open_path(krti_source *f)
     return st;
 }
 
+/* Whether another save took the place of what names the other files (a map of shards, an index, a
+ * directory) while those were opened: they may be of both saves then. */
+static bool is_replaced(const krti_source *f)
+{
+    const char *names = f->index != NULL ? f->index : f->filepath;
+
+    return names != NULL && !krti_path_id_equal(f->id, krti_path_id_of(names));
+}
+
+static krt_status open_once(krt_ctx *k, krti_source **out, const char *filepath)
+{
+    const krt_status st = source_new(k, out, filepath);
+
+    return st == KRT_OK ? open_path(*out) : st;
+}
+
 krt_status krti_source_open(krt_ctx *k, krti_source **out, const char *filepath)
 {
     krti_source *f = NULL;
-    krt_status st = source_new(k, &f, filepath);
+    krt_status st = open_once(k, &f, filepath);
 
     *out = NULL;
-    if (st == KRT_OK)
-        st = open_path(f);
+    for (int i = 0; i < TRIES && f != NULL && f->index == NULL && is_replaced(f); i++) {
+        krti_source_close(f);
+        st = open_once(k, &f, filepath);
+    }
     if (st != KRT_OK) {
         krti_fail_in_file(k, st, filepath);
         krti_source_close(f);
@@ -723,32 +747,78 @@ static krt_status no_weights(const krti_source *f)
                      f->name, f->name);
 }
 
+static krt_status list_weights(krti_source *f, bool check)
+{
+    krt_status st = krti_store_new(f->k, &f->store);
+
+    if (st != KRT_OK)
+        return st;
+    if (f->kind == KRT_FILE_KERAS_ARCHIVE)
+        st = list_archive(f, check);
+    else if (f->kind == KRT_FILE_WEIGHTS_JSON)
+        st = list_shards(f, check);
+    else if (f->prefix != NULL)
+        st = list_checkpoint(f);
+    else if (f->kind == KRT_FILE_SAFETENSORS)
+        st = krti_safetensors_list(f->store, f->bytes);
+    else if (f->kind == KRT_FILE_NPZ)
+        st = krti_npz_list(f->store, f->bytes);
+    else
+        st = list_hdf5(f);
+    return st == KRT_OK ? krti_store_check_declared(f->store) : st;
+}
+
+static void forget_weights(krti_source *f)
+{
+    krti_store_free(f->store);
+    f->store = NULL;
+}
+
+/* The map of shards that took the old one's place. */
+static krt_status read_map_again(krti_source *f)
+{
+    krt_status st = KRT_OK;
+
+    krti_bytes_drop(f->bytes);
+    f->bytes = NULL;
+    f->id = krti_path_id_of(f->filepath);
+    st = krti_bytes_map(f->k, &f->bytes, f->filepath);
+    if (st == KRT_OK)
+        st = open_bytes(f);
+    if (st == KRT_OK && f->kind != KRT_FILE_WEIGHTS_JSON)
+        st = krti_fail(f->k, KRT_E_FORMAT, NULL, "is no map of sharded weights any more");
+    return st;
+}
+
+/* Readers never lock. A set of files is taken as it was between two looks at what names them; where
+ * that is another one at the second look, all is opened again. */
+static krt_status list_settled(krti_source *f, bool check)
+{
+    krt_status st = KRT_OK;
+
+    for (int i = 0; st == KRT_OK && i < TRIES; i++) {
+        if (f->index != NULL)
+            f->id = krti_path_id_of(f->index);
+        st = list_weights(f, check);
+        if ((f->index == NULL && f->shards == NULL) || !is_replaced(f))
+            return st;
+        forget_weights(f);
+        st = f->shards != NULL ? read_map_again(f) : KRT_OK;
+    }
+    return st != KRT_OK ? st
+                        : krti_fail(f->k, KRT_E_IO, NULL,
+                                    "is being replaced by one save after another; read it when "
+                                    "they are done");
+}
+
 krt_status krti_source_list(krti_source *f, bool check)
 {
     krt_status st = KRT_OK;
 
     if (f->store != NULL)
         return KRT_OK;
-    if (!f->has_weights)
-        TRY(no_weights(f));
-    TRY(krti_store_new(f->k, &f->store));
-    if (f->kind == KRT_FILE_KERAS_ARCHIVE)
-        TRY(list_archive(f, check));
-    else if (f->kind == KRT_FILE_WEIGHTS_JSON)
-        TRY(list_shards(f, check));
-    else if (f->prefix != NULL)
-        TRY(list_checkpoint(f));
-    else if (f->kind == KRT_FILE_SAFETENSORS)
-        TRY(krti_safetensors_list(f->store, f->bytes));
-    else if (f->kind == KRT_FILE_NPZ)
-        TRY(krti_npz_list(f->store, f->bytes));
-    else
-        TRY(list_hdf5(f));
-
-done:
-    if (st != KRT_OK) {
-        krti_store_free(f->store);
-        f->store = NULL;
-    }
+    st = f->has_weights ? list_settled(f, check) : no_weights(f);
+    if (st != KRT_OK)
+        forget_weights(f);
     return f->filepath != NULL ? krti_fail_in_file(f->k, st, f->filepath) : st;
 }

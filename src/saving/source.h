@@ -23,6 +23,8 @@ typedef struct krti_source {
     const krti_conf *map_file; /* the JSON it stands in */
     const char *weights_group; /* of a legacy file: "" or "model_weights" */
     const char *prefix;        /* of a TensorFlow checkpoint, or of a SavedModel's variables */
+    const char *index;         /* the file that names the data files of a checkpoint */
+    krti_path_id id;           /* of what names the other files: a map, an index, a directory */
     size_t config_bytes;
     int64_t size_bytes; /* of all its files that are known without listing the weights */
     const char *keras_version, *backend, *date_saved; /* NULL: the file does not say */

@@ -307,6 +307,35 @@ void krti_store_sort_arrays(krti_store *s)
         qsort(s->arrays + o->first, o->num, sizeof *s->arrays, by_key);
 }
 
+/* The files hold what is read where it lies, and a deflated array is at most 1032 times what is
+ * stored of it. Arrays that lie over one another, or many that were never written, would make more of
+ * a small file than it can hold. */
+krt_status krti_store_check_declared(const krti_store *s)
+{
+    enum { UNWRITTEN = 64 << 20, RATIO = 1100 };
+    uint64_t held = 0, in_place = 0, made = 0;
+
+    for (size_t i = 0; i < s->num_files; i++)
+        held += s->files[i].bytes->size;
+    for (size_t i = 0; i < s->num_arrays; i++) {
+        const krti_store_array *a = &s->arrays[i];
+        const bool lies_there = a->offset != KRT_NONE || (a->raw != NULL && a->raw->num_pieces > 0);
+        uint64_t *sum = lies_there ? &in_place : &made;
+
+        *sum = a->size_bytes > UINT64_MAX - *sum ? UINT64_MAX : *sum + a->size_bytes;
+    }
+    if (in_place > held)
+        return krti_fail(s->k, KRT_E_UNSAFE, NULL,
+                         "Not allowed: arrays of %llu bytes that lie over one another in %llu",
+                         (unsigned long long)in_place, (unsigned long long)held);
+    if (made > UNWRITTEN && made / RATIO > held)
+        return krti_fail(s->k, KRT_E_UNSAFE, NULL,
+                         "Not allowed: arrays that declare %llu bytes in a file of %llu; refusing "
+                         "to load a potential decompression/shape bomb",
+                         (unsigned long long)made, (unsigned long long)held);
+    return KRT_OK;
+}
+
 krt_status krti_store_rename(krti_store *s, const krt_names *rules)
 {
     krti_str name = KRTI_STR_INIT(s->k);

@@ -123,6 +123,8 @@ krt_status krti_store_join(krti_str *s, const char *a, const char *b);
 krt_status krti_store_rename(krti_store *s, const krt_names *rules);
 /* Puts the last object's arrays into the natural order of their keys: 0, 1, 2, 10. */
 void krti_store_sort_arrays(krti_store *s);
+/* Whether the files can hold what the finished list says lies in them. Fails: E_UNSAFE. */
+krt_status krti_store_check_declared(const krti_store *s);
 
 /* Appends the tree under the root of an opened file (h5_store.c). */
 krt_status krti_h5_store_list(krti_store *s, size_t file);

@@ -42,7 +42,12 @@ static krt_status open_shard(listing *w, uint32_t shard, size_t *file)
     if (w->files[shard] == 0) {
         TRY(krti_str_addf(&path, "%s.data-%05u-of-%05u", w->prefix, shard,
                           w->c->bundle->num_shards));
-        TRY(krti_bytes_map(w->s->k, &bytes, path.ptr));
+        st = krti_bytes_map(w->s->k, &bytes, path.ptr);
+        if (st == KRT_E_NOT_FOUND)
+            st = krti_fail(w->s->k, st, NULL,
+                           "the checkpoint's data file is not there, and its index is of no use "
+                           "without it; copy all files of the checkpoint");
+        TRY(krti_fail_in_file(w->s->k, st, path.ptr));
         TRY(krti_store_add_bytes(w->s, bytes, krti_path_name(path.ptr), &w->files[shard]));
         w->files[shard]++;
         w->c->size_bytes += (int64_t)bytes->size;

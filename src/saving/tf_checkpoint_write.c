@@ -222,21 +222,20 @@ done:
     return st;
 }
 
-static krt_status remove_old(writing *w, uint32_t interim)
+/* A data file of this prefix that the index does not refer to: of the checkpoint that was replaced, or
+ * of a writer that was killed. */
+static krt_status remove_stale(void *user, const char *name)
 {
-    krti_str name = KRTI_STR_INIT(w->k);
-    krt_status st = KRT_OK;
+    const writing *w = user;
+    const size_t n = strlen(w->name), tail = strlen(".data-00000-of-00001");
+    const char *p = name + n;
 
-    for (uint32_t i = 0; w->old_shards > 1 && i < w->old_shards; i++) {
-        TRY(add_data_name(&name, w->name, i, w->old_shards));
-        TRY(krti_txn_remove(w->txn, name.ptr));
-    }
-    TRY(add_data_name(&name, w->name, 0, interim));
-    TRY(krti_txn_remove(w->txn, name.ptr));
-
-done:
-    krti_str_free(&name);
-    return st;
+    if (strlen(name) != n + tail || !krti_starts_with(name, w->name) ||
+        !krti_starts_with(p, ".data-") || strspn(p + 6, "0123456789") != 5 ||
+        !krti_starts_with(p + 11, "-of-") || strspn(p + 15, "0123456789") != 5 ||
+        strcmp(p, ".data-00000-of-00001") == 0)
+        return KRT_OK;
+    return krti_txn_remove(w->txn, name);
 }
 
 /* See the head of the file. Where there are no hard links, the interim names stay: they are as good. */
@@ -261,7 +260,7 @@ static krt_status replace_old(writing *w)
         goto done;
     TRY(write_index(w, 1));
     TRY(krti_txn_commit(w->txn));
-    TRY(remove_old(w, interim));
+    TRY(krti_path_each(krti_txn_dir(w->txn), remove_stale, w));
 
 done:
     krti_str_free(&now);

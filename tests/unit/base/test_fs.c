@@ -95,7 +95,7 @@ TEST(a_written_file_replaces_the_old_one_whole)
     const krti_part parts[] = {{"he", 2}, {NULL, 0}, {"llo", 3}};
 
     put_file(t, "a", "something longer", 16);
-    ASSERT_OK(krti_write_file(t->k, in_folder(t, "a"), "new", 3));
+    ASSERT_OK(krt_write_file(t->k, in_folder(t, "a"), "new", 3));
     assert_content(in_folder(t, "a"), "new");
     ASSERT_OK(krti_write_parts(t->k, in_folder(t, "b"), parts, KRTI_COUNT(parts)));
     assert_content(in_folder(t, "b"), "hello");
@@ -104,9 +104,9 @@ TEST(a_written_file_replaces_the_old_one_whole)
 TEST(a_failed_write_leaves_the_old_file_and_no_other)
 {
     put_file(t, "a", "old", 3);
-    ASSERT_STATUS(KRT_E_NOT_FOUND, krti_write_file(t->k, in_folder(t, "absent/a"), "new", 3));
+    ASSERT_STATUS(KRT_E_NOT_FOUND, krt_write_file(t->k, in_folder(t, "absent/a"), "new", 3));
     ASSERT_SAYS("cannot save here: there is no directory");
-    ASSERT_STATUS(KRT_E_IO, krti_write_file(t->k, t->folder, "new", 3));
+    ASSERT_STATUS(KRT_E_IO, krt_write_file(t->k, t->folder, "new", 3));
     ASSERT_SAYS("is a directory");
     assert_content(in_folder(t, "a"), "old");
 }
@@ -115,7 +115,7 @@ TEST(what_is_no_file_is_written_to_as_it_is)
 {
     struct stat info;
 
-    ASSERT_OK(krti_write_file(t->k, "/dev/null", "gone", 4));
+    ASSERT_OK(krt_write_file(t->k, "/dev/null", "gone", 4));
     ASSERT_INT_EQ(0, stat("/dev/null", &info));
     ASSERT_TRUE(S_ISCHR(info.st_mode));
 }
@@ -169,7 +169,7 @@ static krt_status map_and_write(krt_ctx *k, void *path)
     if (st == KRT_OK)
         st = krti_bytes_view(k, &view, b, 1, 2);
     if (st == KRT_OK)
-        st = krti_write_file(k, path, "hello", 5);
+        st = krt_write_file(k, path, "hello", 5);
     krti_bytes_drop(view);
     krti_bytes_drop(b);
     return st;

@@ -49,7 +49,7 @@ static krt_status write_text(krti_txn *x, const char *name, const char *text)
 
 static krt_status save_file(krt_ctx *k, const char *path, const char *text)
 {
-    return krti_write_file(k, path, text, strlen(text));
+    return krt_write_file(k, path, text, strlen(text));
 }
 
 static krt_status save_directory(krt_ctx *k, const char *path, const char *text)

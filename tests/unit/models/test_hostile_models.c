@@ -45,7 +45,7 @@ TEST(models_that_multiply_are_refused)
         krti_str_add(&inner, outer.ptr);
     }
     ASSERT_STATUS(KRT_E_INVALID, load(t, inner.ptr));
-    ASSERT_SAYS("the model comes to more than 262144 operations");
+    ASSERT_SAYS("the model comes to more than 65536 operations");
     krti_str_free(&inner);
     krti_str_free(&outer);
 }
