@@ -75,7 +75,7 @@ void krti_native_describe(krti_conv_job *c, const krti_node *n)
     c->dilation_w = krti_native_axis(w, w->dilation, 1, 1);
     c->pad_h = krti_native_axis(w, w->before, 0, 0);
     c->pad_w = krti_native_axis(w, w->before, 1, 0);
-    if (n->op == &krti_op_conv_grad_input) {
+    if (n->op == &krti_op_conv_grad_input || n->op == &krti_op_conv_transpose) {
         c->stride_h = c->stride_w = 1;
         c->pad_h = (c->kernel_h - 1) * c->dilation_h - c->pad_h;
         c->pad_w = (c->kernel_w - 1) * c->dilation_w - c->pad_w;
@@ -213,7 +213,10 @@ krti_depthwise_job krti_native_describe_depthwise(const krti_node *n)
                                 .out_w = c.out_w,
                                 .channels = c.out_c,
                                 .step_x = c.out_c,
-                                .step_y = c.out_c,
+                                .step_y = (int)c.y_pixel,
+                                .step_w = c.out_c,
+                                .row_y = c.y_row,
+                                .image_y = c.y_image,
                                 .kernel_h = c.kernel_h,
                                 .kernel_w = c.kernel_w,
                                 .stride_h = c.stride_h,

@@ -11,7 +11,7 @@
 
 #include <limits.h>
 
-enum { MAX_CLASSES = 16, MAX_TAPS = 225, SMALL_KERNEL = 128 * 1024 };
+enum { MAX_TAPS = 225, SMALL_KERNEL = 128 * 1024 };
 
 static bool is_window(const krti_node *n)
 {
@@ -41,8 +41,8 @@ typedef struct input_state {
     const krti_isa *isa;
     int images, panels, num_classes, num_tasks;
     bool is_covered; /* every pixel is in a class */
-    pixel_class classes[MAX_CLASSES];
-    krti_panels forms[MAX_CLASSES];
+    pixel_class classes[KRTI_MAX_CLASSES];
+    krti_panels forms[KRTI_MAX_CLASSES];
     size_t taps[MAX_TAPS]; /* of all classes */
     krti_packing weights;
     float zeros[]; /* one for each channel of dy */
@@ -56,7 +56,7 @@ static bool supports_input(const krti_node *n, int threads)
     (void)threads;
     for (int i = 0; i < w->rank; i++)
         classes *= w->stride[i];
-    return is_window(n) && classes <= MAX_CLASSES;
+    return is_window(n) && classes <= KRTI_MAX_CLASSES;
 }
 
 static void fill_classes(void *dst, const void *src, void *user)
@@ -68,24 +68,25 @@ static void fill_classes(void *dst, const void *src, void *user)
                                 (void *)(uintptr_t)&st->forms[i]);
 }
 
-/* One axis of a class: pixels at + i * stride meet taps first + j * stride. */
-typedef struct class_axis {
-    int pixels, first, taps, pad;
-} class_axis;
-
-static class_axis class_of(int at, int size, int stride, int kernel, int before, int dilation)
+krti_class_axis krti_native_class(const krti_node *n, int axis, int at)
 {
-    class_axis a = {.pixels = at < size ? (size - at + stride - 1) / stride : 0};
+    const krti_window *w = &n->attrs.window;
+    const int stride = krti_native_axis(w, w->stride, axis, 1);
+    const int kernel = krti_native_axis(w, w->size, axis, 1);
+    const int before = krti_native_axis(w, w->before, axis, 0);
+    const int size = krti_native_dim(n->out[0].shape, axis);
+    krti_class_axis a = {.pixels = at < size ? (size - at + stride - 1) / stride : 0};
 
     a.first = (at + before) % stride;
     a.taps = a.first < kernel ? (kernel - a.first + stride - 1) / stride : 0;
-    a.pad = (a.taps - 1) * dilation - (at + before - a.first) / stride;
+    a.pad =
+        (a.taps - 1) * krti_native_axis(w, w->dilation, axis, 1) - (at + before - a.first) / stride;
     return a;
 }
 
 /* Taps in reverse: the first to be read is the class's last. */
-static void add_class(input_state *st, const krti_node *n, class_axis h, class_axis w, int row,
-                      int column, size_t *num_taps)
+static void add_class(input_state *st, const krti_node *n, krti_class_axis h, krti_class_axis w,
+                      int row, int column, size_t *num_taps)
 {
     const krti_window *window = &n->attrs.window;
     const krt_shape kernel = n->in[1]->shape, dx = n->out[0].shape;
@@ -123,27 +124,19 @@ static void add_class(input_state *st, const krti_node *n, class_axis h, class_a
 
 static void add_classes(input_state *st, const krti_node *n)
 {
-    const krti_window *w = &n->attrs.window;
-    const krt_shape dx = n->out[0].shape;
+    const krti_window *window = &n->attrs.window;
+    const int stride_h = krti_native_axis(window, window->stride, 0, 1);
+    const int stride_w = krti_native_axis(window, window->stride, 1, 1);
     size_t num_taps = 0;
-    int stride[2], kernel[2], before[2], dilation[2];
 
-    for (int i = 0; i < 2; i++) {
-        stride[i] = krti_native_axis(w, w->stride, i, 1);
-        kernel[i] = krti_native_axis(w, w->size, i, 1);
-        before[i] = krti_native_axis(w, w->before, i, 0);
-        dilation[i] = krti_native_axis(w, w->dilation, i, 1);
-    }
     st->is_covered = true;
-    for (int row = 0; row < stride[0]; row++)
-        for (int column = 0; column < stride[1]; column++) {
-            const class_axis h =
-                class_of(row, krti_native_dim(dx, 0), stride[0], kernel[0], before[0], dilation[0]);
-            const class_axis v = class_of(column, krti_native_dim(dx, 1), stride[1], kernel[1],
-                                          before[1], dilation[1]);
+    for (int row = 0; row < stride_h; row++)
+        for (int column = 0; column < stride_w; column++) {
+            const krti_class_axis h = krti_native_class(n, 0, row);
+            const krti_class_axis w = krti_native_class(n, 1, column);
 
-            if (h.taps > 0 && v.taps > 0 && h.pixels > 0 && v.pixels > 0)
-                add_class(st, n, h, v, row, column, &num_taps);
+            if (h.taps > 0 && w.taps > 0 && h.pixels > 0 && w.pixels > 0)
+                add_class(st, n, h, w, row, column, &num_taps);
             else
                 st->is_covered = false;
         }
@@ -184,7 +177,7 @@ static krt_status prepare_input(krti_build *b, krti_step *s)
 
 typedef struct input_run {
     const input_state *st;
-    const float *dy, *weights;
+    const float *dy, *weights, *bias, *residual;
     float *dx;
 } input_run;
 
@@ -206,6 +199,8 @@ static void input_task(void *arg, size_t task, size_t thread)
         c.x = r->dy;
         c.w = r->weights + st->classes[i].weights;
         c.y = r->dx + st->classes[i].y_first;
+        c.bias = r->bias;
+        c.residual = r->residual != NULL ? r->residual + st->classes[i].y_first : NULL;
         st->isa->conv_rows(&c, image, 0, c.out_h, 0, st->panels);
     }
 }
@@ -214,7 +209,11 @@ static void run_input(const krti_step *s, void *const *ptr, void *scratch, void 
 {
     const input_state *st = s->state;
     const int threads = krti_share(s, krti_node_flops(s->node));
-    input_run r = {st, krti_input_ptr(s, ptr, 0), krti_native_packed(&st->weights, s, ptr, scratch),
+    input_run r = {st,
+                   krti_input_ptr(s, ptr, 0),
+                   krti_native_packed(&st->weights, s, ptr, scratch),
+                   krti_input_ptr(s, ptr, 2),
+                   krti_input_ptr(s, ptr, 3),
                    ptr[s->out[0]]};
 
     (void)run_state;
@@ -228,6 +227,29 @@ const krti_kernel krti_native_conv_grad_input = {
     .name = "native_conv_grad_input",
     .op = &krti_op_conv_grad_input,
     .supports = supports_input,
+    .prepare = prepare_input,
+    .release = krti_native_release,
+    .run = run_input,
+};
+
+/* A transposed convolution is the same arithmetic with a tail. Where no tap reaches a pixel the tail
+ * alone would have to be computed: left to others. */
+static bool supports_transpose(const krti_node *n, int threads)
+{
+    const krti_window *w = &n->attrs.window;
+    krti_act act;
+
+    for (int i = 0; i < w->rank; i++)
+        if (w->stride[i] > w->size[i])
+            return false;
+    return supports_input(n, threads) && krti_native_act(n->activation, &act);
+}
+
+const krti_kernel krti_native_conv_transpose = {
+    .name = "native_conv_transpose",
+    .op = &krti_op_conv_transpose,
+    .may_alias = 1u << 3,
+    .supports = supports_transpose,
     .prepare = prepare_input,
     .release = krti_native_release,
     .run = run_input,

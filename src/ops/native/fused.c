@@ -70,8 +70,10 @@ static krti_group_op translate_binary(const krti_fused_op *f)
 {
     krti_group_op op = {.kind = KRTI_GROUP_OTHER};
 
-    if (f->op == &krti_op_relu_grad && f->a == 0 && isinf(f->c))
-        return (krti_group_op){.kind = KRTI_GROUP_BINARY,
+    if (f->op == &krti_op_relu_grad)
+        return (krti_group_op){.kind = f->a == 0 && isinf(f->c) ? KRTI_GROUP_BINARY
+                                                                : KRTI_GROUP_RELU_GRAD,
+                               .act = {KRTI_FN_NONE, (float)f->a, 0, (float)f->c},
                                .binary = KRTI_BIN_WHERE_ABOVE,
                                .in = {(short)f->in[0], (short)f->in[1], 0}};
     for (size_t i = 0; i < KRTI_COUNT(binaries); i++) {

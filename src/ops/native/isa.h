@@ -67,8 +67,9 @@ typedef enum krti_binary_fn {
 typedef enum krti_group_kind {
     KRTI_GROUP_FUNCTION,
     KRTI_GROUP_BINARY,
-    KRTI_GROUP_SELECT, /* in[0] != 0 ? in[1] : in[2] */
-    KRTI_GROUP_OTHER   /* has no vector form: not for the inner loops */
+    KRTI_GROUP_SELECT,    /* in[0] != 0 ? in[1] : in[2] */
+    KRTI_GROUP_RELU_GRAD, /* in[0] where 0 < in[1] < act.c, act.a in[0] below */
+    KRTI_GROUP_OTHER      /* has no vector form: not for the inner loops */
 } krti_group_kind;
 
 typedef struct krti_group_op {
@@ -131,7 +132,8 @@ typedef struct krti_depthwise_job {
     float *y;
     krti_act act;
     int in_h, in_w, out_h, out_w, channels;
-    int step_x, step_y; /* from one pixel of x to the next; of y, the residual and w */
+    int step_x, step_y, step_w; /* from one pixel of x to the next; of y and the residual; of w */
+    size_t row_y, image_y;      /* floats from one to the next */
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
 } krti_depthwise_job;
 
@@ -159,6 +161,9 @@ typedef struct krti_isa {
     void (*winograd)(const krti_conv_job *c, int image, int first_tile, int last_tile,
                      int first_panel, int last_panel, float *scratch);
     void (*depthwise_rows)(const krti_depthwise_job *d, int image, int first_row, int last_row);
+    /* adds to the filter's gradient dw what these rows of dy, which is y, have to do with x */
+    void (*depthwise_grad_rows)(const krti_depthwise_job *d, int image, int first_row, int last_row,
+                                float *dw);
     void (*softmax_rows)(float *y, const float *x, size_t rows, size_t n);
     /* y[c] = sum over rows of x[row][c] (add) or the largest; y is written, not added to */
     void (*sum_rows)(float *y, const float *x, size_t rows, size_t n);

@@ -46,6 +46,14 @@ void krti_native_describe(krti_conv_job *c, const krti_node *n);
 bool krti_native_window(const krti_node *n); /* whether it is one */
 krti_depthwise_job krti_native_describe_depthwise(const krti_node *n);
 
+/* conv_grad.c: one axis of a class of the input's pixels, those `at` beyond a multiple of the step,
+ * which meet the same taps: first + j * step. */
+typedef struct krti_class_axis {
+    int pixels, first, taps, pad;
+} krti_class_axis;
+krti_class_axis krti_native_class(const krti_node *n, int axis, int at);
+enum { KRTI_MAX_CLASSES = 16 };
+
 /* --- weights (pack.c) ------------------------------------------------------------------------ */
 /* An input in a form of the kernel's own. What is known before the run is packed once and its slot
  * taken away; else each run packs it into the first bytes of its scratch. */
@@ -82,6 +90,8 @@ krt_status krti_native_pack_panels(krti_build *b, krti_step *s, int input, krti_
 extern const krti_kernel krti_native_expand, krti_native_fused;
 extern const krti_kernel krti_native_winograd, krti_native_winograd_grad;
 extern const krti_kernel krti_native_conv_grad_input, krti_native_conv_grad_kernel;
+extern const krti_kernel krti_native_conv_transpose;
+extern const krti_kernel krti_native_depthwise_grad_input, krti_native_depthwise_grad_kernel;
 extern const krti_kernel krti_native_matmul_outer;
 extern const krti_kernel krti_native_moments, krti_native_norm_sums;
 extern const krti_kernel krti_native_max_pool_grad, krti_native_avg_pool_grad;

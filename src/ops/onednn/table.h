@@ -5,5 +5,6 @@
 #include "ops/kernel.h"
 
 extern const krti_kernel krti_onednn_conv, krti_onednn_conv_transpose, krti_onednn_matmul;
+extern const krti_kernel krti_onednn_conv_grad_input, krti_onednn_conv_grad_kernel;
 
 #endif

@@ -389,16 +389,50 @@ static krt_value *conv_given_stride(krti_graph *g, krt_value *const *in, const k
     return conv_of(g, in[0], in[1], 2);
 }
 
+/* A transposed convolution over one axis or two, its kernel and bias given. */
+static krt_value *transposed_of(krti_graph *g, krt_value *const *in, int64_t stride,
+                                int64_t dilation, const char *padding)
+{
+    const int64_t strides[2] = {stride, stride}, dilations[2] = {dilation, dilation};
+    const int64_t none[2] = {KRT_NONE, KRT_NONE};
+
+    return krti_relu(g,
+                     krti_conv_transpose(g, in[0], in[1], in[2], in[1]->shape.rank - 2, strides,
+                                         dilations, none, padding),
+                     0.1, 0, 4);
+}
+
+static krt_value *transposed_stride(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return transposed_of(g, in, 2, 1, "valid");
+}
+
+static krt_value *transposed_gaps(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return transposed_of(g, in, 3, 1, "same");
+}
+
+static krt_value *transposed_dilated(krti_graph *g, krt_value *const *in,
+                                     const krt_tensor *const *w)
+{
+    (void)w;
+    return transposed_of(g, in, 1, 2, "same");
+}
+
 /* Both gradients of a convolution with this padding, in[0] being x and in[1] the kernel, weighted
- * by in[2], flat and side by side. */
+ * by in[2], flat and side by side. As many groups as the kernel's channels make of x's. */
 static krt_value *conv_grads(krti_graph *g, krt_value *const *in, int64_t stride, int64_t dilation,
                              const char *padding)
 {
-    const int64_t size[2] = {in[1]->shape.dim[0], in[1]->shape.dim[1]};
-    const int64_t strides[2] = {stride, stride}, dilations[2] = {dilation, dilation};
+    const int rank = in[1]->shape.rank - 2;
+    const int64_t strides[3] = {stride, stride, stride};
+    const int64_t dilations[3] = {dilation, dilation, dilation};
     krti_window w;
 
-    (void)krti_window_make(g, &w, in[0], 2, size, strides, dilations, padding);
+    (void)krti_window_make(g, &w, in[0], rank, in[1]->shape.dim, strides, dilations, padding);
+    w.groups = in[0]->shape.dim[rank + 1] / in[1]->shape.dim[rank];
     krt_value *dx = krti_conv_grad_input(g, in[2], in[1], in[0]->shape, &w);
     krt_value *dw = krti_conv_grad_kernel(g, in[0], in[2], in[1]->shape, &w);
     krt_value *flat[] = {krti_reshape(g, dx, (krt_shape){.rank = 1, .dim = {-1}}),
@@ -489,6 +523,14 @@ static krt_value *norm_grads(krti_graph *g, krt_value *const *in, const krt_tens
     return gradients_of(g, krti_relu(g, y, 0, 0, INFINITY), in, 3);
 }
 
+static krt_value *relu_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krt_value *capped = krti_relu(g, in[0], 0, 0, 0.5), *leaky = krti_relu(g, in[0], 0.2, 0, 0.7);
+
+    (void)w;
+    return gradients_of(g, krti_add(g, krti_square(g, capped), leaky), in, 1);
+}
+
 static krt_value *pool_grads(krti_graph *g, krt_value *const *in, int64_t size, int64_t stride,
                              const char *padding, bool is_max)
 {
@@ -540,6 +582,7 @@ static const graph_case cases[] = {
      {END},
      norm_grads,
      2e-5},
+    {"gradients of relu", {S(7, 301), S(7, 301), END}, {END}, relu_grads, 2e-6},
     {"gradient of max pooling", {S(3, 8, 6, 21), S(3, 4, 3, 21), END}, {END}, max_pool_grads, 0},
     {"gradient of max pooling with a rest",
      {S(3, 9, 7, 21), S(3, 4, 3, 21), END},
@@ -603,6 +646,76 @@ static const graph_case cases[] = {
      {S(2, 9, 12, 4), S(3, 3, 4, 48), S(2, 9, 12, 48), END},
      {END},
      grads_dilated,
+     2e-5},
+    {"transposed convolution, given",
+     {S(3, 7, 6, 9), S(3, 3, 40, 9), S(40), END},
+     {END},
+     transposed_stride,
+     2e-5},
+    {"transposed convolution, steps longer than the kernel",
+     {S(3, 7, 6, 9), S(2, 2, 17, 9), S(17), END},
+     {END},
+     transposed_gaps,
+     2e-5},
+    {"transposed convolution, dilated",
+     {S(3, 7, 6, 9), S(3, 3, 17, 9), S(17), END},
+     {END},
+     transposed_dilated,
+     2e-5},
+    {"transposed convolution 1d",
+     {S(3, 17, 9), S(4, 17, 9), S(17), END},
+     {END},
+     transposed_stride,
+     2e-5},
+    {"gradients, depthwise",
+     {S(3, 9, 7, 37), S(3, 3, 1, 37), S(3, 9, 7, 37), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"gradients, depthwise 5x5, large",
+     {S(6, 31, 30, 48), S(5, 5, 1, 48), S(6, 31, 30, 48), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"gradients, depthwise, stride 2",
+     {S(2, 15, 12, 33), S(5, 5, 1, 33), S(2, 8, 6, 33), END},
+     {END},
+     grads_stride,
+     2e-5},
+    {"gradients, depthwise, stride 3, valid",
+     {S(2, 12, 10, 16), S(2, 2, 1, 16), S(2, 4, 3, 16), END},
+     {END},
+     grads_stride_valid,
+     2e-5},
+    {"gradients, depthwise, dilated",
+     {S(2, 9, 7, 19), S(3, 3, 1, 19), S(2, 9, 7, 19), END},
+     {END},
+     grads_dilated,
+     2e-5},
+    {"gradients, depthwise 1d",
+     {S(3, 40, 20), S(5, 1, 20), S(3, 20, 20), END},
+     {END},
+     grads_stride,
+     2e-5},
+    {"gradients, grouped",
+     {S(3, 9, 7, 24), S(3, 3, 6, 40), S(3, 9, 7, 40), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"gradients, two filters a channel",
+     {S(3, 9, 7, 20), S(3, 3, 1, 40), S(3, 5, 4, 40), END},
+     {END},
+     grads_stride,
+     2e-5},
+    {"gradients 3d",
+     {S(2, 6, 7, 5, 6), S(3, 3, 3, 6, 18), S(2, 6, 7, 5, 18), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"gradients 3d, stride 2",
+     {S(2, 6, 7, 5, 6), S(3, 3, 3, 6, 18), S(2, 3, 4, 3, 18), END},
+     {END},
+     grads_stride,
      2e-5},
     {"gradients, large kernel",
      {S(2, 5, 5, 160), S(3, 3, 160, 130), S(2, 5, 5, 130), END},
