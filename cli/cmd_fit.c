@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct options {
     opt_list x, y, validation_x, validation_y;
@@ -81,7 +82,7 @@ static int read_class_weight(job *j)
                           j->o->class_weight);
         at = end + 1;
         j->class_weights[label] = strtod(at, &end);
-        if (end == at || (*end != ',' && *end != '\0'))
+        if (end == at || !isfinite(j->class_weights[label]) || (*end != ',' && *end != '\0'))
             return misuse(j->c, "--class-weight takes CLASS:WEIGHT,... as in 0:1,1:2.5, not \"%s\"",
                           j->o->class_weight);
         n = (size_t)label + 1 > n ? (size_t)label + 1 : n;
@@ -105,8 +106,27 @@ static int save_freq(const job *j, int64_t *freq)
     return CLI_DONE;
 }
 
+/* What is written when all is done must not fail for a folder that was never there. */
+static int check_folder(const char *path)
+{
+    const char *const slash = path != NULL ? strrchr(path, '/') : NULL;
+    char folder[4096];
+    struct stat info;
+
+    if (slash == NULL || slash == path || (size_t)(slash - path) >= sizeof folder)
+        return CLI_DONE;
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    if (stat(folder, &info) == 0 && S_ISDIR(info.st_mode))
+        return CLI_DONE;
+    return fail_says(path,
+                     "cannot save here: there is no directory %s. Create it with: mkdir -p %s",
+                     folder, folder);
+}
+
 static int check_options(cli *c, const options *o)
 {
+    int status = CLI_DONE;
+
     if (o->x.n == 0 || o->y.n == 0)
         return misuse(c, "no data; usage: keratin fit MODEL --x FILE --y FILE");
     if (o->scale == 0)
@@ -116,7 +136,8 @@ static int check_options(cli *c, const options *o)
     if (o->resume && o->checkpoint == NULL && o->backup_dir == NULL)
         return misuse(c, "--resume needs the --checkpoint template of the run that is continued, "
                          "or its --backup-dir");
-    return CLI_DONE;
+    status = check_folder(o->save);
+    return status == CLI_DONE ? check_folder(o->history) : status;
 }
 
 /* --- training -------------------------------------------------------------------------------- */

@@ -21,7 +21,8 @@ struct krti_feed {
     size_t num_x, num_y, num_weights;
     column *columns; /* x, then y, then weights */
     int64_t *order;
-    bool is_shuffled;
+    bool is_shuffled, is_checked;
+    const char *what;      /* "validation ", or nothing */
     float *class_weights;  /* one a row of the data; NULL: none */
     float *batch_weights;  /* those of a batch */
     krti_prefetch *source; /* instead of all the above */
@@ -73,8 +74,9 @@ static krt_status check_finite(krti_feed *f, const column *c, const char *what, 
     }
     if (at == end)
         return KRT_OK;
-    return krti_fail(f->k, KRT_E_INVALID, NULL, "%s %zu holds NaN in row %zu; clean the data first",
-                     what, i, at / c->row_elements);
+    return krti_fail(f->k, KRT_E_INVALID, NULL,
+                     "%s%s %zu holds NaN in row %zu; clean the data first", f->what, what, i,
+                     at / c->row_elements);
 }
 
 static krt_status check_all_finite(krti_feed *f)
@@ -97,14 +99,15 @@ static krt_status check_rows(krti_feed *f, const krt_tensor *x, const char *what
     const int64_t rows = x->shape.rank > 0 ? x->shape.dim[0] : -1;
 
     if (rows < 0)
-        return krti_fail(f->k, KRT_E_INVALID, NULL, "%s %zu is a scalar, rows are wanted", what, i);
+        return krti_fail(f->k, KRT_E_INVALID, NULL, "%s%s %zu is a scalar, rows are wanted",
+                         f->what, what, i);
     if (f->rows == KRT_NONE)
         f->rows = rows;
     if (rows != f->rows)
         return krti_fail(f->k, KRT_E_INVALID, NULL,
                          "Data cardinality is ambiguous. Make sure all arrays contain the same "
-                         "number of samples: %s %zu has %lld rows, x 0 has %lld",
-                         what, i, (long long)rows, (long long)f->rows);
+                         "number of samples: %s%s %zu has %lld rows, %sx 0 has %lld",
+                         f->what, what, i, (long long)rows, f->what, (long long)f->rows);
     return KRT_OK;
 }
 
@@ -123,8 +126,8 @@ static krt_status fit_input(krti_feed *f, column *c, size_t i)
         fits = wanted.dim[d] == KRT_NONE || wanted.dim[d] == c->shape.dim[d];
     if (fits)
         return KRT_OK;
-    return krti_fail(f->k, KRT_E_INVALID, input->name, "x has shape %s, the model wants %s",
-                     krt_shape_print(c->tensor->shape, a, sizeof a),
+    return krti_fail(f->k, KRT_E_INVALID, input->name, "%sx has shape %s, the model wants %s",
+                     f->what, krt_shape_print(c->tensor->shape, a, sizeof a),
                      krt_shape_print(wanted, b, sizeof b));
 }
 
@@ -151,6 +154,41 @@ static krt_status check_counts(krti_feed *f, const krt_data *data, const krti_fe
         return krti_fail(f->k, KRT_E_INVALID, NULL,
                          "`class_weight` is only supported for Models with a single output");
     return KRT_OK;
+}
+
+/* The labels of one output, without a look at the staging, which may hold a batch. */
+static krt_status check_labels_of(const krti_feed *f, const krti_trained_output *o)
+{
+    const column *const c = &f->columns[f->num_x + (size_t)o->target];
+    const size_t size = krt_dtype_size(c->tensor->dtype);
+    const size_t end = (size_t)(f->first + f->rows) * c->row_elements;
+    float part[256];
+    char of[32];
+    krt_status st = KRT_OK;
+
+    snprintf(of, sizeof of, "%sy %d", f->what, o->target);
+    for (size_t at = (size_t)f->first * c->row_elements; st == KRT_OK && at < end;) {
+        const size_t n = end - at < KRTI_COUNT(part) ? end - at : KRTI_COUNT(part);
+
+        krti_convert(part, KRT_FLOAT32, (const char *)c->tensor->data + at * size, c->tensor->dtype,
+                     n);
+        st = krti_check_labels(f->t, o, &(krti_labels){part, n, at, c->row_elements, of});
+        at += n;
+    }
+    return st;
+}
+
+krt_status krti_feed_check_labels(krti_feed *f)
+{
+    krt_status st = KRT_OK;
+
+    if (f->source != NULL || f->is_checked)
+        return KRT_OK;
+    f->is_checked = true;
+    for (size_t i = 0; st == KRT_OK && i < f->t->num_outputs; i++)
+        if (f->t->outputs[i].has_loss && f->t->outputs[i].num_classes > 0)
+            st = check_labels_of(f, &f->t->outputs[i]);
+    return st;
 }
 
 /* ------------------------------------------------------------------------------- class weights */
@@ -239,7 +277,8 @@ static krt_status take_part(krti_feed *f, const krti_feed_args *args)
     else
         f->rows -= args->first;
     if (f->rows < 1)
-        return krti_fail(f->k, KRT_E_INVALID, NULL, "the data has no rows");
+        return krti_fail(f->k, KRT_E_INVALID, NULL, "the %sdata has no rows; give at least one",
+                         f->what);
     if (f->batch_size > f->rows)
         f->batch_size = f->rows;
     return KRT_OK;
@@ -310,6 +349,7 @@ krt_status krti_feed_new(struct krti_training *t, krti_feed **out, const krt_dat
         return KRT_E_NOMEM;
     f->k = t->k;
     f->t = t;
+    f->what = args->what != NULL ? args->what : "";
     if (data->source != NULL)
         st = krti_prefetch_new(t, &f->source, data->source);
     else

@@ -13,6 +13,7 @@ typedef struct krti_feed_args {
     int64_t batch_size;
     krt_numbers class_weight;
     int64_t first, rows; /* part of the arrays; rows KRT_NONE: to the end */
+    const char *what;    /* "validation " before x and y in errors; NULL: nothing */
 } krti_feed_args;
 
 /* Fails: E_INVALID (counts, shapes, NaN), E_NOMEM. The data must outlive it. */
@@ -21,6 +22,9 @@ krt_status krti_feed_new(struct krti_training *t, krti_feed **out, const krt_dat
 void krti_feed_free(krti_feed *f);           /* NULL allowed */
 int64_t krti_feed_rows(const krti_feed *f);  /* KRT_NONE: a source */
 int64_t krti_feed_steps(const krti_feed *f); /* batches a pass; KRT_NONE: not known */
+
+/* Whether all labels are classes of their outputs, which are known once a step is prepared; looks once. */
+krt_status krti_feed_check_labels(krti_feed *f);
 
 typedef enum krti_shuffle {
     KRTI_IN_ORDER = 0,

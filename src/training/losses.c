@@ -46,14 +46,24 @@ void krti_same_rank(krti_graph *g, krt_value **a, krt_value **b, bool expand_ran
         *longer = krti_squeeze(g, *longer, (const int[]){-1}, 1);
 }
 
-static bool refuse_shapes(krti_scoring *s, const char *rule)
+static bool refuse_shapes(krti_scoring *s, const char *rule, const char *remedy)
 {
     char a[160], b[160];
 
-    (void)krti_graph_fail(s->g, KRT_E_INVALID, "%s: y_true has shape %s, y_pred has shape %s", rule,
-                          krt_shape_print(s->y_true->shape, a, sizeof a),
-                          krt_shape_print(s->y_pred->shape, b, sizeof b));
+    (void)krti_graph_fail(s->g, KRT_E_INVALID, "%s: y_true has shape %s, y_pred has shape %s; %s",
+                          rule, krt_shape_print(s->y_true->shape, a, sizeof a),
+                          krt_shape_print(s->y_pred->shape, b, sizeof b), remedy);
     return false;
+}
+
+/* What y would be right, when it looks like class numbers where a row for each class is wanted. */
+static const char *remedy_for(const krti_scoring *s)
+{
+    const krt_shape y = s->y_true->shape, output = s->y_pred->shape;
+    const bool is_number = y.rank == output.rank - 1 || (y.rank > 0 && y.dim[y.rank - 1] == 1);
+
+    return is_number ? "class numbers want sparse_categorical_crossentropy"
+                     : "give y a value for each of the output's";
 }
 
 bool krti_scores_fit(krti_scoring *s)
@@ -65,7 +75,7 @@ bool krti_scores_fit(krti_scoring *s)
 
     for (int i = 0; fits && i < a.rank; i++)
         fits = a.dim[i] == b.dim[i] || (i > 0 && (a.dim[i] == 1 || b.dim[i] == 1));
-    return fits || refuse_shapes(s, "y does not have the shape of the output");
+    return fits || refuse_shapes(s, "y does not have the shape of the output", remedy_for(s));
 }
 
 static bool same_shape(krti_scoring *s)
@@ -73,7 +83,8 @@ static bool same_shape(krti_scoring *s)
     if (s->y_true == NULL || s->y_pred == NULL)
         return false;
     return krt_shape_equal(s->y_true->shape, s->y_pred->shape) ||
-           refuse_shapes(s, "Arguments `target` and `output` must have the same shape");
+           refuse_shapes(s, "Arguments `target` and `output` must have the same shape",
+                         remedy_for(s));
 }
 
 /* What went into a softmax or sigmoid at the very end; NULL: there is none, or it is not asked for.
@@ -230,8 +241,12 @@ static krt_value *class_numbers(krti_scoring *s, krt_value *y, krt_value *y_pred
         fits = y->shape.dim[i] == y_pred->shape.dim[i];
     if (fits)
         return y;
-    (void)refuse_shapes(s, "Arguments `target` and `output` must have the same shape up until the "
-                           "last dimension");
+    (void)refuse_shapes(s,
+                        "Arguments `target` and `output` must have the same shape up until the "
+                        "last dimension",
+                        y != NULL && krt_shape_equal(y->shape, y_pred->shape)
+                            ? "one-hot rows want categorical_crossentropy"
+                            : "give y a class number for each row of the output");
     return NULL;
 }
 

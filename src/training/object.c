@@ -130,11 +130,13 @@ krt_status krti_object_find(krt_ctx *k, const krti_family *family, const krti_co
         return KRT_OK;
     krti_conf_repr(&found, object);
     st = krti_fail(k, name != NULL ? KRT_E_UNKNOWN_CLASS : KRT_E_INVALID, NULL,
-                   "Could not interpret %s identifier: %s%s%s%s", family->what,
+                   "Could not interpret %s identifier: %s; compile the model with one that is "
+                   "known here%s%s%s",
+                   family->what,
                    registered != NULL ? registered
                    : name != NULL     ? name
                                       : krti_str_text(&found),
-                   family->own != NULL ? "; one of your own needs krt_register_" : "",
+                   family->own != NULL ? ", or add it with krt_register_" : "",
                    family->own != NULL ? family->what : "", family->own != NULL ? "()" : "");
     krti_str_free(&found);
     return st;

@@ -740,26 +740,39 @@ static void count_step(struct krti_training *t, const struct krti_program *p)
     ++*(int64_t *)o->iteration->data;
 }
 
-/* Class numbers beyond the classes: TensorFlow gives NaN for them on some machines, which nobody can
- * trace back. */
-static krt_status check_labels(const struct krti_training *t, const krti_step_data *data)
+krt_status krti_check_labels(const struct krti_training *t, const krti_trained_output *o,
+                             const krti_labels *l)
 {
-    for (size_t i = 0; i < t->num_outputs; i++) {
-        const krti_trained_output *o = &t->outputs[i];
-        const int64_t n =
-            o->has_loss && o->num_classes > 0 ? krt_shape_size(data->y_shapes[o->target]) : 0;
-        const float *y = n > 0 ? data->y[o->target] : NULL;
+    for (size_t j = 0; j < l->n; j++) {
+        const float y = l->y[j];
 
-        for (int64_t j = 0; j < n; j++)
-            if (!(y[j] >= 0 && y[j] < (float)o->num_classes) &&
-                !(o->ignore_class != KRT_NONE && y[j] == (float)o->ignore_class))
-                return krti_fail(t->k, KRT_E_INVALID, o->name,
-                                 "label %g in row %lld of the batch is outside [0, %lld), the "
-                                 "classes the output has",
-                                 (double)y[j], (long long)(j / (n / data->rows)),
-                                 (long long)o->num_classes);
+        if (!(y >= 0 && y < (float)o->num_classes) &&
+            !(o->ignore_class != KRT_NONE && y == (float)o->ignore_class))
+            return krti_fail(t->k, KRT_E_INVALID, o->name,
+                             "label %g in row %zu of %s is outside [0, %lld), the classes the "
+                             "output has: labels count from 0, and the last layer needs a unit "
+                             "for each class",
+                             (double)y, (l->first + j) / l->a_row, l->of,
+                             (long long)o->num_classes);
     }
     return KRT_OK;
+}
+
+static krt_status check_labels(const struct krti_training *t, const krti_step_data *data)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < t->num_outputs; i++) {
+        const krti_trained_output *o = &t->outputs[i];
+
+        if (!o->has_loss || o->num_classes == 0)
+            continue;
+        const int64_t n = krt_shape_size(data->y_shapes[o->target]);
+        st = krti_check_labels(t, o,
+                               &(krti_labels){data->y[o->target], (size_t)n, 0,
+                                              (size_t)(n / data->rows), "the batch"});
+    }
+    return st;
 }
 
 krt_status krti_prepare_step(struct krti_training *t, krti_program_kind kind,

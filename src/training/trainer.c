@@ -25,8 +25,8 @@ krt_status krti_prepare_training(krt_model *m, struct krti_training **out, bool 
         return st;
     if (krti_compile_config(m) == NULL)
         return krti_fail(m->base.owned.k, KRT_E_STATE, NULL,
-                         "You must call `compile()` before using the model: it has no compile "
-                         "settings of its own");
+                         "You must call `compile()` before using the model: its file brought no "
+                         "compile settings, and krt_compile() gave it none");
     TRY(krti_training_of(m, out));
     if (!for_update)
         return KRT_OK;
@@ -104,6 +104,8 @@ static krt_status evaluate_batch(const evaluating *e, int64_t batch, bool *is_en
     *is_end = data == NULL;
     if (st != KRT_OK || data == NULL)
         return st;
+    TRY(krti_prepare_step(e->t, KRTI_PROGRAM_TEST, data));
+    TRY(krti_feed_check_labels(e->feed));
     if (e->callbacks != NULL)
         TRY(krti_call_on_test_batch_begin(e->callbacks, batch, NULL));
     TRY(krti_run_step(e->t, KRTI_PROGRAM_TEST, data, NULL));
@@ -206,6 +208,16 @@ typedef struct fitting {
     int64_t skip; /* batches of the first epoch that a restored training has done */
 } fitting;
 
+static const krt_fit_args default_fit = {.struct_size = sizeof default_fit,
+                                         .batch_size = 32,
+                                         .epochs = 1,
+                                         .shuffle = true,
+                                         .shuffle_seed = KRT_NONE,
+                                         .steps_per_epoch = KRT_NONE,
+                                         .validation_steps = KRT_NONE,
+                                         .validation_batch_size = KRT_NONE,
+                                         .validation_freq = 1};
+
 static krt_status check_fit_args(const fitting *f)
 {
     const krt_fit_args *a = &f->a;
@@ -263,8 +275,9 @@ static krt_status make_feeds(fitting *f)
         a->validation_batch_size != KRT_NONE ? a->validation_batch_size : a->batch_size;
     krti_feed_args train = {
         .batch_size = a->batch_size, .class_weight = a->class_weight, .rows = KRT_NONE};
-    krti_feed_args rest = {.batch_size = batch, .rows = KRT_NONE};
     const bool is_given = f->validation.num_x > 0 || f->validation.source != NULL;
+    krti_feed_args rest = {
+        .batch_size = batch, .rows = KRT_NONE, .what = is_given ? "validation " : NULL};
     const bool is_split = !is_given && a->validation_split > 0;
     krt_status st = KRT_OK;
 
@@ -273,6 +286,11 @@ static krt_status make_feeds(fitting *f)
     TRY(krti_feed_new(f->t, &f->feed, &f->data, &train));
     if (is_split || is_given)
         TRY(krti_feed_new(f->t, &f->validation_feed, is_given ? &f->validation : &f->data, &rest));
+    if (krti_feed_rows(f->feed) != KRT_NONE && a->batch_size > krti_feed_rows(f->feed) &&
+        a->batch_size != default_fit.batch_size)
+        krti_warn(f->t->k,
+                  "batch_size %lld is more than the %lld samples: an epoch is one step on all",
+                  (long long)a->batch_size, (long long)krti_feed_rows(f->feed));
 
 done:
     return st;
@@ -289,8 +307,10 @@ static krt_status look_at_data(fitting *f)
         return KRT_OK;
     TRY(krti_feed_begin(f->feed, KRTI_IN_ORDER, 0, 0));
     TRY(krti_feed_next(f->feed, &data));
-    if (data != NULL)
-        TRY(krti_prepare_step(f->t, kind_of_step(f->t->optimizer), data));
+    TRY(krti_prepare_step(f->t, kind_of_step(f->t->optimizer), data));
+    TRY(krti_feed_check_labels(f->feed));
+    if (f->validation_feed != NULL)
+        TRY(krti_feed_check_labels(f->validation_feed));
 
 done:
     return st;
@@ -482,17 +502,8 @@ done:
 
 static krt_status prepare_fit(fitting *f, const krt_fit_args *args)
 {
-    static const krt_fit_args defaults = {.struct_size = sizeof defaults,
-                                          .batch_size = 32,
-                                          .epochs = 1,
-                                          .shuffle = true,
-                                          .shuffle_seed = KRT_NONE,
-                                          .steps_per_epoch = KRT_NONE,
-                                          .validation_steps = KRT_NONE,
-                                          .validation_batch_size = KRT_NONE,
-                                          .validation_freq = 1};
     krt_ctx *k = f->m->base.owned.k;
-    krt_status st = krti_args_import(k, &f->a, &defaults, sizeof f->a, args);
+    krt_status st = krti_args_import(k, &f->a, &default_fit, sizeof f->a, args);
 
     if (st != KRT_OK)
         return st;

@@ -103,6 +103,17 @@ krt_status krti_run_step(struct krti_training *t, krti_program_kind kind,
                          const krti_step_data *data, float *loss);
 void krti_programs_free(struct krti_training *t);
 
+/* n labels of an output, the first of them number `first` of what `of` names, `a_row` in a row. */
+typedef struct krti_labels {
+    const float *y;
+    size_t n, first, a_row;
+    const char *of;
+} krti_labels;
+/* Class numbers beyond the classes: TensorFlow gives NaN for them on some machines, which nobody can
+ * trace back. */
+krt_status krti_check_labels(const struct krti_training *t, const krti_trained_output *o,
+                             const krti_labels *l);
+
 /* --- trainer.c ------------------------------------------------------------------------------- */
 /* For on_train_begin: the first epoch, and how many of its batches are done already. */
 void krti_set_start(struct krti_training *t, int64_t epoch, int64_t batch);

@@ -55,13 +55,14 @@ TEST(without_the_class_a_file_opens_and_says_what_training_needs)
 
     ASSERT_OK(krt_load(t->k, &m, KERATIN_FIXTURES "/training/custom_scores.keras", NULL));
     ASSERT_STATUS(KRT_E_UNKNOWN_CLASS, krt_fit_data(m, d, NULL));
-    ASSERT_SAYS("Could not interpret loss identifier: tests>Quartic; one of your own needs "
-                "krt_register_loss()");
+    ASSERT_SAYS(
+        "Could not interpret loss identifier: tests>Quartic; compile the model with one that "
+        "is known here, or add it with krt_register_loss()");
     ASSERT_OK(krt_register_loss(t->k, &quartic));
     ASSERT_OK(krt_register_loss(t->k, &tilted));
     ASSERT_STATUS(KRT_E_UNKNOWN_CLASS, krt_fit_data(m, d, NULL));
-    ASSERT_SAYS("Could not interpret metric identifier: tests>Largest; one of your own needs "
-                "krt_register_metric()");
+    ASSERT_SAYS("Could not interpret metric identifier: tests>Largest; compile the model with one "
+                "that is known here, or add it with krt_register_metric()");
 }
 
 TEST(names_structs_and_callbacks_know_what_is_registered)

@@ -564,7 +564,21 @@ TEST(a_label_out_of_range_is_named)
 
     ((int32_t *)krt_tensor_data_mut(y))[7] = 3;
     ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, y, KRT_FIT(.shuffle = false)));
+    ASSERT_SAYS(
+        "label 3 in row 7 of y 0 is outside [0, 3), the classes the output has: labels count "
+        "from 0, and the last layer needs a unit for each class");
+    ASSERT_STATUS(KRT_E_INVALID, krt_train_on_batch(m, NULL,
+                                                    KRT_DATA(.num_x = 1, .num_y = 1,
+                                                             .x = (const krt_tensor *[]){x},
+                                                             .y = (const krt_tensor *[]){y})));
     ASSERT_SAYS("label 3 in row 7 of the batch is outside [0, 3)");
+    const krt_tensor *const good = classes(t, ROWS);
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_fit(m, x, good, KRT_FIT(.validation_x = x, .validation_y = y)));
+    ASSERT_SAYS("label 3 in row 7 of validation y 0 is outside [0, 3)");
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_evaluate(m, &(const krt_logs *){NULL}, x, y, KRT_EVALUATE(.batch_size = 5)));
+    ASSERT_SAYS("label 3 in row 7 of y 0 is outside [0, 3)");
 }
 
 TEST(nan_in_the_data_is_found_before_training)
@@ -574,7 +588,10 @@ TEST(nan_in_the_data_is_found_before_training)
 
     ((float *)krt_tensor_data_mut(x))[13] = NAN;
     ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, y, NULL));
-    ASSERT_SAYS("x 0 holds NaN in row 3");
+    ASSERT_SAYS("x 0 holds NaN in row 3; clean the data first");
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_fit(m, features(t, ROWS), y, KRT_FIT(.validation_x = x, .validation_y = y)));
+    ASSERT_SAYS("validation x 0 holds NaN in row 3; clean the data first");
 }
 
 TEST(y_of_the_wrong_shape_is_refused_with_both_shapes)
@@ -584,7 +601,18 @@ TEST(y_of_the_wrong_shape_is_refused_with_both_shapes)
 
     ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, x, NULL));
     ASSERT_SAYS("must have the same shape up until the last dimension: y_true has shape (20, 4), "
-                "y_pred has shape (20, 3)");
+                "y_pred has shape (20, 3); give y a class number for each row of the output");
+    krt_tensor *y = NULL;
+    ASSERT_OK(krt_tensor_new(t->k, &y, KRT_FLOAT32, KRT_SHAPE(ROWS, CLASSES)));
+    ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, y, NULL));
+    ASSERT_SAYS("y_pred has shape (20, 3); one-hot rows want categorical_crossentropy");
+    static const char *const losses[] = {"mse", "categorical_crossentropy"};
+    for (int i = 0; i < 2; i++) {
+        ASSERT_OK(krt_compile(m, KRT_COMPILE(.loss = KRT_ID(losses[i]))));
+        ASSERT_STATUS(KRT_E_INVALID, krt_fit(m, x, classes(t, ROWS), NULL));
+        ASSERT_SAYS("y_true has shape (20,), y_pred has shape (20, 3); class numbers want "
+                    "sparse_categorical_crossentropy");
+    }
 }
 
 TEST(a_metric_that_does_not_fit_y_says_so)
