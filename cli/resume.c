@@ -167,24 +167,34 @@ static krt_status load(cli *c, krt_model **m, const char *path, bool weights_onl
     return KRT_OK;
 }
 
-/* By the name where it tells the epoch, which counts from 1 and is done when saved at its end; else by
- * the optimizer's steps. */
-static void find_place(const candidate *from, bool at_epoch_ends, int64_t done, int64_t steps,
-                       place *start)
+/* By the name where it tells the epoch, which counts from 1 and is done when saved at its end, and, of
+ * one saved on the way, the batch; else by the optimizer's steps since the run began. False when the
+ * two contradict each other, as when an optimizer skips steps: then the epoch begins again. */
+static bool find_place(const candidate *from, const resuming *r, int64_t done, place *start)
 {
-    if (from->epoch != KRT_NONE) {
-        start->epoch = at_epoch_ends ? from->epoch : from->epoch - 1;
-        start->batch = at_epoch_ends || from->batch == KRT_NONE ? 0 : from->batch;
-    } else if (steps > 0) {
-        start->epoch = done / steps;
-        start->batch = done % steps;
+    const int64_t first = start->epoch;
+
+    if (from->epoch != KRT_NONE && (r->at_epoch_ends || from->batch != KRT_NONE)) {
+        start->epoch = r->at_epoch_ends ? from->epoch : from->epoch - 1;
+        start->batch = r->at_epoch_ends ? 0 : from->batch;
+        return true;
     }
+    if (r->steps > 0 && done >= 0) {
+        start->epoch = first + done / r->steps;
+        start->batch = done % r->steps;
+        if (from->epoch == KRT_NONE || start->epoch == from->epoch - 1 ||
+            (start->epoch == from->epoch && start->batch == 0))
+            return true;
+    }
+    start->epoch = from->epoch != KRT_NONE ? from->epoch - 1 : first;
+    start->batch = 0;
+    return false;
 }
 
 int resume_from(cli *c, krt_model **m, const resuming *r, place *start)
 {
     candidates all = {NULL, 0};
-    int64_t done = 0;
+    int64_t done = 0, before = 0;
     int status = find(r->template, &all);
     size_t i = 0;
 
@@ -194,13 +204,17 @@ int resume_from(cli *c, krt_model **m, const resuming *r, place *start)
         if (!c->quiet)
             fprintf(stderr, "keratin: no checkpoint to resume from, starting anew\n");
     } else if (status == CLI_DONE) {
-        if (load(c, m, all.items[i].path, r->weights_only) != KRT_OK ||
+        if (krt_iterations(*m, &before) != KRT_OK ||
+            load(c, m, all.items[i].path, r->weights_only) != KRT_OK ||
             krt_iterations(*m, &done) != KRT_OK)
             status = fail(c, all.items[i].path);
-        find_place(&all.items[i], r->at_epoch_ends, done, r->steps, start);
+        const bool is_known = find_place(&all.items[i], r, done - before, start);
         if (status == CLI_DONE && !c->quiet)
-            fprintf(stderr, "keratin: resuming from %s, epoch %lld\n", all.items[i].path,
-                    (long long)start->epoch + 1);
+            fprintf(stderr, "keratin: resuming from %s, epoch %lld%s\n", all.items[i].path,
+                    (long long)start->epoch + 1,
+                    is_known ? ""
+                             : " from its beginning: the name does not tell the batch, {batch} "
+                               "in the template would");
     }
     candidates_free(&all);
     return status;

@@ -61,6 +61,9 @@ static const char *const required_keys[] = {
     "values",
     "num_classes",
     "inner_optimizer",
+    "filepath",
+    "filename",
+    "backup_dir",
     "specificity",
     "sensitivity",
     "recall",
@@ -124,6 +127,8 @@ static krt_status add_argument(krti_arena *a, krti_conf *list, const krt_layer_c
     TRY(krti_conf_set(a, argument, "required", krti_conf_bool(a, required)));
     value = required || f->kind == KRT_FIELD_LAYER ? krti_conf_null(a)
                                                    : krti_field_write(a, NULL, f, member);
+    if (krti_conf_is_null(value) && krti_ends_with(f->key, "_freq"))
+        value = krti_conf_string(a, "epoch"); /* Keras's word for what is no number */
     TRY(krti_conf_set(a, argument, "default", value));
     TRY(krti_conf_add(a, list, argument));
 

@@ -2,6 +2,7 @@
  * formats, which are known only here, are added to the list of everything. */
 #include "formats/json.h"
 #include "layers/manual.h"
+#include "training/callback.h"
 #include "training/metric.h"
 #include <keratin/saving.h>
 
@@ -58,7 +59,8 @@ static const struct {
 } families[] = {{"optimizers", &krti_optimizers},
                 {"learning rate schedules", &krti_schedules},
                 {"losses", &krti_losses},
-                {"metrics", &krti_metrics}};
+                {"metrics", &krti_metrics},
+                {"callbacks", &krti_callback_family}};
 
 static krt_status add_families(krti_arena *a, krti_conf *dict)
 {

@@ -11,6 +11,24 @@ static const krti_callback_class *find(const char *name)
     return NULL;
 }
 
+static const krt_layer_class *find_base(const char *name)
+{
+    const krti_callback_class *const cls = find(name);
+
+    return cls != NULL ? &cls->base : NULL;
+}
+
+static const krt_layer_class *at(size_t i)
+{
+    size_t n = 0;
+
+    while (krti_callback_classes[n] != NULL)
+        n++;
+    return i < n ? &krti_callback_classes[i]->base : NULL;
+}
+
+const krti_family krti_callback_family = {"callback", "keras.callbacks", find_base, at, NULL};
+
 static krt_status make_own(krti_callbacks *c, const krt_spec *spec, krti_callback *out)
 {
     static const krt_callback_args defaults = {.spec = {sizeof defaults, "Callback"}};

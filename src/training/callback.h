@@ -24,6 +24,8 @@ typedef struct krti_callback_class {
 /* Keras's callbacks, NULL-terminated: src/callbacks/table.c. */
 extern const krti_callback_class *const krti_callback_classes[];
 
+extern const krti_family krti_callback_family; /* the same, for describe() */
+
 typedef struct krti_callbacks {
     struct krti_training *t;
     krti_arena arena;

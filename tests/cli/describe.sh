@@ -6,6 +6,9 @@ try keratin describe SGD
 try keratin describe Huber
 try keratin describe CosineDecay --json
 try keratin describe MaxNorm
+try keratin describe ModelCheckpoint
+try keratin describe BackupAndRestore
+try keratin describe EarlyStopping
 try keratin describe Nonsense
 # The list of everything grows; its headings and the formats stand here.
 keratin describe >all
