@@ -106,6 +106,13 @@ typedef struct krt_callback_args {
     krt_status (*on_test_batch_begin)(void *user, krt_model *m, int64_t batch,
                                       const krt_logs *logs);
     krt_status (*on_test_batch_end)(void *user, krt_model *m, int64_t batch, const krt_logs *logs);
+    /* Of krt_predict_data(), without logs. */
+    krt_status (*on_predict_begin)(void *user, krt_model *m, const krt_logs *logs);
+    krt_status (*on_predict_end)(void *user, krt_model *m, const krt_logs *logs);
+    krt_status (*on_predict_batch_begin)(void *user, krt_model *m, int64_t batch,
+                                         const krt_logs *logs);
+    krt_status (*on_predict_batch_end)(void *user, krt_model *m, int64_t batch,
+                                       const krt_logs *logs);
 } krt_callback_args;
 #define KRT_CALLBACK(...) \
     KRT_SPEC(krt_callback_args, "Callback", .on_test_batch_end = NULL, __VA_ARGS__)
@@ -237,6 +244,12 @@ KRT_API krt_status krt_evaluate_data(krt_model *m, const krt_logs **out, const k
 KRT_API krt_status krt_train_on_batch(krt_model *m, const krt_logs **out, const krt_data *data);
 /** Keras: model.test_on_batch(x, y, return_dict=True). */
 KRT_API krt_status krt_test_on_batch(krt_model *m, const krt_logs **out, const krt_data *data);
+/** Keras: model.predict(x, callbacks=...): krt_predict_n() with hooks and, when verbose, a progress line. y
+ *  and weights of `data` are not looked at; a source is refused. Owns: out[0] to out[num_out - 1],
+ *  krt_tensor_free() them; with `steps` they have the rows of so many batches. Fails: as krt_predict_n(),
+ *  a callback's status. */
+KRT_API krt_status krt_predict_data(krt_model *m, krt_tensor **out, size_t num_out,
+                                    const krt_data *data, const krt_evaluate_args *args);
 /** Keras: model.reset_metrics(). */
 KRT_API void krt_reset_metrics(krt_model *m);
 

@@ -119,6 +119,19 @@ static krt_status on_test_end(void *state, krt_model *m, const krt_logs *logs)
     return ((logger *)state)->in_fit ? KRT_OK : finish(state, logs);
 }
 
+static krt_status on_predict_begin(void *state, krt_model *m, const krt_logs *logs)
+{
+    (void)logs;
+    begin(state, m);
+    return KRT_OK;
+}
+
+static krt_status on_predict_end(void *state, krt_model *m, const krt_logs *logs)
+{
+    (void)m;
+    return finish(state, logs);
+}
+
 typedef struct progbar_args {
     krt_spec spec;
 } progbar_args;
@@ -135,4 +148,7 @@ KRTI_STOCK(progbar, "ProgbarLogger", progbar_args, progbar_fields, .state_size =
                      .on_train_batch_end = on_train_batch_end,
                      .on_test_begin = on_test_begin,
                      .on_test_batch_end = on_test_batch_end,
-                     .on_test_end = on_test_end});
+                     .on_test_end = on_test_end,
+                     .on_predict_begin = on_predict_begin,
+                     .on_predict_batch_end = on_train_batch_end,
+                     .on_predict_end = on_predict_end});

@@ -41,11 +41,15 @@ krt_status krti_callbacks_new(struct krti_training *t, krti_callbacks *out, krt_
 void krti_callbacks_free(krti_callbacks *c);
 
 /* X(hook): without a number; with the epoch's or batch's. */
-#define KRTI_HOOKS(X) X(on_train_begin) X(on_train_end) X(on_test_begin) X(on_test_end)
+#define KRTI_HOOKS(X) \
+    X(on_train_begin) \
+    X(on_train_end) X(on_test_begin) X(on_test_end) X(on_predict_begin) X(on_predict_end)
 #define KRTI_NUMBERED_HOOKS(X) \
     X(on_epoch_begin)          \
     X(on_epoch_end)            \
-    X(on_train_batch_begin) X(on_train_batch_end) X(on_test_batch_begin) X(on_test_batch_end)
+    X(on_train_batch_begin)    \
+    X(on_train_batch_end)      \
+    X(on_test_batch_begin) X(on_test_batch_end) X(on_predict_batch_begin) X(on_predict_batch_end)
 #define X(hook) krt_status krti_call_##hook(const krti_callbacks *c, const krt_logs *logs);
 KRTI_HOOKS(X)
 #undef X

@@ -61,6 +61,19 @@ static krt_status setting_of(const struct krti_training *t, const krti_conf *c, 
     return KRT_OK;
 }
 
+/* Losses and metrics are computed in float32, whatever other float they ask for. */
+static void warn_of_dtype(const struct krti_training *t, const krti_conf *object, const char *what)
+{
+    const krti_conf *const dtype = krti_conf_get(krti_conf_get(object, "config"), "dtype");
+    const char *name = krti_conf_text(dtype);
+
+    if (name == NULL)
+        name = krti_conf_get_text(krti_conf_get(dtype, "config"), "name");
+    if (name != NULL && strstr(name, "float") != NULL && strcmp(name, "float32") != 0)
+        krti_warn(t->k, "the %s %s wants dtype %s and is computed in float32", what,
+                  krti_conf_get_text(object, "class_name"), name);
+}
+
 /* ------------------------------------------------------------------------------- losses */
 
 static krt_status loss_object(const struct krti_training *t, size_t i, const krti_conf **out)
@@ -135,6 +148,7 @@ static krt_status read_loss(struct krti_training *t, size_t i, const krt_shape *
         by_shape = krti_loss_by_shape(krti_conf_text(object), targets[o->target], prediction);
     if (by_shape != NULL)
         object = krti_conf_string(&t->built, by_shape);
+    warn_of_dtype(t, object, "loss");
     TRY(krti_loss_read(&t->m->base, &t->built, object, &o->loss));
     o->ignore_class = KRT_NONE;
     if (o->loss.cls->wants_classes && prediction.rank > 0)
@@ -199,6 +213,7 @@ static krt_status add_metric(void *user, const krti_conf *object)
     krt_status st = krti_metric_read(&r->t->m->base, &r->t->built, object, r->target, r->prediction,
                                      &m->metric);
 
+    warn_of_dtype(r->t, object, "metric");
     if (st == KRT_OK)
         st = krti_metric_build(&m->metric, r->target, r->prediction);
     m->is_weighted = r->is_weighted;

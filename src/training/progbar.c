@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
 enum { CELLS = 20 };
 
@@ -48,12 +49,31 @@ static void put_step_time(krti_str *s, double seconds)
     krti_str_add(s, whole ? "s/step" : milli ? "ms/step" : "us/step");
 }
 
+/* How many values from the i-th on are one array, "f1_score[0]" and those behind it. */
+static size_t num_together(const krt_logs *logs, size_t i, size_t name)
+{
+    size_t n = 1;
+
+    while (i + n < logs->n && strncmp(logs->names[i + n], logs->names[i], name + 1) == 0 &&
+           strtoull(logs->names[i + n] + name + 1, NULL, 10) == n)
+        n++;
+    return n;
+}
+
+/* An array shows as its mean. */
 static void put_values(krti_str *s, const krt_logs *logs, bool is_signed)
 {
-    for (size_t i = 0; logs != NULL && i < logs->n; i++) {
-        const double v = logs->values[i];
+    for (size_t i = 0, n = 1; logs != NULL && i < logs->n; i += n) {
+        const char *const name = logs->names[i];
+        const bool is_array = krti_ends_with(name, "[0]");
+        const size_t length = strlen(name) - (is_array ? 3 : 0);
+        double v = 0;
 
-        krti_str_addf(s, " - %s: ", logs->names[i]);
+        n = is_array ? num_together(logs, i, length) : 1;
+        for (size_t j = 0; j < n; j++)
+            v += logs->values[i + j];
+        v /= (double)n;
+        krti_str_addf(s, " - %.*s: ", (int)length, name);
         put_number(s, v, (is_signed ? fabs(v) : v) > 1e-3 ? 'f' : 'e', 4);
     }
 }

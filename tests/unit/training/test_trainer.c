@@ -190,6 +190,73 @@ TEST(weight_decay_spares_what_an_expression_finds)
     ASSERT_SAYS("nothing to repeat at position 0 of the pattern \"*\"");
 }
 
+static krt_status count_batches(void *user, krt_model *m, int64_t batch, const krt_logs *logs)
+{
+    ASSERT_TRUE(logs == NULL && krt_params(m)->steps == 3);
+    *(int64_t *)user = 10 * *(int64_t *)user + batch;
+    return KRT_OK;
+}
+
+static krt_status count_ends(void *user, krt_model *m, const krt_logs *logs)
+{
+    (void)m;
+    (void)logs;
+    *(int64_t *)user = 10 * *(int64_t *)user + 9;
+    return KRT_OK;
+}
+
+TEST(a_prediction_with_hooks_is_the_prediction)
+{
+    krt_tensor *const x = features(t, ROWS), *whole = NULL, *parts = NULL;
+    const krt_tensor *const all[] = {x};
+    krt_model *m = classifier(t, 0.5);
+    int64_t seen = 0;
+
+    ASSERT_OK(krt_predict(m, &whole, x, NULL));
+    const krt_spec *hooks =
+        KRT_CALLBACK(.user = &seen, .on_predict_begin = count_ends, .on_predict_end = count_ends,
+                     .on_predict_batch_begin = count_batches,
+                     .on_predict_batch_end = count_batches);
+    const krt_data *d = KRT_DATA(.num_x = 1, .x = all);
+    ASSERT_OK(krt_predict_data(m, &parts, 1, d,
+                               KRT_EVALUATE(.batch_size = 8, .callbacks = KRT_SPECS(hooks))));
+    ASSERT_INT_EQ(90011229, seen);
+    ASSERT_NEAR((const float *)krt_tensor_data(whole), (const float *)krt_tensor_data(parts),
+                ROWS * CLASSES, 1e-6, 1e-7);
+    krt_tensor_free(parts);
+    ASSERT_OK(krt_predict_data(m, &parts, 1, d, KRT_EVALUATE(.batch_size = 8, .steps = 1)));
+    ASSERT_INT_EQ(8, krt_tensor_shape(parts).dim[0]);
+    krt_tensor_free(parts);
+    krt_tensor_free(whole);
+    ASSERT_STATUS(KRT_E_INVALID, krt_predict_data(m, &parts, 1, d, KRT_EVALUATE(.batch_size = 0)));
+    ASSERT_SAYS("batch_size is 0, expected 1 or more");
+    ASSERT_STATUS(KRT_E_INVALID, krt_predict_data(m, &parts, 1, KRT_DATA(.num_x = 0), NULL));
+    ASSERT_SAYS("the model has 1 inputs, 0 x were given");
+}
+
+static void remember(void *user, int level, const char *text)
+{
+    (void)level;
+    snprintf(user, 200, "%s", text);
+}
+
+TEST(a_metric_of_another_float_is_computed_in_float32_and_says_so)
+{
+    char text[200] = "";
+    testing own = {.k = NULL};
+
+    ASSERT_OK(krt_ctx_new(&own.k, KRT_CTX(.log = remember, .user = text)));
+    krt_model *m = classifier(&own, 0);
+    ASSERT_INT_EQ(KRT_OK, krt_compile_json(m, "{\"loss\": \"sparse_categorical_crossentropy\", "
+                                              "\"metrics\": [{\"class_name\": \"Mean"
+                                              "SquaredError\", \"config\": {\"dtype\": "
+                                              "\"float64\"}}]}"));
+    (void)krt_fit(m, features(&own, ROWS), classes(&own, ROWS), NULL);
+    ASSERT_STR_EQ("the metric MeanSquaredError wants dtype float64 and is computed in float32",
+                  text);
+    krt_ctx_free(own.k);
+}
+
 TEST(validation_freq_shortens_the_lists)
 {
     krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
@@ -807,6 +874,8 @@ int main(void)
                UNIT(rows_shuffled_in_batches_stay_in_their_batch),
                UNIT(a_first_batch_shuffled_in_itself_has_the_loss_of_the_first_rows),
                UNIT(weight_decay_spares_what_an_expression_finds),
+               UNIT(a_prediction_with_hooks_is_the_prediction),
+               UNIT(a_metric_of_another_float_is_computed_in_float32_and_says_so),
                UNIT(validation_freq_shortens_the_lists),
                UNIT(an_epochs_order_is_a_permutation_and_a_function_of_seed_and_epoch),
                UNIT(training_in_two_parts_is_training_in_one_bit_for_bit),
