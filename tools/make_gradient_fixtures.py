@@ -1,21 +1,22 @@
 #!/usr/bin/env python3
 """Writes tests/fixtures/gradients: small models in training, as Keras computes them.
 
-    tools/make_gradient_fixtures.py [NAME ...]
+    KERAS_BACKEND=jax tools/make_gradient_fixtures.py [NAME ...]
+    KERAS_BACKEND=tensorflow tools/make_gradient_fixtures.py [NAME ...]
 
 NAME.keras is a model; NAME.npz beside it holds one call of it in training mode on the JAX backend, of
 which the random numbers are known: `x` (or x_0, x_1, ...), `weight` (the loss is the sum of the first
 output times it, plus what layers add), `y`, `loss`, `grad_<i>` for the i-th trainable weight and
-`after_<i>` for the i-th weight that is not (the SeedGenerators' states left out).
+`after_<i>` for the i-th weight that is not (the SeedGenerators' states left out). The second run adds
+NAME.tensorflow.npz: the same call on TensorFlow, where the model draws no random numbers.
 """
 
 import os
 import pathlib
 import sys
 
-os.environ["KERAS_BACKEND"] = "jax"
+os.environ.setdefault("KERAS_BACKEND", "jax")
 
-import jax
 import keras
 import numpy as np
 
@@ -189,7 +190,36 @@ def randomize(model, rng):
         v.assign(np.abs(value) + 0.5 if "variance" in v.path else value)
 
 
+def arrays_of(x, weight, loss, y, grads, after):
+    arrays = {"x": x, "weight": weight, "loss": loss, "y": y}
+    arrays |= {f"grad_{i}": g for i, g in enumerate(grads)}
+    return arrays | {f"after_{i}": a for i, a in enumerate(after)}
+
+
+def call_tensorflow(model, x, weight):
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        y = model(x, training=True)
+        loss = tf.reduce_sum(y * weight) + sum(model.losses)
+    grads = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    after = [np.asarray(v.value) for v in model.non_trainable_variables]
+    return np.asarray(loss), np.asarray(y), [np.asarray(tf.convert_to_tensor(g)) for g in grads], after
+
+
+def on_tensorflow(name):
+    """Beside what the run on JAX left."""
+    model = keras.saving.load_model(HERE / f"{name}.keras")
+    if any("seed_generator" in v.path for v in model.non_trainable_variables):
+        return
+    with np.load(HERE / f"{name}.npz") as known:
+        x, weight = known["x"], known["weight"]
+    np.savez_compressed(HERE / f"{name}.tensorflow.npz", **arrays_of(x, weight, *call_tensorflow(model, x, weight)))
+
+
 def call(model, x, weight):
+    import jax
+
     seeds = [i for i, v in enumerate(model.non_trainable_variables) if "seed_generator" in v.path]
     start = [v.value for v in model.non_trainable_variables]
 
@@ -208,6 +238,9 @@ def main(names):
     for make in MODELS:
         if names and make.__name__ not in names:
             continue
+        if keras.backend.backend() == "tensorflow":
+            on_tensorflow(make.__name__)
+            continue
         keras.utils.set_random_seed(1)
         keras.backend.clear_session()
         rng = np.random.default_rng(5)
@@ -221,10 +254,7 @@ def main(names):
         weight = rng.normal(0, 1, (3, *model.output_shape[1:])).astype("float32")
         model.save(HERE / f"{make.__name__}.keras")
         loss, y, grads, after = call(model, x, weight)
-        arrays = {"x": x, "weight": weight, "loss": loss, "y": y}
-        arrays |= {f"grad_{i}": g for i, g in enumerate(grads)}
-        arrays |= {f"after_{i}": a for i, a in enumerate(after)}
-        np.savez_compressed(HERE / f"{make.__name__}.npz", **arrays)
+        np.savez_compressed(HERE / f"{make.__name__}.npz", **arrays_of(x, weight, loss, y, grads, after))
         print(make.__name__, len(grads), len(after), float(loss))
 
 

@@ -141,7 +141,7 @@ def array(spec):
         values = np.where(flat < 0, -1, 1)
     else:
         raise ValueError(kind)
-    return values.reshape(shape).astype("float32")
+    return values.reshape(shape).astype(spec.get("dtype", "float32"))
 
 
 def set_weights(model):
@@ -162,14 +162,33 @@ def flat(v):
     return [short(x) for x in np.asarray(v, dtype="float32").reshape(-1)]
 
 
-def train(name, model, data, steps=20, evaluate=False, **compiled):
-    """One step on all rows after the other; the loss of each, then weights and slots."""
+def fit(model, data, args):
+    """The history of a fit() that does not shuffle."""
+    args = dict(args)
+    if "validation_x" in data:
+        args["validation_data"] = tuple(one_of(data, "validation_" + k) for k in ["x", "y", "weights"]
+                                        if "validation_" + k in data)
+    if "class_weight" in args:
+        args["class_weight"] = dict(enumerate(args["class_weight"]))
+    if "swap_on_epoch" in args:
+        args["callbacks"] = [keras.callbacks.SwapEMAWeights(args.pop("swap_on_epoch"))]
+    history = model.fit(one_of(data, "x"), one_of(data, "y"), sample_weight=one_of(data, "weights"), shuffle=False,
+                        verbose=0, **args).history
+    return [[k, [short(np.ravel(v)[0]) for v in values]] for k, values in history.items()]
+
+
+def one_of(data, key):
+    """The arrays that are described there: none, one, or a list."""
+    arrays = [array(s) for s in data.get(key, [])]
+    return arrays[0] if len(arrays) == 1 else arrays or None
+
+
+def train(name, model, data, steps=20, evaluate=False, fit_args=None, **compiled):
+    """One step on all rows after the other, the loss of each, or a fit(); then weights and slots."""
     set_weights(model)
     model.compile(**compiled)
     model.optimizer.build(model.trainable_variables)
-    x, y = [array(s) for s in data["x"]], [array(s) for s in data["y"]]
-    w = [array(s) for s in data.get("weights", [])]
-    one = lambda v: v[0] if len(v) == 1 else v
+    x, y, w = (one_of(data, key) for key in ["x", "y", "weights"])
     case = {
         "name": name,
         "model": json.loads(model.to_json()),
@@ -181,15 +200,16 @@ def train(name, model, data, steps=20, evaluate=False, **compiled):
     loss = compiled.get("loss")
     if isinstance(loss, keras.losses.Huber):  # Keras 3.15 forgets it
         case["compile_config"]["loss"]["config"]["delta"] = loss._fn_kwargs["delta"]
-    for _ in range(steps):
+    if fit_args:
+        case |= {"fit": fit_args, "history": fit(model, data, fit_args)}
+    for _ in range(0 if fit_args else steps):
         model.reset_metrics()
-        logs = model.train_on_batch(one(x), one(y), sample_weight=one(w) if w else None, return_dict=True)
+        logs = model.train_on_batch(x, y, sample_weight=w, return_dict=True)
         case["steps"].append({k: flat(v) if np.ndim(v) else short(v) for k, v in sorted(logs.items())})
     case["weights"] = [[v.path, flat(v.numpy())] for v in model.weights if "seed" not in v.path]
     case["slots"] = [[v.path, flat(v.numpy())] for v in model.optimizer.variables]
     if evaluate:
-        logs = model.evaluate(one(x), one(y), sample_weight=one(w) if w else None, batch_size=5,
-                              verbose=0, return_dict=True)
+        logs = model.evaluate(x, y, sample_weight=w, batch_size=5, verbose=0, return_dict=True)
         case["evaluated"] = {k: flat(v) if np.ndim(v) else short(v) for k, v in sorted(logs.items())}
     return case
 
@@ -413,6 +433,82 @@ def models():
     return rows
 
 
+def fits():
+    """fit() itself: names and order of what it reports, partial batches, validation, weights."""
+    M = keras.metrics
+    validation = {"validation_x": [dict(X, shape=[7, 4], seed=21)], "validation_y": [dict(CLASSES, shape=[7], seed=22)]}
+    data = {"x": [X], "y": [CLASSES]}
+    both = dict(data, **validation)
+    row_weights = {"shape": [12], "seed": 9, "kind": "positive"}
+    scc = "sparse_categorical_crossentropy"
+    words = {"x": [{"shape": [12, 5], "seed": 3, "kind": "class", "classes": 7}],
+             "y": [{"shape": [12, 5], "seed": 4, "kind": "class", "classes": 3}]}
+
+    def case(name, data=data, model=None, **k):
+        args = {"batch_size": 5, "epochs": 3}
+        args.update((key, k.pop(key)) for key in [
+            "batch_size", "epochs", "initial_epoch", "validation_split", "validation_freq", "validation_batch_size",
+            "validation_steps", "steps_per_epoch", "class_weight", "swap_on_epoch"] if key in k)
+        k.setdefault("loss", scc)
+        k.setdefault("metrics", ["accuracy"])
+        k.setdefault("optimizer", O.Adam(0.02))
+        return train(name, model or mlp(), data, fit_args=args, **k)
+
+    def tagger():
+        return keras.Sequential([keras.Input((5,)), L.Embedding(7, 4, mask_zero=True), L.Dense(3, activation="softmax")], name="m")
+
+    def two():
+        a, b = keras.Input((4,), name="a"), keras.Input((3,), name="b")
+        x = L.Concatenate()([L.Dense(4, activation="tanh")(a), b])
+        return keras.Model([a, b], [L.Dense(3, activation="softmax", name="kind")(x), L.Dense(2, name="box")(x)], name="two")
+
+    pair = {"x": [X, {"shape": [12, 3], "seed": 6, "kind": "real"}],
+            "y": [CLASSES, {"shape": [12, 2], "seed": 7, "kind": "real"}],
+            "validation_x": [dict(X, shape=[7, 4], seed=21), {"shape": [7, 3], "seed": 23, "kind": "real"}],
+            "validation_y": [dict(CLASSES, shape=[7], seed=22), {"shape": [7, 2], "seed": 24, "kind": "real"}]}
+    return [
+        case("fit"),
+        case("fit, batch norm", model=keras.Sequential([keras.Input((4,)), L.Dense(5, use_bias=False), L.BatchNormalization(), L.ReLU(),
+                                                        L.Dense(3, activation="softmax")], name="m"), validation_split=0.25),
+        case("fit, validation_split", validation_split=0.3),
+        case("fit, validation_data", both, validation_batch_size=3),
+        case("fit, validation weights", dict(both, validation_weights=[{"shape": [7], "seed": 25, "kind": "positive"}]),
+             weighted_metrics=["accuracy", M.SparseCategoricalCrossentropy()]),
+        case("fit, validation_freq", both, validation_freq=2, epochs=5),
+        case("fit, validation_steps", both, validation_steps=2, validation_batch_size=2),
+        case("fit, steps_per_epoch", steps_per_epoch=2, epochs=4),
+        case("fit, initial_epoch", initial_epoch=1, epochs=3, optimizer=O.SGD(S.ExponentialDecay(0.2, 2, 0.5))),
+        case("fit, class_weight", class_weight=[2.0, 0.5, 1.0], weighted_metrics=["accuracy"]),
+        case("fit, class_weight of rows", dict(data, y=[ROWS]), loss="categorical_crossentropy", class_weight=[2.0, 0.5, 1.0]),
+        case("fit, class_weight of a column", dict(data, y=[dict(CLASSES, shape=[12, 1])]), class_weight=[2.0, 0.5, 1.0]),
+        case("fit, sample_weight", dict(data, weights=[row_weights]), weighted_metrics=["accuracy"]),
+        case("fit, sample_weight and split", dict(data, weights=[row_weights]), validation_split=0.3, weighted_metrics=["accuracy"]),
+        case("fit, mean of weights", dict(data, y=[REALS], weights=[row_weights]), mlp(3, None), metrics=["mae"],
+             loss=keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")),
+        case("fit, sum", dict(data, y=[REALS]), mlp(3, None), metrics=[], loss=keras.losses.MeanSquaredError(reduction="sum")),
+        case("fit, weights of steps", dict(words, weights=[{"shape": [12, 5], "seed": 9, "kind": "positive"}]), tagger(),
+             weighted_metrics=["accuracy"]),
+        case("fit, masks", words, tagger(), weighted_metrics=["accuracy", M.SparseCategoricalCrossentropy(name="ce")], validation_split=0.3),
+        case("fit, integers", {"x": [dict(X, kind="class", classes=9, dtype="int32")], "y": [dict(CLASSES, dtype="int64")]}),
+        case("fit, bytes", {"x": [dict(X, kind="class", classes=9, dtype="uint8")], "y": [dict(CLASSES, dtype="uint8")]}),
+        case("fit, bits", dict(data, y=[{"shape": [12, 1], "seed": 3, "kind": "class", "classes": 2, "dtype": "bool"}]), mlp(1, "sigmoid"),
+             loss="binary_crossentropy", metrics=["accuracy", "AUC", M.Precision(name="p"), M.F1Score(threshold=0.5)]),
+        case("fit, metrics of many kinds", both, metrics=["accuracy", M.SparseTopKCategoricalAccuracy(2), M.MeanIoU(3, sparse_y_pred=False)]),
+        case("fit, accumulation", optimizer=O.SGD(0.2, gradient_accumulation_steps=2), validation_split=0.25),
+        case("fit, ema", optimizer=O.Adam(0.05, use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=4), validation_split=0.25),
+        *[case(f"fit, averages swapped {name}", both, optimizer=O.Adam(0.05, use_ema=True, ema_momentum=0.7), **args)
+          for name, args in {"to validate": {"swap_on_epoch": False}, "at each epoch's end": {"swap_on_epoch": True},
+                             "with every second": {"swap_on_epoch": True, "validation_freq": 2, "epochs": 4}}.items()],
+        case("fit, loss scale", optimizer=O.LossScaleOptimizer(O.Adam(0.05), dynamic_growth_steps=4), validation_split=0.25),
+        case("fit, two outputs", pair, two(), loss=[scc, "mse"], loss_weights=[1.0, 0.3], metrics=[["accuracy"], ["mae"]]),
+        case("fit, two outputs by name", pair, two(), loss={"kind": scc, "box": "mae"}, metrics={"box": ["mse", "mae"]},
+             weighted_metrics={"kind": ["accuracy"]}, validation_freq=2, epochs=4),
+        case("fit, one loss of two", pair, two(), loss=[None, "mse"], metrics=[["accuracy"], []]),
+        case("fit, penalties", model=keras.Sequential([keras.Input((4,)), L.Dense(5, activation="tanh", kernel_regularizer="l2", activity_regularizer="l1"),
+                                                       L.Dense(3, activation="softmax")], name="m"), validation_split=0.25),
+    ]
+
+
 def jax():
     """Where JAX's ways differ from TensorFlow's, and a few where they do not."""
     data = {"x": [X], "y": [CLASSES]}
@@ -531,19 +627,21 @@ def augmentation():
     return rows
 
 
-def cases(name):
-    def make():
+SLOTS = {"slots": slots, "schedules": schedules}
+TRAININGS = [first, optimizers, losses, metrics, models, fits, custom, jax, augmentation]
+
+
+def main(names, trainings=TRAININGS):
+    """Writes the parts with these names; by default what the backend has in the repository."""
+    is_jax = keras.backend.backend() == "jax"
+    own = ["jax", "augmentation"] if is_jax else [*SLOTS, *(f.__name__ for f in TRAININGS[:-2])]
+    for name in names or own:
+        if name in SLOTS:
+            SLOTS[name]()
+            continue
         keras.utils.clear_session()
-        write(name + ".json", globals()[name]())
-    return make
+        write(name + ".json", {f.__name__: f for f in trainings}[name]())
 
-
-if keras.backend.backend() == "jax":
-    PARTS = {"jax": cases("jax"), "augmentation": cases("augmentation")}
-else:
-    PARTS = {"slots": slots, "schedules": schedules}
-    PARTS.update({name: cases(name) for name in ["first", "optimizers", "losses", "metrics", "models", "custom"]})
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        PARTS[part]()
+    main(sys.argv[1:])

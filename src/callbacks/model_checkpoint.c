@@ -58,6 +58,7 @@ done:
 static krt_status read_state(checkpoint *c, krt_ctx *k)
 {
     krti_arena arena = KRTI_ARENA_INIT(k);
+    krti_str index = KRTI_STR_INIT(k);
     krti_bytes *bytes = NULL;
     const krti_conf *conf = NULL;
     krt_status st = KRT_OK;
@@ -73,14 +74,17 @@ static krt_status read_state(checkpoint *c, krt_ctx *k)
     }
     const char *monitor = krti_conf_get_text(conf, "monitor");
     const char *file = krti_conf_get_text(conf, "filepath");
-    if (monitor == NULL || strcmp(monitor, c->a->monitor) != 0 || file == NULL ||
-        krti_path_kind_of(file) == KRTI_PATH_NONE)
-        goto done; /* of another training, or the model is gone */
+    if (monitor == NULL || strcmp(monitor, c->a->monitor) != 0 || file == NULL)
+        goto done;                                /* of another training */
+    TRY(krti_str_addf(&index, "%s.index", file)); /* all there is of a TensorFlow checkpoint */
+    if (krti_path_kind_of(file) == KRTI_PATH_NONE && krti_path_kind_of(index.ptr) == KRTI_PATH_NONE)
+        goto done; /* the model is gone */
     c->monitor.has_best = krti_conf_as_float(krti_conf_get(conf, "best"), &c->monitor.best) &&
                           !isnan(c->monitor.best);
 
 done:
     krti_bytes_drop(bytes);
+    krti_str_free(&index);
     krti_arena_free(&arena);
     return st;
 }
@@ -241,12 +245,26 @@ static krt_status decide(checkpoint *c, const krt_logs *logs, bool *saves)
     return st;
 }
 
+/* Weights alone: what ends in no form's name is a TensorFlow checkpoint, as in Keras 2, whose `.h5` it
+ * is too. */
+static krt_status write_weights(krt_model *m, const char *path)
+{
+    static const char *const forms[] = {".weights.h5", ".weights.json", ".safetensors", ".npz",
+                                        ".keras"};
+    static const char *const hdf5[] = {".h5", ".hdf5"};
+
+    if (ends_with_any(path, forms, KRTI_COUNT(forms)))
+        return krt_save_weights(m, path, KRT_SAVE_WEIGHTS());
+    if (ends_with_any(path, hdf5, KRTI_COUNT(hdf5)))
+        return krt_save_weights(m, path, KRT_SAVE_WEIGHTS(.legacy = true));
+    return krt_save_checkpoint(m, path, KRT_SAVE_WEIGHTS());
+}
+
 static krt_status write_model(const checkpoint *c, krt_model *m)
 {
     const char *path = krti_str_text(&c->path);
 
-    return c->a->save_weights_only ? krt_save_weights(m, path, KRT_SAVE_WEIGHTS())
-                                   : krt_save(m, path, KRT_SAVE());
+    return c->a->save_weights_only ? write_weights(m, path) : krt_save(m, path, KRT_SAVE());
 }
 
 static krt_status save(checkpoint *c, krt_model *m, int64_t batch, const krt_logs *logs)

@@ -264,13 +264,30 @@ static krt_status add_one(writing *w, state *s, const krti_optimizer_variable *v
     return s->names[s->n++] != NULL ? KRT_OK : KRT_E_NOMEM;
 }
 
-/* Keras 3's own list. */
+static bool is_taken(const state *s, const char *path, const char *number)
+{
+    const size_t length = strlen(path);
+
+    for (size_t i = 0; i < s->n; i++)
+        if (strncmp(s->names[i], path, length) == 0 && strcmp(s->names[i] + length, number) == 0)
+            return true;
+    return false;
+}
+
+/* Keras 3's own list. Adafactor's placeholders are all named alike, which stops Keras from writing them;
+ * it reads whatever "weight_names" lists, so the later ones are numbered. */
 static krt_status list_keras3(writing *w, const krti_optimizer *o, state *s)
 {
     krt_status st = KRT_OK;
 
-    for (size_t i = 0; st == KRT_OK && i < o->num_variables; i++)
-        st = add_one(w, s, &o->variables[i], "%s%s", o->variables[i].path, "");
+    for (size_t i = 0; st == KRT_OK && i < o->num_variables; i++) {
+        const char *const path = o->variables[i].path;
+        char number[24] = "";
+
+        for (size_t n = 1; is_taken(s, path, number); n++)
+            snprintf(number, sizeof number, "_%zu", n);
+        st = add_one(w, s, &o->variables[i], "%s%s", path, number);
+    }
     return st;
 }
 

@@ -407,7 +407,7 @@ krt_status krti_collect_logs(struct krti_training *t, krti_logs *out)
         for (size_t j = 0; j < o->num_metrics; j++)
             TRY(log_metric(out, &o->metrics[j]));
     }
-    krti_logs_sort(out, 0);
+    krti_logs_sort(out);
 
 done:
     return st;

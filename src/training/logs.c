@@ -35,14 +35,14 @@ done:
     return st;
 }
 
-void krti_logs_sort(krti_logs *l, size_t from)
+void krti_logs_sort(krti_logs *l)
 {
-    for (size_t i = from; i < l->logs.n; i++) {
+    for (size_t i = 0; i < l->logs.n; i++) {
         const char *name = l->names[i];
         const double value = l->values[i];
         size_t j = i;
 
-        for (; j > from && strcmp(l->names[j - 1], name) > 0; j--) {
+        for (; j > 0 && strcmp(l->names[j - 1], name) > 0; j--) {
             l->names[j] = l->names[j - 1];
             l->values[j] = l->values[j - 1];
         }

@@ -20,8 +20,8 @@ typedef struct krti_logs {
 
 /* Replaces the value of a name, or appends it. */
 krt_status krti_logs_set(krti_logs *l, const char *name, double value);
-/* Sorts the names from the i-th on, in byte order. */
-void krti_logs_sort(krti_logs *l, size_t from);
+/* Sorts the names, in byte order. */
+void krti_logs_sort(krti_logs *l);
 void krti_logs_clear(krti_logs *l);
 void krti_logs_free(krti_logs *l);
 

@@ -108,6 +108,13 @@ static krt_status take_accumulated(krti_optimizing *s)
     return st;
 }
 
+krt_value *krti_before_update(const krti_optimizing *s, const krt_variable *v)
+{
+    krt_value *own = krti_variable(s->g, v->tensor);
+
+    return s->follows_tensorflow ? krti_current(s->g, own) : own;
+}
+
 static krt_status update_variable(krti_optimizing *s, size_t i)
 {
     krt_variable *v = s->o->trainable[i];
@@ -121,7 +128,7 @@ static krt_status update_variable(krti_optimizing *s, size_t i)
                        .rate = s->rate};
 
     memcpy(u.scalars, s->scalars, sizeof u.scalars);
-    u.variable = decay(s, v, krti_current(s->g, own));
+    u.variable = decay(s, v, krti_before_update(s, v));
     krt_value *value = s->o->cls->update(&u);
     return value != NULL ? krti_assign(s->g, own, value) : s->g->status;
 }

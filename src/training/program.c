@@ -189,6 +189,8 @@ static krt_status keep_prediction(describing *d, size_t i)
 
 static krt_status describe_metrics(describing *d)
 {
+    /* On JAX the outputs come back from the function that is differentiated without their masks. */
+    const bool has_masks = d->p->kind == KRTI_PROGRAM_TEST || strcmp(d->t->backend, "jax") != 0;
     metric_result *r = d->p->metrics;
     krt_status st = KRT_OK;
 
@@ -208,7 +210,7 @@ static krt_status describe_metrics(describing *d)
                 continue;
             }
             TRY(krti_metric_describe(&m->metric, &s, m->is_weighted ? d->weights[i] : NULL,
-                                     d->mask[i], &total, &count));
+                                     has_masks ? d->mask[i] : NULL, &total, &count));
             TRY(add_result(d, total, &r->total));
             TRY(add_result(d, count, &r->count));
         }
@@ -267,10 +269,8 @@ static krt_status describe_gradients(describing *d)
     krt_value **wrt = krti_array(d->t->k, o->num_trainable + 1, sizeof *wrt);
     krt_status st = wrt != NULL ? KRT_OK : KRT_E_NOMEM;
 
-    /* Where a layer has assigned to its weight on the way (SpectralNormalization), for what it made
-     * of it, as a tape sees the variable read again; the update goes on from there, too. */
     for (size_t i = 0; wrt != NULL && i < o->num_trainable; i++)
-        wrt[i] = krti_current(d->g, krti_variable(d->g, o->trainable[i]->tensor));
+        wrt[i] = krti_before_update(&d->step, o->trainable[i]);
     if (d->scale_input != NULL)
         loss = krti_multiply(d->g, loss, d->scale_input);
     else if (!isnan(factor))

@@ -426,6 +426,7 @@ static krt_status end_epoch(fitting *f, int64_t epoch)
     TRY(krti_collect_logs(f->t, &f->logs));
     if (f->validation_feed != NULL && validates_after(f, epoch + 1))
         TRY(add_validation(f));
+    krti_logs_sort(&f->logs); /* val_accuracy before weighted_accuracy: Keras's pythonify_logs() */
     f->t->logs_under_way = &f->logs;
     TRY(krti_call_on_epoch_end(&f->callbacks, epoch, &f->logs.logs));
     TRY(krti_history_add(f->history, epoch, &f->logs.logs));

@@ -103,6 +103,10 @@ typedef struct krti_optimizing {
     krt_value *is_finite; /* KRT_BOOL: whether to do anything; NULL: always */
 } krti_optimizing;
 krt_status krti_describe_step(krti_optimizing *s);
+/* What the gradient is taken for, and the update begins with. Where a layer has assigned to its weight
+ * on the way (SpectralNormalization) TensorFlow's tape sees the variable read again, and the update
+ * goes on from there; JAX differentiates the way and forgets it. */
+krt_value *krti_before_update(const krti_optimizing *s, const krt_variable *v);
 
 /* A schedule read from its object. Fails: E_UNKNOWN_CLASS, E_INVALID (bad bounds). */
 krt_status krti_schedule_read(krt_model *m, krti_arena *a, const krti_conf *object, void **out);

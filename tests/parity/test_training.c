@@ -45,6 +45,17 @@ static void numbers(float *out, size_t n, uint64_t seed)
     }
 }
 
+static krt_tensor *as_dtype(krt_tensor *x, const char *name)
+{
+    krt_tensor *cast = NULL;
+
+    if (name == NULL)
+        return x;
+    assert_int_equal(KRT_OK, krt_tensor_cast(x, &cast, krt_dtype_from_name(name)));
+    krt_tensor_free(x);
+    return cast;
+}
+
 static krt_tensor *make_array(testing *t, const krti_conf *spec)
 {
     const krti_conf *dims = krti_conf_get(spec, "shape");
@@ -86,7 +97,7 @@ static krt_tensor *make_array(testing *t, const krti_conf *spec)
     } else {
         fail_msg("a kind of data this test does not know: %s", kind);
     }
-    return out;
+    return as_dtype(out, krti_conf_get_text(spec, "dtype"));
 }
 
 static krt_status set_weight(void *user, krt_variable *v)
@@ -106,7 +117,6 @@ static krt_status set_weight(void *user, krt_variable *v)
 /* ------------------------------------------------------------------------------- comparing */
 
 typedef struct comparing {
-    testing *t;
     const char *name;
     const krti_conf *weights;
     size_t at, failures;
@@ -213,58 +223,188 @@ static void compare_slots(comparing *c, krt_model *m, const krti_conf *slots)
 
 enum { MOST_ARRAYS = 8 };
 
-static size_t make_arrays(testing *t, const krti_conf *specs, const krt_tensor **out)
+/* The arrays of a case: "x", "y" and "weights", or those with a prefix. */
+typedef struct arrays {
+    const krt_tensor *x[MOST_ARRAYS], *y[MOST_ARRAYS], *weights[MOST_ARRAYS];
+    krt_data data;
+} arrays;
+
+static size_t make_some(testing *t, const krti_conf *data, const char *prefix, const char *kind,
+                        const krt_tensor **out)
 {
+    char key[64];
+
+    snprintf(key, sizeof key, "%s%s", prefix, kind);
+    const krti_conf *specs = krti_conf_get(data, key);
     for (size_t i = 0; i < krti_conf_num(specs); i++)
         out[i] = make_array(t, krti_conf_at(specs, i));
     return krti_conf_num(specs);
 }
 
-static size_t run_case(testing *t, const krti_conf *row)
+static void make_arrays(testing *t, arrays *a, const krti_conf *data, const char *prefix)
 {
-    const krti_conf *steps = krti_conf_get(row, "steps"), *data = krti_conf_get(row, "data");
-    const krt_tensor *x[MOST_ARRAYS], *y[MOST_ARRAYS], *w[MOST_ARRAYS];
-    krt_data d = {.struct_size = sizeof d, .x = x, .y = y, .sample_weight = w};
-    comparing c = {.t = t, .name = krti_conf_get_text(row, "name")};
+    a->data = (krt_data){
+        .struct_size = sizeof a->data, .x = a->x, .y = a->y, .sample_weight = a->weights};
+    a->data.num_x = make_some(t, data, prefix, "x", a->x);
+    a->data.num_y = make_some(t, data, prefix, "y", a->y);
+    a->data.num_weights = make_some(t, data, prefix, "weights", a->weights);
+}
+
+static void free_some(const krt_tensor *const *some, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        krt_tensor_free((krt_tensor *)(uintptr_t)some[i]);
+}
+
+static void free_arrays(arrays *a)
+{
+    free_some(a->x, a->data.num_x);
+    free_some(a->y, a->data.num_y);
+    free_some(a->weights, a->data.num_weights);
+}
+
+/* One step on all rows after the other. */
+static krt_status run_steps(comparing *c, krt_model *m, const krti_conf *steps, const krt_data *d)
+{
     const krt_logs *logs = NULL;
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < krti_conf_num(steps); i++) {
+        krt_reset_metrics(m);
+        st = krt_train_on_batch(m, &logs, d);
+        if (st == KRT_OK)
+            compare_logs(c, krti_conf_at(steps, i), logs, 1e-5);
+    }
+    return st;
+}
+
+static int64_t whole(const krti_conf *args, const char *key, int64_t fallback)
+{
+    const krti_conf *value = krti_conf_get(args, key);
+
+    return value != NULL ? (int64_t)number(value) : fallback;
+}
+
+static krt_fit_args fit_args_of(const krti_conf *c, double *class_weights)
+{
+    const krti_conf *share = krti_conf_get(c, "validation_split");
+    const krti_conf *classes = krti_conf_get(c, "class_weight");
+    const size_t n = krti_conf_num(classes);
+    krt_fit_args args = *KRT_FIT(.shuffle = false);
+
+    args.batch_size = whole(c, "batch_size", args.batch_size);
+    args.epochs = whole(c, "epochs", args.epochs);
+    args.initial_epoch = whole(c, "initial_epoch", 0);
+    args.steps_per_epoch = whole(c, "steps_per_epoch", KRT_NONE);
+    args.validation_steps = whole(c, "validation_steps", KRT_NONE);
+    args.validation_batch_size = whole(c, "validation_batch_size", KRT_NONE);
+    args.validation_freq = whole(c, "validation_freq", 1);
+    args.validation_split = share != NULL ? number(share) : 0;
+    for (size_t i = 0; i < n; i++)
+        class_weights[i] = number(krti_conf_at(classes, i));
+    if (n > 0)
+        args.class_weight = (krt_numbers){n, class_weights, KRT_SHAPE((int64_t)n)};
+    return args;
+}
+
+/* Names in Keras's order, a value for each epoch. */
+static void compare_history(comparing *c, const krti_conf *expected, const krt_history *h)
+{
+    const size_t n = krti_conf_num(expected);
+
+    for (size_t i = 0; i < n; i++) {
+        const krti_conf *values = krti_conf_at(krti_conf_at(expected, i), 1);
+        const char *name = krti_conf_text(krti_conf_at(krti_conf_at(expected, i), 0));
+        const double *found = NULL;
+        size_t epochs = 0;
+
+        if (i < krt_history_num(h) && strcmp(krt_history_name(h, i), name) == 0)
+            found = krt_history_get(h, name, &epochs);
+        if (epochs != krti_conf_num(values)) {
+            print_message("%s: %s is not in its place, or not of %zu epochs\n", c->name, name,
+                          krti_conf_num(values));
+            c->failures++;
+            continue;
+        }
+        for (size_t j = 0; j < epochs; j++)
+            compare(c, name, j, number(krti_conf_at(values, j)), found[j], 1e-4, 2e-6);
+    }
+    if (n != krt_history_num(h)) {
+        print_message("%s: %zu names in the history, Keras has %zu\n", c->name, krt_history_num(h),
+                      n);
+        c->failures++;
+    }
+}
+
+static krt_status run_fit(testing *t, comparing *c, krt_model *m, const krti_conf *row,
+                          const krt_data *d)
+{
+    double class_weights[16];
+    const krti_conf *fit = krti_conf_get(row, "fit");
+    const krt_specs swap = KRT_SPECS(
+        KRT_SWAP_EMA_WEIGHTS(.swap_on_epoch = krti_conf_get_bool(fit, "swap_on_epoch", false)));
+    krt_fit_args args = fit_args_of(fit, class_weights);
+    krt_history *h = NULL;
+    arrays validation;
+
+    make_arrays(t, &validation, krti_conf_get(row, "data"), "validation_");
+    if (validation.data.num_x > 0)
+        args.validation = &validation.data;
+    if (krti_conf_get(fit, "swap_on_epoch") != NULL)
+        args.callbacks = swap;
+    args.history = &h;
+    const krt_status st = krt_fit_data(m, d, &args);
+    if (st == KRT_OK)
+        compare_history(c, krti_conf_get(row, "history"), h);
+    krt_history_free(h);
+    free_arrays(&validation);
+    return st;
+}
+
+static krt_model *make_model(testing *t, const krti_conf *row)
+{
+    struct krti_training *training = NULL;
     krt_model *m = NULL;
     size_t index = 0;
 
     if (krti_model_from_conf(t->k, &m, krti_conf_get(row, "model")) != KRT_OK)
-        fail_msg("%s: %s", c.name, krt_ctx_error(t->k)->message);
+        fail_msg("%s: %s", krti_conf_get_text(row, "name"), krt_ctx_error(t->k)->message);
     ASSERT_OK(krti_set_compile_config(m, krti_conf_get(row, "compile_config")));
-    struct krti_training *training = NULL;
     ASSERT_OK(krti_training_of(m, &training));
     if (strcmp(krti_conf_get_text(row, "backend"), "jax") == 0)
         training->backend = "jax";
     ASSERT_OK(krti_model_ready(m, (krt_shape){.rank = -1}));
     ASSERT_OK(krti_layer_each_variable(&m->base, set_weight, &index));
-    d.num_x = make_arrays(t, krti_conf_get(data, "x"), x);
-    d.num_y = make_arrays(t, krti_conf_get(data, "y"), y);
-    d.num_weights = make_arrays(t, krti_conf_get(data, "weights"), w);
-    for (size_t i = 0; i < krti_conf_num(steps); i++) {
-        krt_reset_metrics(m);
-        if (krt_train_on_batch(m, &logs, &d) != KRT_OK) {
-            print_message("%s: %s (%s)\n", c.name, krt_ctx_error(t->k)->message,
-                          krt_ctx_error(t->k)->object);
-            return 1;
+    return m;
+}
+
+static size_t run_case(testing *t, const krti_conf *row)
+{
+    comparing c = {.name = krti_conf_get_text(row, "name"),
+                   .weights = krti_conf_get(row, "weights")};
+    krt_model *m = make_model(t, row);
+    const krt_logs *logs = NULL;
+    arrays own;
+
+    make_arrays(t, &own, krti_conf_get(row, "data"), "");
+    const krt_status st = krti_conf_get(row, "fit") != NULL
+                              ? run_fit(t, &c, m, row, &own.data)
+                              : run_steps(&c, m, krti_conf_get(row, "steps"), &own.data);
+    if (st == KRT_OK) {
+        ASSERT_OK(krti_layer_each_variable(&m->base, compare_weight, &c));
+        compare_slots(&c, m, krti_conf_get(row, "slots"));
+        if (krti_conf_get(row, "evaluated") != NULL) {
+            ASSERT_OK(krt_evaluate_data(m, &logs, &own.data, KRT_EVALUATE(.batch_size = 5)));
+            compare_logs(&c, krti_conf_get(row, "evaluated"), logs, 1e-5);
         }
-        compare_logs(&c, krti_conf_at(steps, i), logs, 1e-5);
-    }
-    c.weights = krti_conf_get(row, "weights");
-    ASSERT_OK(krti_layer_each_variable(&m->base, compare_weight, &c));
-    compare_slots(&c, m, krti_conf_get(row, "slots"));
-    if (krti_conf_get(row, "evaluated") != NULL) {
-        ASSERT_OK(krt_evaluate_data(m, &logs, &d, KRT_EVALUATE(.batch_size = 5)));
-        compare_logs(&c, krti_conf_get(row, "evaluated"), logs, 1e-5);
+    } else {
+        const krt_error *e = krt_ctx_error(t->k);
+
+        print_message("%s: %s (%s)\n", c.name, e->message, e->object != NULL ? e->object : "");
+        c.failures++;
     }
     krt_model_free(m);
-    for (size_t i = 0; i < d.num_x; i++)
-        krt_tensor_free((krt_tensor *)(uintptr_t)x[i]);
-    for (size_t i = 0; i < d.num_y; i++)
-        krt_tensor_free((krt_tensor *)(uintptr_t)y[i]);
-    for (size_t i = 0; i < d.num_weights; i++)
-        krt_tensor_free((krt_tensor *)(uintptr_t)w[i]);
+    free_arrays(&own);
     if (c.failures > 0)
         print_message("%s: %zu values differ\n", c.name, c.failures);
     return c.failures;
