@@ -33,7 +33,7 @@ static krt_status make_picture(krt_ctx *k, const krt_model *m, krt_tensor **out)
 static krt_status same_architecture(krt_ctx *k, const krt_model *m, krt_model **out)
 {
     char *json = NULL;
-    krt_status st = krt_to_json(m, &json, -1);
+    krt_status st = krt_to_json(m, &json, NULL);
 
     if (st == KRT_OK)
         st = krt_from_json(k, out, json, NULL);
