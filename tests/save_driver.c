@@ -6,7 +6,8 @@
  *         --shard GB      --no-optimizer     --no-sync      --no-digest      --sha256
  *         --weights FILE  loads these weights first
  *         --and MODEL     saves this one over it
- *         --times N       saves N times, both in turn */
+ *         --times N       saves N times, both in turn
+ *         --incremental   of a sharded set only what changed, and then collects its shards */
 #include <keratin/keratin.h>
 
 #include <stdio.h>
@@ -16,7 +17,7 @@
 typedef struct options {
     const char *model, *out, *weights, *other;
     double shard;
-    bool optimizer, sync;
+    bool optimizer, sync, incremental;
     krt_digest digest;
     int times;
 } options;
@@ -41,6 +42,8 @@ static bool parse(options *o, int argc, char **argv)
             o->sync = false;
         else if (strcmp(argv[i], "--no-digest") == 0)
             o->digest = KRT_DIGEST_NONE;
+        else if (strcmp(argv[i], "--incremental") == 0)
+            o->incremental = true;
         else if (strcmp(argv[i], "--sha256") == 0)
             o->digest = KRT_DIGEST_SHA256;
         else if (o->model == NULL)
@@ -70,10 +73,11 @@ static krt_status save(krt_model *m, const options *o)
     if (ends_with(o->out, ".weights.h5") || ends_with(o->out, ".weights.json"))
         return krt_save_weights(m, o->out,
                                 KRT_SAVE_WEIGHTS(.max_shard_size = o->shard,
+                                                 .incremental = o->incremental,
                                                  .include_optimizer = o->optimizer, .sync = o->sync,
                                                  .digest = o->digest));
     return krt_save(m, o->out,
-                    KRT_SAVE(.zipped = ends_with(o->out, ".keras"),
+                    KRT_SAVE(.zipped = ends_with(o->out, ".keras") || ends_with(o->out, ".h5"),
                              .include_optimizer = o->optimizer, .sync = o->sync,
                              .digest = o->digest));
 }
@@ -104,6 +108,8 @@ int main(int argc, char **argv)
     fflush(stdout);
     for (int i = 0; i < o.times && st == KRT_OK; i++) {
         st = save(m, &o);
+        if (st == KRT_OK && o.incremental)
+            st = krt_collect_shards(k, o.out, NULL, NULL);
         if (st == KRT_OK && other != NULL)
             st = save(other, &o);
     }

@@ -5,6 +5,8 @@
  * KERATIN_KILLS in the environment: how many writers of each form are killed (20). */
 #include "faulty.h"
 
+#include "models/model.h"
+
 #include <keratin/keratin.h>
 
 #include <dirent.h>
@@ -19,17 +21,22 @@
 
 typedef struct form {
     const char *name;
-    int num_names; /* left in the folder by a save of the larger model; 0: it depends */
+    bool by_values; /* arrays have other paths than in the model's own file */
 } form;
 static const form forms[] = {
-    {"a.keras", 1}, {"a_dir", 1}, {"a.weights.h5", 1}, {"a.weights.json", 0}};
+    {"a.keras", false}, {"a_dir", false}, {"a.weights.h5", false}, {"a.weights.json", false},
+    {"a.h5", true},     {"a.ckpt", true}, {"a.safetensors", true}, {"a.npz", true},
+};
 
 enum { NUM_FORMS = sizeof forms / sizeof forms[0] };
 
 static krt_status save_as(krt_model *m, const char *path)
 {
-    if (strstr(path, ".weights.") == NULL)
-        return krt_save(m, path, KRT_SAVE(.zipped = strstr(path, ".keras") != NULL));
+    if (strstr(path, ".ckpt") != NULL)
+        return krt_save_checkpoint(m, path, NULL);
+    if (strstr(path, ".weights.") == NULL && strstr(path, ".safe") == NULL &&
+        strstr(path, ".npz") == NULL)
+        return krt_save(m, path, KRT_SAVE(.zipped = strstr(path, "_dir") == NULL));
     return krt_save_weights(
         m, path, KRT_SAVE_WEIGHTS(.max_shard_size = strstr(path, ".json") != NULL ? 2e-6 : 0));
 }
@@ -79,9 +86,32 @@ static bool verifies(testing *t, const char *path)
     return is;
 }
 
-/* Whether a saved file opens, verifies and holds exactly the arrays of a model. */
-static bool is_whole(testing *t, const char *path, const char *model)
+/* Whether a file fills a model with the values that it was saved with. */
+static bool has_values(testing *t, const char *path, const char *model)
 {
+    krt_model *m = NULL, *filled = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, model, NULL));
+    ASSERT_OK(krt_load(t->k, &filled, model, KRT_LOAD(.config_only = true)));
+    bool is = krt_load_weights(filled, path, NULL) == KRT_OK;
+
+    for (size_t i = 0; is && i < krt_layer_num_weights((krt_layer *)m); i++) {
+        const krt_variable *a = krt_layer_weight((krt_layer *)m, i);
+        const krt_variable *b = krt_layer_weight((krt_layer *)filled, i);
+
+        is = memcmp(krt_variable_data(a), krt_variable_data(b), a->tensor->size_bytes) == 0;
+    }
+    krt_model_free(m);
+    krt_model_free(filled);
+    return is && verifies(t, path);
+}
+
+/* Whether a saved file opens, verifies and holds exactly the arrays of a model. */
+static bool is_whole(testing *t, const form *f, const char *path, const char *model)
+{
+    if (f->by_values)
+        return has_values(t, path, model);
+
     krt_file *a = NULL, *b = NULL;
     bool is = krt_file_open(t->k, &a, model) == KRT_OK && krt_file_open(t->k, &b, path) == KRT_OK &&
               krt_file_num_arrays(a) == krt_file_num_arrays(b);
@@ -129,8 +159,8 @@ static void sweep(testing *t, const form *f, int error, bool stays)
         t->k->sys = &krti_sys_posix;
         if (st != KRT_OK && st != KRT_E_IO && st != KRT_E_NOT_FOUND)
             fail_msg("%s: call %zu: status %s", f->name, n, krt_status_name(st));
-        const bool is_new = is_whole(t, path, NEW);
-        if (!is_new && (st == KRT_OK || !is_whole(t, path, OLD)))
+        const bool is_new = is_whole(t, f, path, NEW);
+        if (!is_new && (st == KRT_OK || !is_whole(t, f, path, OLD)))
             fail_msg("%s: call %zu failed with errno %d, the save with %s, and the file is neither "
                      "the old nor the new: %s",
                      f->name, n, error, krt_status_name(st), krt_ctx_error(t->k)->message);
@@ -160,8 +190,16 @@ TEST(calls_a_file_system_does_not_know_leave_the_old_or_the_new)
 
 /* ------------------------------------------------------------------------------- killing */
 
+static void empty_folder(testing *t)
+{
+    char command[700];
+
+    snprintf(command, sizeof command, "rm -rf '%s'/*", t->folder);
+    ASSERT_INT_EQ(0, system(command));
+}
+
 /* Starts a process that saves the two models in turn, and waits until it begins. */
-static pid_t start_writer(const char *path)
+static pid_t start_driver(const char *one, const char *two, const char *path, const char *option)
 {
     const char *shard = strstr(path, ".json") != NULL ? "2e-6" : "0";
     int ends[2];
@@ -172,8 +210,9 @@ static pid_t start_writer(const char *path)
     if (child == 0) {
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
-        execl(DRIVER, DRIVER, OLD, path, "--and", NEW, "--shard", shard, "--times", "100000",
-              "--no-sync", (char *)NULL);
+        (void)alarm(60); /* should the test end before it */
+        execl(DRIVER, DRIVER, one, path, "--and", two, "--shard", shard, "--times", "100000",
+              "--no-sync", option, (char *)NULL);
         _exit(127);
     }
     close(ends[1]);
@@ -186,7 +225,9 @@ static pid_t start_writer(const char *path)
  * dies. */
 static void kill_one(const char *path, unsigned *random)
 {
-    const pid_t child = start_writer(path);
+    const bool is_incremental = strstr(path, "/i.") != NULL;
+    const pid_t child =
+        start_driver(OLD, NEW, path, is_incremental ? "--incremental" : "--no-sync");
     int status = 0;
 
     *random = *random * 1664525u + 1013904223u;
@@ -198,38 +239,158 @@ static void kill_one(const char *path, unsigned *random)
         fail_msg("the writer ended by itself, status %d", status);
 }
 
-TEST(a_writer_killed_at_any_moment_leaves_the_old_or_the_new)
+static int num_kills(void)
 {
     const char *wish = getenv("KERATIN_KILLS");
-    const int kills = wish != NULL ? (int)strtol(wish, NULL, 10) : 20;
+
+    return wish != NULL ? (int)strtol(wish, NULL, 10) : 20;
+}
+
+static void kill_writers_of(testing *t, const form *f)
+{
+    krt_model *old = load(t, OLD);
     unsigned random = (unsigned)time(NULL);
+    char path[600];
+    int num_new = 0;
+
+    snprintf(path, sizeof path, "%s", in_folder(t, f->name));
+    ASSERT_OK(save_as(old, path));
+    const int names = num_names(t->folder);
+    for (int n = 0; n < num_kills(); n++) {
+        kill_one(path, &random);
+        const bool is_new = is_whole(t, f, path, NEW);
+        if (!is_new && !is_whole(t, f, path, OLD))
+            fail_msg("%s: after kill %d (%u) the file is neither the old nor the new: %s", f->name,
+                     n, random, krt_ctx_error(t->k)->message);
+        num_new += is_new;
+    }
+    ASSERT_OK(save_as(old, path));
+    ASSERT_INT_EQ(names, num_names(t->folder));
+    print_message("%s: %d kills, the last save but the old one's was there %d times\n", f->name,
+                  num_kills(), num_new);
+    krt_model_free(old);
+    empty_folder(t);
+}
+
+TEST(a_writer_killed_at_any_moment_leaves_the_old_or_the_new)
+{
+    need(DRIVER);
+    for (size_t i = 0; i < NUM_FORMS; i++)
+        kill_writers_of(t, &forms[i]);
+}
+
+/* Incremental saves and the collecting of shards take turns; what is killed leaves shards that the map
+ * does not name, which the next collection takes. */
+TEST(an_incremental_save_or_a_collection_killed_leaves_a_set_that_is_whole)
+{
+    static const form set = {"i.weights.json", false};
+    krt_model *old = load(t, OLD);
+    unsigned random = (unsigned)time(NULL);
+    size_t left = 0;
+    char path[600];
 
     need(DRIVER);
-    for (size_t i = 0; i < NUM_FORMS; i++) {
-        krt_model *old = load(t, OLD);
-        char path[600];
-        int num_new = 0;
+    snprintf(path, sizeof path, "%s", in_folder(t, set.name));
+    ASSERT_OK(save_as(old, path));
+    for (int n = 0; n < num_kills(); n++) {
+        size_t num = 0;
 
-        snprintf(path, sizeof path, "%s", in_folder(t, forms[i].name));
-        ASSERT_OK(save_as(old, path));
-        const int names = num_names(t->folder);
-        for (int n = 0; n < kills; n++) {
-            kill_one(path, &random);
-            const bool is_new = is_whole(t, path, NEW);
-            if (!is_new && !is_whole(t, path, OLD))
-                fail_msg("%s: after kill %d (%u) the file is neither the old nor the new: %s",
-                         forms[i].name, n, random, krt_ctx_error(t->k)->message);
-            num_new += is_new;
-        }
-        ASSERT_OK(save_as(old, path));
-        ASSERT_INT_EQ(names, num_names(t->folder));
-        print_message("%s: %d kills, the last save but the old one's was there %d times\n",
-                      forms[i].name, kills, num_new);
-        char command[700];
-        snprintf(command, sizeof command, "rm -rf '%s'/*", t->folder);
-        ASSERT_INT_EQ(0, system(command));
-        krt_model_free(old);
+        kill_one(path, &random);
+        if (!is_whole(t, &set, path, NEW) && !is_whole(t, &set, path, OLD))
+            fail_msg("after kill %d (%u) the set is neither the old nor the new: %s", n, random,
+                     krt_ctx_error(t->k)->message);
+        ASSERT_OK(krt_collect_shards(t->k, path, &num, NULL));
+        left += num;
+        ASSERT_OK(krt_collect_shards(t->k, path, &num, NULL));
+        ASSERT_INT_EQ(0, num);
+        ASSERT_TRUE(is_whole(t, &set, path, NEW) || is_whole(t, &set, path, OLD));
     }
+    ASSERT_OK(save_as(old, path)); /* whole again: as many names as a save into an empty folder */
+    const int names = num_names(t->folder);
+    empty_folder(t);
+    ASSERT_OK(save_as(old, path));
+    ASSERT_INT_EQ(num_names(t->folder), names);
+    print_message("incremental: %d kills left %zu shards to collect\n", num_kills(), left);
+    krt_model_free(old);
+}
+
+/* ------------------------------------------------------------------------------- reading */
+
+static krt_model *constant(testing *t, float value)
+{
+    krt_model *m = krt_sequential(t->k, NULL);
+
+    krt_add_input(m, KRT_SHAPE(16), NULL);
+    for (int i = 0; i < 6; i++)
+        krt_add(m, KRT_DENSE(16, .kernel_initializer = KRT_CONSTANT(value),
+                             .bias_initializer = KRT_CONSTANT(value)));
+    ASSERT_OK(krti_layer_initialize((krt_layer *)m));
+    return m;
+}
+
+/* The one number that all weights have. */
+static float number_in(krt_model *m)
+{
+    float first = 0;
+
+    for (size_t i = 0; i < krt_layer_num_weights((krt_layer *)m); i++) {
+        const krt_variable *v = krt_layer_weight((krt_layer *)m, i);
+        const float *x = krt_variable_data(v);
+
+        first = i == 0 ? x[0] : first;
+        for (size_t j = 0; j < v->tensor->size_bytes / sizeof *x; j++)
+            if (x[j] != first)
+                fail_msg("weight %zu is of the save of %g, the first of that of %g", i,
+                         (double)x[j], (double)first);
+    }
+    return first;
+}
+
+/* Reads again and again while a writer replaces the set by another of the same shapes. */
+static void read_while_written(testing *t, const char *name, const char *option)
+{
+    enum { READS = 150 };
+    char path[600], one[600], two[600];
+    krt_model *m = constant(t, 1);
+    int counts[3] = {0};
+
+    snprintf(path, sizeof path, "%s", in_folder(t, name));
+    snprintf(one, sizeof one, "%s", in_folder(t, "one.keras"));
+    snprintf(two, sizeof two, "%s", in_folder(t, "two.keras"));
+    ASSERT_OK(krt_save(m, one, NULL));
+    ASSERT_OK(save_as(m, path));
+    krt_model_free(m);
+    m = constant(t, 2);
+    ASSERT_OK(krt_save(m, two, NULL));
+    const pid_t writer = start_driver(one, two, path, option);
+    for (int i = 0; i < READS; i++) {
+        krt_model *whole = NULL;
+
+        if (strstr(name, "_dir") != NULL) {
+            ASSERT_OK(krt_load(t->k, &whole, path, NULL));
+            counts[(int)number_in(whole)]++;
+            krt_model_free(whole);
+            continue;
+        }
+        ASSERT_OK(krt_load_weights(m, path, NULL));
+        counts[(int)number_in(m)]++;
+    }
+    kill(writer, SIGKILL);
+    ASSERT_INT_EQ(writer, waitpid(writer, NULL, 0));
+    print_message("%s %s: %d times the one, %d times the other\n", name, option, counts[1],
+                  counts[2]);
+    krt_model_free(m);
+    empty_folder(t);
+}
+
+TEST(a_reader_sees_the_old_set_or_the_new_and_never_both)
+{
+    need(DRIVER);
+    read_while_written(t, "r.weights.json", "--sha256");
+    read_while_written(t, "r.weights.json", "--no-digest");
+    read_while_written(t, "r.weights.json", "--incremental");
+    read_while_written(t, "r.ckpt", "--no-sync");
+    read_while_written(t, "r_dir", "--no-sync");
 }
 
 int main(void)
@@ -237,5 +398,7 @@ int main(void)
     return RUN(UNIT(a_full_disk_at_any_call_leaves_the_old_or_the_new),
                UNIT(a_disk_that_breaks_at_any_call_leaves_the_old_or_the_new),
                UNIT(calls_a_file_system_does_not_know_leave_the_old_or_the_new),
-               UNIT(a_writer_killed_at_any_moment_leaves_the_old_or_the_new));
+               UNIT(a_writer_killed_at_any_moment_leaves_the_old_or_the_new),
+               UNIT(an_incremental_save_or_a_collection_killed_leaves_a_set_that_is_whole),
+               UNIT(a_reader_sees_the_old_set_or_the_new_and_never_both));
 }
