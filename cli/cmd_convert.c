@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "cli.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -112,6 +113,22 @@ static int take_generation(const cli *c, const char *name, int *generation)
     return CLI_DONE;
 }
 
+/* A set asked for as NAME.weights.h5 is called NAME.weights.json, as the warning said. */
+static int tell_set(cli *c, const char *out)
+{
+    static const char ending[] = ".weights.h5", real[] = ".weights.json";
+    const size_t n = strlen(out), m = sizeof ending - 1;
+    char *name = n >= m && strcmp(out + n - m, ending) == 0 ? malloc(n + sizeof real) : NULL;
+
+    if (name == NULL)
+        return tell_result(c, out);
+    memcpy(name, out, n - m);
+    memcpy(name + n - m, real, sizeof real);
+    const int status = tell_result(c, name);
+    free(name);
+    return status;
+}
+
 static int run(cli *c, const void *opts)
 {
     const options *o = opts;
@@ -137,7 +154,10 @@ static int run(cli *c, const void *opts)
         fputc('\n', stderr);
     if (st != KRT_OK)
         return fail(c, c->arguments[0]);
-    return declined ? CLI_DONE : tell_result(c, c->arguments[1]);
+    if (declined)
+        return CLI_DONE;
+    return o->max_shard_size > 0 && o->to == NULL ? tell_set(c, c->arguments[1])
+                                                  : tell_result(c, c->arguments[1]);
 }
 
 static const options defaults = {.generation = "keras3", .digest = "xxh3-128"};

@@ -70,6 +70,14 @@ const char *with_commas(long long value, char *buffer)
 
 /* --- failures -------------------------------------------------------------------------------- */
 
+/* What helps with weights that do not fit, unless the sentence says so itself. */
+static const char *help_for(const krt_error *e)
+{
+    return e->status == KRT_E_MISMATCH && strstr(e->message, "keratin ") == NULL
+               ? ". See how they align with: keratin explain WEIGHTS --into MODEL"
+               : "";
+}
+
 int fail_with(const krt_error *e, const char *file)
 {
     const char *const parts[] = {e->filepath != NULL ? e->filepath : file, e->object, e->message};
@@ -80,8 +88,9 @@ int fail_with(const krt_error *e, const char *file)
         if (parts[i] == NULL || parts[i][0] == '\0')
             continue;
         print_safe(stderr, parts[i], "");
-        fputs(i + 1 < COUNT(parts) ? ": " : "\n", stderr);
+        fputs(i + 1 < COUNT(parts) ? ": " : help_for(e), stderr);
     }
+    fputc('\n', stderr);
     return CLI_FAILED;
 }
 

@@ -562,6 +562,9 @@ static krt_status create(krti_txn *t, krti_txn_file *f, const char *name)
     f->path = joined(t->k, t->new_dir != NULL ? t->new_dir : t->dir, name);
     if (f->path == NULL || (f->buffer = krti_alloc_raw(t->k, BUFFER)) == NULL)
         return KRT_E_NOMEM;
+    if (t->new_dir == NULL && krti_path_kind_of(f->path) == KRTI_PATH_DIR)
+        return krti_fail(t->k, KRT_E_EXISTS, strcmp(name, t->name) != 0 ? name : NULL,
+                         "is a directory, expected a file or a new name; save under another one");
     const krt_status st = t->new_dir != NULL ? make_parents(t, f->path) : KRT_OK;
     return st == KRT_OK ? open_temp(t, f) : st;
 }

@@ -157,6 +157,30 @@ static krt_status read_header(krti_arena *a, const krti_conf **out, const krti_b
     return krti_json_parse(a, out, b->data + LENGTH_SIZE, (size_t)length);
 }
 
+/* Where the offsets lead past the end of the file: how many arrays are left. */
+static krt_status check_end(krt_ctx *k, const krti_conf *header, uint64_t data, uint64_t size)
+{
+    size_t num = 0, num_whole = 0;
+    uint64_t end = 0;
+
+    for (size_t i = 0; i < krti_conf_num(header); i++) {
+        const krti_conf *last =
+            krti_conf_at(krti_conf_get(krti_conf_at(header, i), "data_offsets"), 1);
+
+        if (!krti_conf_is(last, KRTI_CONF_INT) || last->as.integer < 0)
+            continue;
+        num++;
+        num_whole += (uint64_t)last->as.integer <= size - data;
+        if ((uint64_t)last->as.integer > end)
+            end = (uint64_t)last->as.integer;
+    }
+    if (num == num_whole)
+        return KRT_OK;
+    return krti_fail(k, KRT_E_CORRUPT, NULL,
+                     "file is cut short: %llu of %llu bytes; %zu of %zu arrays are whole",
+                     (unsigned long long)size, (unsigned long long)(data + end), num_whole, num);
+}
+
 krt_status krti_safetensors_read(krti_arena *a, krti_safetensor **out, size_t *n,
                                  const krti_bytes *bytes)
 {
@@ -168,6 +192,7 @@ krt_status krti_safetensors_read(krti_arena *a, krti_safetensor **out, size_t *n
     TRY(read_header(a, &header, bytes, &data));
     if (!krti_conf_is(header, KRTI_CONF_DICT))
         TRY(krti_fail(a->k, KRT_E_CORRUPT, NULL, "the safetensors header is no JSON object"));
+    TRY(check_end(a->k, header, data, bytes->size));
     *out = krti_arena_array(a, krti_conf_num(header), sizeof **out);
     if (*out == NULL)
         TRY(KRT_E_NOMEM);

@@ -86,6 +86,37 @@ static const unsigned char *find_end(const krti_bytes *b)
     return NULL;
 }
 
+/* What an archive without its end still holds, by the local headers from its beginning. */
+static krt_status tell_cut(krt_ctx *k, const krti_bytes *b)
+{
+    size_t at = 0, num = 0;
+
+    while (b->size - at >= LOCAL_SIZE && krti_le32(b->data + at) == SIGNATURE_LOCAL) {
+        const unsigned char *local = b->data + at;
+        const uint32_t stored = krti_le32(local + 18);
+        const size_t name = krti_le16(local + 26), head = LOCAL_SIZE + name + krti_le16(local + 28);
+        const size_t left = b->size - at;
+
+        if (stored == UINT32_MAX || (krti_le16(local + 6) & FLAG_DESCRIPTOR) != 0 || head > left)
+            break;
+        if (stored > left - head)
+            return krti_fail(k, KRT_E_CORRUPT, NULL,
+                             "archive is cut short at %zu bytes: %zu %s whole, then \"%.*s\" "
+                             "has %zu of %u bytes",
+                             b->size, num, num == 1 ? "member is" : "members are", (int)name,
+                             (const char *)local + LOCAL_SIZE, left - head, stored);
+        at += head + stored;
+        num++;
+        if (b->size - at < LOCAL_SIZE || krti_le32(b->data + at) == SIGNATURE_CENTRAL)
+            return krti_fail(k, KRT_E_CORRUPT, NULL,
+                             "archive is cut short at %zu bytes: %zu %s whole, the "
+                             "directory behind them is not",
+                             b->size, num, num == 1 ? "member is" : "members are");
+    }
+    return krti_fail(k, KRT_E_CORRUPT, NULL,
+                     "archive is cut short: no end record in the last 64 KB of %zu bytes", b->size);
+}
+
 bool krti_zip_detect(const krti_bytes *bytes)
 {
     return find_end(bytes) != NULL;
@@ -113,9 +144,7 @@ static const unsigned char *find_end64(const krti_bytes *b, const unsigned char 
 static krt_status fail_no_end(krt_ctx *k, const krti_bytes *b)
 {
     if (b->size >= 4 && krti_le32(b->data) == SIGNATURE_LOCAL)
-        return krti_fail(k, KRT_E_CORRUPT, NULL,
-                         "archive is cut short: no end record in the last 64 KB of %zu bytes",
-                         b->size);
+        return tell_cut(k, b);
     return krti_fail(k, KRT_E_FORMAT, NULL, "not a zip archive: it has no end record");
 }
 

@@ -13,6 +13,7 @@
 #include "saving/load.h"
 #include "saving/named_list.h"
 #include "saving/optimizer_state.h"
+#include "saving/save_plan.h"
 #include "saving/serialization.h"
 #include "saving/tf_checkpoint_write.h"
 #include "training/optimizer.h"
@@ -494,6 +495,7 @@ krt_status krt_convert(krt_ctx *k, const char *in_filepath, const char *out_file
 {
     krt_convert_args a;
     krti_conversion c = {.k = k, .args = &a, .in = in_filepath, .out = out_filepath};
+    krti_str name = KRTI_STR_INIT(k);
     size_t form = 0;
     bool go = false;
     krt_status st = KRT_OK;
@@ -501,6 +503,10 @@ krt_status krt_convert(krt_ctx *k, const char *in_filepath, const char *out_file
     TRY(krti_args_import(k, &a, KRT_CONVERT(), sizeof a, args));
     c.options = (krti_write_options){.sync = a.sync, .digest = a.digest};
     TRY(choose_form(&c, &form));
+    if (a.to == NULL && forms[form].write == write_sharded) {
+        TRY(krti_sharded_name(k, out_filepath, &name));
+        c.out = name.ptr;
+    }
     TRY(may_write(&c, &go));
     if (!go)
         goto done;
@@ -513,5 +519,6 @@ done:
     krt_model_free(c.m);
     krti_source_close(c.f);
     krti_source_close(c.config);
+    krti_str_free(&name);
     return st;
 }

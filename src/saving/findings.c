@@ -1,6 +1,8 @@
 /* See findings.h. */
 #include "saving/findings.h"
 
+#include "base/fs.h"
+
 static void findings_destroy(void *self)
 {
     krt_findings *f = self;
@@ -77,6 +79,15 @@ krt_status krti_findings_remark(krt_findings *f, const char *code, const char *f
         add_formatted(f, (krt_finding){.code = code, .file = file, .object = object}, format, args);
     va_end(args);
     return st;
+}
+
+const char *krti_failed_file(const krt_ctx *k, const char *filepath)
+{
+    const char *failed = k->error.filepath;
+
+    return failed != NULL && filepath != NULL && strcmp(failed, filepath) != 0
+               ? krti_path_name(failed)
+               : NULL;
 }
 
 krt_status krti_findings_add_failure(krt_findings *f, krt_status st, const char *file)

@@ -178,8 +178,7 @@ krt_status krt_save(krt_model *m, const char *filepath, const krt_save_args *arg
 
 /* ------------------------------------------------------------------------------- weights */
 
-/* Keras's ending of a sharded set is .json, whatever was given; it says so. */
-static krt_status sharded_name(krt_ctx *k, const char *filepath, krti_str *name)
+krt_status krti_sharded_name(krt_ctx *k, const char *filepath, krti_str *name)
 {
     const char *dot = strrchr(krti_path_name(filepath), '.');
 
@@ -209,7 +208,7 @@ static krt_status check_weights_name(krt_ctx *k, const char *filepath, double ma
                          "file",
                          max_shard_size);
     if (max_shard_size > 0)
-        return sharded_name(k, filepath, name);
+        return krti_sharded_name(k, filepath, name);
     if (!krti_ends_with(filepath, ".weights.h5") && !(is_legacy && is_legacy_name(filepath)))
         return krti_fail(k, KRT_E_INVALID, NULL,
                          "The filename must end in `.weights.h5`. Received: filepath=%s", filepath);

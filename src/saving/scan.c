@@ -223,7 +223,7 @@ static krt_status look_at_shards(scan *s)
     krt_status st = krti_source_list(s->f, false);
 
     if (st != KRT_OK) /* a name that leaves the directory, a link in a shard: both say so */
-        return krti_findings_add_failure(s->out, st, NULL);
+        return krti_findings_add_failure(s->out, st, krti_failed_file(s->k, s->f->filepath));
     TRY(krti_path_dir(&dir, s->f->filepath));
     for (size_t i = 0; i < s->f->store->num_files; i++) {
         const krti_store_file *file = &s->f->store->files[i];
@@ -311,7 +311,7 @@ static krt_status look_at_list(scan *s)
     const krt_status st = krti_source_list(s->f, false);
 
     if (st == KRT_E_UNSAFE || st == KRT_E_CORRUPT)
-        return krti_findings_add_failure(s->out, st, NULL);
+        return krti_findings_add_failure(s->out, st, krti_failed_file(s->k, s->f->filepath));
     if (st == KRT_OK && s->num_h5 == 0)
         s->num_datasets = s->f->store->num_arrays;
     return st == KRT_E_NOMEM || st == KRT_E_IO || st == KRT_E_NOT_FOUND ? st : KRT_OK;

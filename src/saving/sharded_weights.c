@@ -101,10 +101,9 @@ static krt_status open_shard(sharding *w, const char *name, size_t *file)
     TRY(krti_path_join(&path, w->dir, name));
     st = krti_bytes_map(w->s->k, &bytes, path.ptr);
     if (st == KRT_E_NOT_FOUND)
-        st =
-            krti_fail(w->s->k, st, NULL,
-                      "the shard is not there, and its map is of no use without it; copy all files "
-                      "of the set. See what is left with: keratin verify MAP");
+        st = krti_fail(w->s->k, st, NULL,
+                       "the shard is not there, and its map is of no use without it; copy all "
+                       "files of the set");
     TRY(st);
     TRY(krti_store_add_file(w->s, bytes, name, file));
     TRY(krti_map_set(w->opened, name, (void *)(uintptr_t)(*file + 1)));

@@ -377,8 +377,10 @@ static krt_status list(verifying *v)
     if (v->f->shards != NULL && v->f->filepath != NULL)
         TRY(check_shards(v, &all));
     if (listed != KRT_OK)
-        return all || listed != KRT_E_NOT_FOUND ? krti_findings_add_failure(v->out, listed, NULL)
-                                                : KRT_OK;
+        return all || listed != KRT_E_NOT_FOUND
+                   ? krti_findings_add_failure(v->out, listed,
+                                               krti_failed_file(v->k, v->f->filepath))
+                   : KRT_OK;
     if (v->f->shards != NULL)
         TRY(check_total(v));
     TRY(check_weights(v));

@@ -573,7 +573,7 @@ TEST(what_is_no_archive_is_told_from_one_cut_short)
     ASSERT_SAYS("not a zip archive");
     ASSERT_STATUS(KRT_E_FORMAT, read_all(t->k, "", 0));
     ASSERT_STATUS(KRT_E_CORRUPT, read_all(t->k, a.s.ptr, a.end));
-    ASSERT_SAYS("archive is cut short: no end record in the last 64 KB of ");
+    ASSERT_SAYS("archive is cut short");
     ASSERT_OK(krti_bytes_wrap(t->k, &b, "PK", 2));
     ASSERT_TRUE(!krti_zip_detect(b));
     krti_bytes_drop(b);
