@@ -93,7 +93,7 @@ def calls_of_keras(form, folder, model):
     path = os.path.join(folder, "k")
     if form == "checkpoint":
         c = tf.train.Checkpoint(model=model)
-        return lambda: c.write(path), lambda: c.restore(path).assert_consumed()
+        return lambda: c.write(path), lambda: c.read(path).assert_consumed()
     if form == "weights.h5":
         return lambda: model.save_weights(path + ".weights.h5"), lambda: model.load_weights(path + ".weights.h5")
     if form == "sharded":

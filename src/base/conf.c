@@ -67,13 +67,8 @@ krti_conf *krti_conf_dict(krti_arena *a)
     return make(a, KRTI_CONF_DICT);
 }
 
-/* Room for one more; the old arrays stay in the arena, at most as much again in all. */
-static krt_status grow(krti_arena *a, krti_conf *c)
+static krt_status reserve(krti_arena *a, krti_conf *c, uint32_t wanted)
 {
-    const size_t wanted = c->as.list.capacity == 0 ? 4 : c->as.list.capacity * 2;
-
-    if (c->as.list.n < c->as.list.capacity)
-        return KRT_OK;
     krti_conf **items = krti_arena_array(a, wanted, sizeof *items);
     if (items == NULL)
         return KRT_E_NOMEM;
@@ -91,6 +86,17 @@ static krt_status grow(krti_arena *a, krti_conf *c)
     c->as.list.items = items;
     c->as.list.capacity = wanted;
     return KRT_OK;
+}
+
+/* Room for one more; the old arrays stay in the arena, at most as much again in all. */
+static krt_status grow(krti_arena *a, krti_conf *c)
+{
+    if (c->as.list.n < c->as.list.capacity)
+        return KRT_OK;
+    if (c->as.list.n > UINT32_MAX / 2)
+        return krti_fail(a->k, KRT_E_NOMEM, NULL,
+                         "a config of more than two thousand million items");
+    return reserve(a, c, c->as.list.capacity == 0 ? 4 : c->as.list.capacity * 2);
 }
 
 krt_status krti_conf_add(krti_arena *a, krti_conf *list, krti_conf *item)
@@ -153,13 +159,16 @@ void krti_conf_remove(krti_conf *dict, const char *key)
 
 krti_conf *krti_conf_copy(krti_arena *a, const krti_conf *c)
 {
-    krti_conf *copy = make(a, c->kind);
+    krti_conf *copy = NULL;
 
+    if (c->kind == KRTI_CONF_STRING)
+        return krti_conf_string_n(a, c->as.string.text, c->as.string.length);
+    copy = make(a, c->kind);
     if (copy == NULL)
         return NULL;
+    if (krti_conf_num(c) > 0 && reserve(a, copy, c->as.list.n) != KRT_OK)
+        return NULL;
     switch (c->kind) {
-    case KRTI_CONF_STRING:
-        return krti_conf_string_n(a, c->as.string.text, c->as.string.length);
     case KRTI_CONF_LIST:
         for (size_t i = 0; i < c->as.list.n; i++)
             if (krti_conf_add(a, copy, krti_conf_copy(a, c->as.list.items[i])) != KRT_OK)

@@ -32,7 +32,8 @@ struct krti_conf {
         struct {
             krti_conf **items;
             const char **keys; /* dict only */
-            size_t n, capacity;
+            uint32_t n,
+                capacity; /* half of what a size takes: models have ten thousands of these */
         } list;
     } as;
 };

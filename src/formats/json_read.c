@@ -363,6 +363,8 @@ static krt_status close_container(parser *ps, krti_conf *c, size_t first)
     ps->n = first;
     if (n == 0)
         return KRT_OK;
+    if (n > UINT32_MAX)
+        return krti_fail(ps->k, KRT_E_UNSUPPORTED, NULL, "a list of %zu items", n);
     pair *pairs = ps->pairs + first;
     if (c->kind == KRTI_CONF_DICT && n <= SMALL_DICT)
         n = unite_small(pairs, n);
@@ -380,8 +382,8 @@ static krt_status close_container(parser *ps, krti_conf *c, size_t first)
         if (c->kind == KRTI_CONF_DICT)
             c->as.list.keys[i] = pairs[i].key;
     }
-    c->as.list.n = n;
-    c->as.list.capacity = n;
+    c->as.list.n = (uint32_t)n;
+    c->as.list.capacity = (uint32_t)n;
     return KRT_OK;
 }
 

@@ -172,26 +172,38 @@ done:
 
 /* ------------------------------------------------------------------------------- Keras 3 */
 
-static krt_status write_keras_as(krti_conversion *c, bool zipped)
+/* The same as text. */
+static krt_status write_config(krti_conversion *c, krti_str *text)
 {
     krti_arena arena = KRTI_ARENA_INIT(c->k);
-    krti_save_list *l = NULL;
     krti_conf *config = NULL;
+    krt_status st = take_config(c, &arena, &config, krti_serialize_portable);
+
+    if (st == KRT_OK)
+        st = krti_json_write(text, config, -1);
+    krti_arena_free(&arena);
+    return st;
+}
+
+static krt_status write_keras_as(krti_conversion *c, bool zipped)
+{
+    krti_str config = KRTI_STR_INIT(c->k);
+    krti_save_list *l = NULL;
     krti_asset *assets = NULL;
     size_t num_assets = 0;
     krt_status st = KRT_OK;
 
-    TRY(take_config(c, &arena, &config, krti_serialize_portable));
+    TRY(write_config(c, &config));
     TRY(check_fit(c));
     TRY(list_weights(c, &l));
     TRY(krti_source_assets(c->f, &assets, &num_assets));
-    const krti_keras_parts parts = {.config = config, .assets = assets, .num_assets = num_assets};
+    const krti_keras_parts parts = {.config = &config, .assets = assets, .num_assets = num_assets};
     TRY(krti_write_keras(l, &parts, c->out, zipped, &c->options));
 
 done:
     krti_assets_free(c->k, assets, num_assets);
     krti_save_list_free(l);
-    krti_arena_free(&arena);
+    krti_str_free(&config);
     return st;
 }
 

@@ -77,6 +77,17 @@ krt_status krti_save_array_read(krti_save_list *l, const krti_save_array *a, voi
     return st;
 }
 
+/* A model that lies in a mapped file is not pulled into memory by being saved. */
+static void forget(const krti_save_array *a)
+{
+    enum { FEW = 64 << 10 };
+
+    if (a->source != NULL && a->size_bytes >= FEW)
+        krti_bytes_forget(a->source, a->data,
+                          (size_t)a->size_bytes / krt_dtype_size(a->dtype) *
+                              krt_dtype_size(a->data_dtype));
+}
+
 static void end_item(void *user)
 {
     item *it = user;
@@ -86,6 +97,7 @@ static void end_item(void *user)
         memcpy(it->digest, text, strlen(text));
     krti_tensor_let_go(it->held);
     it->held = NULL;
+    forget(&it->array);
 }
 
 static void look_at(void *user, const void *data, size_t size)

@@ -2,7 +2,6 @@
  * a position that lets its arrays be used where they lie. Page: docs/formats/keras.md. */
 #include "saving/keras_writer.h"
 
-#include "formats/json.h"
 #include "formats/zip.h"
 #include "formats/zip_write.h"
 
@@ -16,28 +15,27 @@ typedef struct writing {
     krt_ctx *k;
     const krti_keras_parts *parts;
     krti_h5_image *image;
-    krti_str metadata, config;
+    krti_str metadata;
     krti_txn *txn;
 } writing;
 
 /* ------------------------------------------------------------------------------- texts */
 
-static krt_status make_texts(writing *w)
+static krt_status make_metadata(writing *w)
 {
     struct tm t;
     char date[32] = "";
 
     if (krti_local_time(&t))
         strftime(date, sizeof date, "%Y-%m-%d@%H:%M:%S", &t);
-    krti_str_addf(&w->metadata, "{\"keras_version\": \"%s\", \"date_saved\": \"%s\"}",
-                  KERAS_VERSION, date);
-    krti_json_write(&w->config, w->parts->config, -1);
-    return w->metadata.status != KRT_OK ? w->metadata.status : w->config.status;
+    return krti_str_addf(&w->metadata, "{\"keras_version\": \"%s\", \"date_saved\": \"%s\"}",
+                         KERAS_VERSION, date);
 }
 
 static uint64_t size_of_all(const writing *w)
 {
-    uint64_t size = krti_h5_image_size(w->image) + w->metadata.length + w->config.length + 4096;
+    uint64_t size =
+        krti_h5_image_size(w->image) + w->metadata.length + w->parts->config->length + 4096;
 
     for (size_t i = 0; i < w->parts->num_assets; i++)
         size += w->parts->assets[i].bytes->size;
@@ -91,7 +89,7 @@ static krt_status write_archive(writing *w)
     sink = krti_txn_sink(f);
     TRY(krti_zip_writer_new(w->k, &z, &sink));
     TRY(add_text(z, "metadata.json", &w->metadata));
-    TRY(add_text(z, "config.json", &w->config));
+    TRY(add_text(z, "config.json", w->parts->config));
     TRY(add_weights(w, z));
     for (size_t i = 0; i < w->parts->num_assets; i++)
         TRY(add_asset(z, &w->parts->assets[i]));
@@ -133,7 +131,7 @@ static krt_status write_directory(writing *w)
 
     TRY(krti_txn_as_directory(w->txn, is_ours));
     TRY(add_file(w->txn, "metadata.json", w->metadata.ptr, w->metadata.length));
-    TRY(add_file(w->txn, "config.json", w->config.ptr, w->config.length));
+    TRY(add_file(w->txn, "config.json", w->parts->config->ptr, w->parts->config->length));
     TRY(krti_txn_create(w->txn, &f, WEIGHTS));
     sink = krti_txn_sink(f);
     TRY(krti_h5_image_write(w->image, &sink));
@@ -151,12 +149,11 @@ done:
 krt_status krti_write_keras(krti_save_list *l, const krti_keras_parts *parts, const char *filepath,
                             bool zipped, const krti_write_options *options)
 {
-    writing w = {
-        .k = l->k, .parts = parts, .metadata = KRTI_STR_INIT(l->k), .config = KRTI_STR_INIT(l->k)};
+    writing w = {.k = l->k, .parts = parts, .metadata = KRTI_STR_INIT(l->k)};
     krt_status st = KRT_OK;
 
     TRY(krti_h5_image_of_list(l, &w.image, options->digest));
-    TRY(make_texts(&w));
+    TRY(make_metadata(&w));
     TRY(krti_txn_begin(l->k, &w.txn, filepath, options->sync));
     TRY(krti_txn_need(w.txn, size_of_all(&w)));
     TRY(zipped ? write_archive(&w) : write_directory(&w));
@@ -166,7 +163,6 @@ done:
     krti_txn_end(w.txn);
     krti_h5_image_free(w.image);
     krti_str_free(&w.metadata);
-    krti_str_free(&w.config);
     return st == KRT_OK ? st : krti_fail_in_file(l->k, st, filepath);
 }
 

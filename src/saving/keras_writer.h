@@ -13,7 +13,7 @@ typedef struct krti_asset {
 } krti_asset;
 
 typedef struct krti_keras_parts {
-    const krti_conf *config; /* the object of config.json */
+    const krti_str *config; /* config.json: the text, since its tree would take ten times as much */
     const krti_asset *assets;
     size_t num_assets;
 } krti_keras_parts;

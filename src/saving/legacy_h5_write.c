@@ -145,6 +145,7 @@ static krti_save_array array_of(const krt_tensor *t, krt_dtype dtype, const krt_
                              .shape = t->shape,
                              .data = t->data,
                              .data_dtype = t->dtype,
+                             .source = t->source,
                              .precise = precise != NULL ? precise->data : NULL};
 }
 
@@ -181,7 +182,7 @@ static krt_status add_variable(writing *w, krti_h5_node *group, const char *owne
 {
     krti_save_array a;
 
-    if (krt_variable_data(v) == NULL)
+    if (v->tensor->data == NULL)
         return krti_layer_fail(v->layer, KRT_E_STATE, "%s has no values yet", v->name);
     a = array_of(v->tensor, krti_stored_dtype(v), v->precise);
     return add_array(w, group, owner, path, &a);
@@ -395,45 +396,48 @@ done:
 /* ------------------------------------------------------------------------------- architecture */
 
 /* For both Kerases where that can be, else in Keras 3's words, and where it has none in Keras 2's. */
-static krt_status spell_architecture(writing *w, krti_conf *object, int *for_keras, krti_conf **out)
+static krt_status spell_architecture(writing *w, krti_arena *a, krti_conf *object, int *for_keras,
+                                     krti_conf **out)
 {
     krti_conf *config = NULL;
     krt_status st = KRT_OK;
 
     if (*for_keras == 2)
-        return krti_keras2_model(&w->arena, object, false, out);
-    st = *for_keras == 0 ? krti_keras2_model(&w->arena, object, true, out) : KRT_E_UNSUPPORTED;
+        return krti_keras2_model(a, object, false, out);
+    st = *for_keras == 0 ? krti_keras2_model(a, object, true, out) : KRT_E_UNSUPPORTED;
     if (st != KRT_E_UNSUPPORTED)
         return st;
-    st = krti_serialize_model(&w->arena, w->m, &object);
+    st = krti_serialize_model(a, w->m, &object);
     if (st == KRT_E_UNSUPPORTED && *for_keras == 0) {
         *for_keras = 2;
-        return krti_keras2_model(&w->arena, object, false, out);
+        return krti_keras2_model(a, object, false, out);
     }
     if (st != KRT_OK)
         return st;
     w->generation = 3;
-    *out = krti_conf_dict(&w->arena);
-    config = krti_conf_copy(&w->arena, krti_conf_get(object, "config"));
-    st = krti_conf_set(&w->arena, *out, "class_name",
-                       krti_conf_copy(&w->arena, krti_conf_get(object, "class_name")));
-    return st == KRT_OK ? krti_conf_set(&w->arena, *out, "config", config) : st;
+    *out = krti_conf_dict(a);
+    config = krti_conf_copy(a, krti_conf_get(object, "config"));
+    st = krti_conf_set(a, *out, "class_name",
+                       krti_conf_copy(a, krti_conf_get(object, "class_name")));
+    return st == KRT_OK ? krti_conf_set(a, *out, "config", config) : st;
 }
 
+/* The trees are gone before the first byte is written; the writer has their texts. */
 static krt_status add_whole(writing *w, const krti_legacy_h5_options *o)
 {
+    krti_arena arena = KRTI_ARENA_INIT(w->k);
     krti_conf *object = NULL, *model = NULL, *training = NULL;
     krti_h5_node *weights = NULL;
     int for_keras = o->for_keras;
     bool is_legacy = true;
     krt_status st = KRT_OK;
 
-    TRY(krti_serialize_any(&w->arena, w->m, &object));
-    TRY(spell_architecture(w, object, &for_keras, &model));
+    TRY(krti_serialize_any(&arena, w->m, &object));
+    TRY(spell_architecture(w, &arena, object, &for_keras, &model));
     TRY(add_versions(w, krti_h5_writer_root(w->h5)));
     TRY(add_json(w, "model_config", model));
     if (krti_conf_num(krti_conf_get(object, "compile_config")) > 0 && o->include_optimizer) {
-        TRY(krti_keras2_settings(&w->arena, krti_conf_get(object, "compile_config"), for_keras == 2,
+        TRY(krti_keras2_settings(&arena, krti_conf_get(object, "compile_config"), for_keras == 2,
                                  &is_legacy, &training));
         TRY(add_json(w, "training_config", training));
     }
@@ -443,6 +447,7 @@ static krt_status add_whole(writing *w, const krti_legacy_h5_options *o)
         TRY(add_optimizer(w, for_keras == 2, is_legacy));
 
 done:
+    krti_arena_free(&arena);
     return st;
 }
 

@@ -5,6 +5,7 @@
  * ending names. Nothing is at the final path before the writer's last step. */
 #include "saving/save_plan.h"
 
+#include "formats/json.h"
 #include "saving/incremental.h"
 #include "saving/keras_writer.h"
 #include "saving/legacy_h5_write.h"
@@ -32,7 +33,7 @@ krt_status krti_may_write(krt_ctx *k, const char *filepath, bool overwrite, krt_
 /* Begins a plan: `p` may be freed whatever follows. The name is copied. */
 static krt_status begin(krti_save_plan *p, krt_ctx *k, const krt_model *m, const char *filepath)
 {
-    *p = (krti_save_plan){.k = k, .arena = KRTI_ARENA_INIT(k)};
+    *p = (krti_save_plan){.k = k, .arena = KRTI_ARENA_INIT(k), .config = KRTI_STR_INIT(k)};
     p->filepath = krti_arena_strdup(&p->arena, filepath);
     if (p->filepath == NULL)
         return KRT_E_NOMEM;
@@ -52,16 +53,31 @@ static krt_status make_list(krti_save_plan *p, krt_model *m, bool must_be_built,
     return st;
 }
 
+static krt_status make_config(krti_save_plan *p, const krt_model *m, bool compiled)
+{
+    krti_arena arena = KRTI_ARENA_INIT(p->k);
+    krti_conf *object = NULL;
+    krt_status st = krti_serialize_portable(&arena, m, &object);
+
+    if (st == KRT_OK && !compiled)
+        krti_conf_remove(object, "compile_config");
+    if (st == KRT_OK)
+        st = krti_json_write(&p->config, object, -1);
+    krti_arena_free(&arena);
+    return st;
+}
+
 void krti_save_plan_free(krti_save_plan *p)
 {
     krti_save_list_free(p->list);
     krti_arena_free(&p->arena);
+    krti_str_free(&p->config);
     p->list = NULL;
 }
 
 krt_status krti_save_plan_write(krti_save_plan *p)
 {
-    const krti_keras_parts parts = {.config = p->config};
+    const krti_keras_parts parts = {.config = &p->config};
     krt_status st = KRT_OK;
 
     if (p->legacy != NULL)
@@ -69,7 +85,7 @@ krt_status krti_save_plan_write(krti_save_plan *p)
             p->k, krti_write_legacy_h5(p->legacy, p->filepath, &p->legacy_options), p->filepath);
     if (p->list == NULL)
         return KRT_OK;
-    if (p->config != NULL)
+    if (p->config.length > 0)
         st = krti_write_keras(p->list, &parts, p->filepath, p->zipped, &p->options);
     else if (p->incremental)
         st = krti_write_incremental(p->list, p->filepath, p->max_shard_bytes, &p->options, NULL);
@@ -159,9 +175,7 @@ krt_status krti_save_plan_model(krti_save_plan *p, krt_ctx *k, krt_model *m, con
         krti_warn(k, "You are saving a model that has not yet been built. It might not contain any "
                      "weights yet. Consider building the model first by giving it an input");
     TRY(make_list(p, m, false, a.include_optimizer));
-    TRY(krti_serialize_portable(&p->arena, m, &p->config));
-    if (!a.include_optimizer)
-        krti_conf_remove(p->config, "compile_config");
+    TRY(make_config(p, m, a.include_optimizer));
 
 done:
     return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);

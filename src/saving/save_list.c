@@ -130,6 +130,7 @@ static krt_status add_layer(void *user, const char *path, krt_layer *layer,
                                    .shape = t->shape,
                                    .data = t->data,
                                    .data_dtype = t->dtype,
+                                   .source = t->source,
                                    .precise =
                                        vars[i]->precise != NULL ? vars[i]->precise->data : NULL};
         TRY(krti_save_list_add_array(l, &a));

@@ -11,7 +11,7 @@ typedef struct krti_save_plan {
     krt_ctx *k; /* whose memory and last error it uses: the model's, or one of its own */
     krti_arena arena;
     krti_save_list *list; /* NULL: the answer to "overwrite?" was no, nothing is to be done */
-    krti_conf *config;    /* of a whole model; NULL: weights alone */
+    krti_str config;      /* of a whole model, as text; empty: weights alone */
     const char *filepath;
     krti_write_options options;
     double max_shard_bytes; /* 0: one file */
