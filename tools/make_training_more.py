@@ -164,7 +164,8 @@ def reductions():
 
 
 def layers():
-    """Every layer with something to train, or through which a gradient finds its way, in training."""
+    """Every layer with something to train, or through which a gradient finds its way, in training;
+    SpectralNormalization, whose weights Keras lists in an order of its own, is make_gradient_fixtures.py's."""
     seq, img, vol, vec = (8, 3), (6, 6, 2), (4, 4, 4, 2), (6,)
     norm = {"gamma_initializer": "ones"}
     kinds = [
@@ -187,7 +188,6 @@ def layers():
         (img, L.BatchNormalization(axis=1)), (img, L.BatchNormalization(momentum=0.7, epsilon=0.01, scale=False)), (seq, L.BatchNormalization()),
         (seq, L.LayerNormalization(axis=[1, 2], **norm)), (img, L.LayerNormalization(center=False, epsilon=0.01)), (img, L.GroupNormalization(2)),
         (img, L.GroupNormalization(-1, scale=False)), (seq, L.RMSNormalization()), (seq, L.UnitNormalization()),
-        (img, L.SpectralNormalization(L.Conv2D(3, 2))), (vec, L.SpectralNormalization(L.Dense(4), power_iterations=2)),
         (seq, L.TimeDistributed(L.Dense(3, activation="elu"))), ((3, 5, 5, 2), L.TimeDistributed(L.Conv2D(2, 2))),
         ((3, 6), L.TimeDistributed(L.BatchNormalization())),
         (seq, L.PReLU(shared_axes=[1])), (vec, L.ELU(0.5)), (vec, L.ReLU(max_value=0.5, negative_slope=0.1, threshold=0.1)), (seq, L.Softmax(axis=1)),
@@ -197,7 +197,7 @@ def layers():
         (vec, L.Rescaling(0.5, offset=0.1)), (img, L.Resizing(9, 4)), (img, L.CenterCrop(3, 4)),
         *[(vec, L.Activation(a)) for a in ["celu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "log_sigmoid",
                                            "log_softmax", "mish", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softplus", "softsign", "sparse_plus",
-                                           "sparse_sigmoid", "sparsemax", "squareplus", "tanh_shrink", "glu"]],
+                                           "sparse_sigmoid", "sparsemax", "squareplus", "tanh_shrink"]],
     ]
     rows = []
     for i, (shape, layer) in enumerate(kinds):

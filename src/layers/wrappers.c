@@ -59,13 +59,44 @@ static krt_status check_mask(const krt_layer *l, krt_shape mask, krt_shape x)
                            krt_shape_print(mask, a, sizeof a), krt_shape_print(x, b, sizeof b));
 }
 
-/* Keras calls the layer once a step; a layer treats the samples of a batch alike, so all steps of
- * all samples are one large batch. */
+static krt_status find_statistics(void *user, krt_variable *v)
+{
+    *(bool *)user |= v->layer->trainable && strcmp(v->layer->class_name, "BatchNormalization") == 0;
+    return KRT_OK;
+}
+
+/* Step after step, as Keras does, for a layer that looks at its whole batch. */
+static krt_value *each_step(krt_layer *inner, krt_call *c, krt_value *x, krt_value *mask)
+{
+    const int64_t steps = x->shape.dim[1];
+    krt_value **y = krti_array(inner->owned.k, (size_t)steps + 1, sizeof *y), *all = NULL;
+    krti_graph *g = c->g;
+    bool good = y != NULL;
+
+    for (int64_t i = 0; good && i < steps; i++) {
+        krt_value *one = krti_slice_axis(g, x, 1, i, i + 1, 1), *on = NULL;
+
+        if (mask != NULL)
+            on = krti_squeeze(g, krti_slice_axis(g, mask, 1, i, i + 1, 1), (const int[]){1}, 1);
+        one = krti_layer_apply(inner, c, krti_squeeze(g, one, (const int[]){1}, 1), on, NULL);
+        y[i] = krti_expand_dims(g, one, 1);
+        good = y[i] != NULL;
+    }
+    if (good)
+        all = krti_concat(g, y, (size_t)steps, 1);
+    krti_free(inner->owned.k, (void *)y);
+    return all;
+}
+
+/* Keras calls the layer once a step; most layers treat the samples of a batch alike, so that all steps
+ * of all samples can be one large batch. */
 static krt_status call(const krt_layer *l, const void *args, krt_call *c)
 {
+    krt_layer *inner = krti_layer_inner(l, "layer");
     krt_value *x = krti_cast_input(c, 0);
     krt_value *mask = krti_call_mask(c, 2);
     krt_value *y = NULL;
+    bool has_statistics = false;
     krt_status st = KRT_OK;
 
     (void)args;
@@ -75,9 +106,13 @@ static krt_status call(const krt_layer *l, const void *args, krt_call *c)
         return krti_check_min_ndim(l, x->shape, 3);
     if (mask != NULL)
         TRY(check_mask(l, mask->shape, x->shape));
+    if (c->training)
+        TRY(krti_layer_each_variable(inner, find_statistics, &has_statistics));
+    if (has_statistics && x->shape.dim[1] > 0)
+        return krt_call_output(c, 0, each_step(inner, c, x, mask));
     if (mask != NULL)
         mask = fold(c->g, mask);
-    y = krti_layer_apply(krti_layer_inner(l, "layer"), c, fold(c->g, x), mask, NULL);
+    y = krti_layer_apply(inner, c, fold(c->g, x), mask, NULL);
     st = krt_call_output(c, 0, unfold(c->g, y, x->shape.dim[0], x->shape.dim[1]));
 
 done:

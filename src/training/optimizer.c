@@ -65,15 +65,33 @@ static const krt_model *model_with(const krt_model *m, const krt_layer *l)
     return NULL;
 }
 
-/* Keras's path of a variable with "_" for "/": the layers of a Sequential are built in its scope. */
+/* The layer, no model, that another lies in; NULL: none. */
+static const krt_layer *wrapper_of(const krt_layer *in, const krt_layer *l)
+{
+    for (size_t i = 0; i < in->num_inner; i++) {
+        const krt_layer *found = wrapper_of(in->inner[i].layer, l);
+
+        if (found != NULL)
+            return found;
+        if (in->inner[i].layer == l && krti_model_of(in) == NULL)
+            return in;
+    }
+    return NULL;
+}
+
+/* Keras's path of a variable with "_" for "/": the layers of a Sequential are built in its scope, those of
+ * a wrapper in the wrapper's. */
 static krt_status flat_path(const krt_model *m, const krt_variable *v, krti_str *out)
 {
-    const krt_model *own = model_with(m, v->layer);
+    const krt_layer *wrapper = wrapper_of(&m->base, v->layer);
+    const krt_model *own = model_with(m, wrapper != NULL ? wrapper : v->layer);
     krt_status st = KRT_OK;
 
     krti_str_clear(out);
     if (own != NULL ? own->is_sequential : m->is_sequential)
         st = krti_str_addf(out, "%s_", own != NULL ? own->base.name : m->base.name);
+    if (st == KRT_OK && wrapper != NULL)
+        st = krti_str_addf(out, "%s_", wrapper->name);
     if (st == KRT_OK)
         st = krti_str_add(out, krt_variable_path(v));
     for (size_t i = 0; i < out->length; i++)
