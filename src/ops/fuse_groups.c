@@ -81,6 +81,12 @@ static bool is_held_cast(const krti_node *n)
            (from == KRT_FLOAT32 || from == KRT_BOOL || from == KRT_UINT8);
 }
 
+/* Its input is an input of the group that repeats: nothing is left to do. */
+static bool is_spread(const krti_node *n)
+{
+    return n->op == &krti_op_broadcast_to && is_float(n->in[0]);
+}
+
 static bool has_held_types(const krti_node *n)
 {
     bool floats = true, masks = true;
@@ -118,7 +124,7 @@ static bool can_be_member(const krti_node *n)
         if (n->in[i] == NULL)
             return false;
     if (!(n->op->flags & KRTI_OP_ELEMENTWISE) && !is_arithmetic(n->op) && !is_test(n->op) &&
-        n->op != &krti_op_where && !is_held_cast(n))
+        n->op != &krti_op_where && !is_held_cast(n) && !is_spread(n))
         return false;
     return (is_held_cast(n) || has_held_types(n)) && has_seen_shapes(n);
 }

@@ -96,6 +96,8 @@ float krti_fused_apply(const krti_fused_op *f, const float *values)
     float numbers[3], y = 0;
     krti_view in[3];
 
+    if (f->op == &krti_op_broadcast_to)
+        return values[f->in[0]];
     if (f->op == &krti_op_cast)
         return f->is_bool ? (float)(values[f->in[0]] != 0) : values[f->in[0]];
     for (int i = 0; i < 3 && f->in[i] >= 0; i++) {

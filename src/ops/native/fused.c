@@ -34,7 +34,7 @@ typedef struct fused_state {
     int num_values, num_blocks, num_constants, zero; /* zero: the value that is 0 */
     int num_first, num_main;
     size_t block;           /* elements at once */
-    short same[MAX_VALUES]; /* casts that change nothing */
+    short same[MAX_VALUES]; /* what changes nothing is its input */
     value values[MAX_VALUES];
     krti_group_op first[KRTI_FUSED_MAX_OPS]; /* on constants: once */
     krti_group_op main[KRTI_FUSED_MAX_OPS];  /* block by block */
@@ -119,7 +119,7 @@ static int num_inputs(const krti_group_op *op, const krti_fused_op *source)
 
 static bool is_nothing(const krti_fused_op *f)
 {
-    return f->op == &krti_op_cast && !f->is_bool;
+    return (f->op == &krti_op_cast && !f->is_bool) || f->op == &krti_op_broadcast_to;
 }
 
 static void add_op(fused_state *st, const krti_fused *f, int number)

@@ -180,6 +180,11 @@ typedef struct krti_isa {
     /* (x - mean) / sqrt(variance + epsilon) * gamma + beta over each row; gamma, beta may be NULL */
     void (*layer_norm)(float *y, const float *x, const float *gamma, const float *beta, size_t rows,
                        size_t n, float epsilon);
+    /* dx of the same, and to dgamma and dbeta is added; gamma may be NULL */
+    void (*layer_norm_grad)(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
+                            const float *gamma, size_t rows, size_t n, float epsilon);
+    /* the words of base/rng.h's krti_random_bits() from `first` on */
+    void (*random_bits)(uint32_t *y, const uint32_t key[2], uint64_t first, size_t n);
 } krti_isa;
 
 /* The best table for this processor. */

@@ -96,6 +96,7 @@ extern const krti_kernel krti_native_matmul_outer;
 extern const krti_kernel krti_native_moments, krti_native_norm_sums;
 extern const krti_kernel krti_native_max_pool_grad, krti_native_avg_pool_grad;
 extern const krti_kernel krti_native_conv, krti_native_depthwise, krti_native_matmul;
+extern const krti_kernel krti_native_layer_norm_grad, krti_native_random[4];
 extern const krti_kernel krti_native_scale_shift, krti_native_softmax, krti_native_layer_norm;
 extern const krti_kernel krti_native_mean, krti_native_sum, krti_native_max;
 extern const krti_kernel krti_native_max_pool, krti_native_avg_pool;

@@ -105,6 +105,85 @@ const krti_kernel krti_native_layer_norm = {
     .run = run_layer_norm,
 };
 
+/* Rows in fixed parts, whose sums for gamma and beta are added up behind. */
+typedef struct norm_parts {
+    size_t rows, columns, part, parts;
+} norm_parts;
+
+static norm_parts norm_parts_of(const krti_node *n, int threads)
+{
+    norm_parts p = {.columns = krti_size(n->out[1].shape)};
+
+    p.rows = krti_size(n->out[0].shape) / p.columns;
+    const size_t least = rows_a_task(p.columns), wanted = threads > 1 ? (size_t)threads * 4 : 1;
+    p.part = (p.rows + wanted - 1) / wanted;
+    p.part = p.part > least ? p.part : least;
+    p.parts = (p.rows + p.part - 1) / p.part;
+    return p;
+}
+
+static bool supports_layer_norm_grad(const krti_node *n, int threads)
+{
+    (void)threads;
+    return krti_all_float(n) && n->attrs.norm.axis == n->out[0].shape.rank - 1;
+}
+
+static krt_status prepare_layer_norm_grad(krti_build *b, krti_step *s)
+{
+    const norm_parts p = norm_parts_of(s->node, b->threads);
+
+    s->scratch_bytes = 2 * p.parts * p.columns * sizeof(float);
+    return KRT_OK;
+}
+
+typedef struct norm_grad_run {
+    const krti_isa *isa;
+    norm_parts p;
+    const float *dy, *x, *gamma;
+    float *dx, *sums, epsilon; /* of gamma by part, then of beta */
+} norm_grad_run;
+
+static void norm_grad_task(void *arg, size_t task, size_t thread)
+{
+    const norm_grad_run *r = arg;
+    const norm_parts *p = &r->p;
+    const size_t from = task * p->part, at = from * p->columns;
+    float *dgamma = r->sums + task * p->columns, *dbeta = dgamma + p->parts * p->columns;
+
+    (void)thread;
+    memset(dgamma, 0, p->columns * sizeof *dgamma);
+    memset(dbeta, 0, p->columns * sizeof *dbeta);
+    r->isa->layer_norm_grad(r->dx + at, dgamma, dbeta, r->dy + at, r->x + at, r->gamma,
+                            krti_smaller_size(p->part, p->rows - from), p->columns, r->epsilon);
+}
+
+static void run_layer_norm_grad(const krti_step *s, void *const *ptr, void *scratch,
+                                void *run_state)
+{
+    const norm_parts p = norm_parts_of(s->node, s->threads);
+    norm_grad_run r = {krti_isa_get(),
+                       p,
+                       krti_input_ptr(s, ptr, 0),
+                       krti_input_ptr(s, ptr, 1),
+                       krti_input_ptr(s, ptr, 2),
+                       ptr[s->out[0]],
+                       scratch,
+                       (float)s->node->attrs.norm.epsilon};
+
+    (void)run_state;
+    krti_share_tasks(krti_share(s, krti_node_flops(s->node)), p.parts, norm_grad_task, &r);
+    r.isa->sum_rows(ptr[s->out[1]], r.sums, p.parts, p.columns);
+    r.isa->sum_rows(ptr[s->out[2]], r.sums + p.parts * p.columns, p.parts, p.columns);
+}
+
+const krti_kernel krti_native_layer_norm_grad = {
+    .name = "native_layer_norm_grad",
+    .op = &krti_op_layer_norm_grad,
+    .supports = supports_layer_norm_grad,
+    .prepare = prepare_layer_norm_grad,
+    .run = run_layer_norm_grad,
+};
+
 /* ------------------------------------------------------------------------------- reductions */
 
 /* The reduced axes must be neighbours: the array is then (outer, reduced, inner). */

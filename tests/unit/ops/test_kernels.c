@@ -440,36 +440,17 @@ static krt_value *conv_grads(krti_graph *g, krt_value *const *in, int64_t stride
     return krti_concat(g, flat, 2, 0);
 }
 
-static krt_value *grads_same(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return conv_grads(g, in, 1, 1, "same");
-}
-
-static krt_value *grads_valid(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return conv_grads(g, in, 1, 1, "valid");
-}
-
-static krt_value *grads_stride(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return conv_grads(g, in, 2, 1, "same");
-}
-
-static krt_value *grads_stride_valid(krti_graph *g, krt_value *const *in,
-                                     const krt_tensor *const *w)
-{
-    (void)w;
-    return conv_grads(g, in, 3, 1, "valid");
-}
-
-static krt_value *grads_dilated(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return conv_grads(g, in, 1, 2, "same");
-}
+#define GRADS(name, stride, dilation, padding)                                              \
+    static krt_value *name(krti_graph *g, krt_value *const *in, const krt_tensor *const *w) \
+    {                                                                                       \
+        (void)w;                                                                            \
+        return conv_grads(g, in, stride, dilation, padding);                                \
+    }
+GRADS(grads_same, 1, 1, "same")
+GRADS(grads_valid, 1, 1, "valid")
+GRADS(grads_stride, 2, 1, "same")
+GRADS(grads_stride_valid, 3, 1, "valid")
+GRADS(grads_dilated, 1, 2, "same")
 
 static krt_value *product_given(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
 {
@@ -531,6 +512,42 @@ static krt_value *relu_grads(krti_graph *g, krt_value *const *in, const krt_tens
     return gradients_of(g, krti_add(g, krti_square(g, capped), leaky), in, 1);
 }
 
+static krt_value *layer_norm_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return gradients_of(g, krti_layer_norm(g, in[0], in[1], in[2], 1e-3), in, 3);
+}
+
+static krt_value *plain_norm_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return gradients_of(g, krti_layer_norm(g, in[0], NULL, NULL, 1e-3), in, 1);
+}
+
+/* Behind a mean stands its gradient spread over what it was taken of, alone or in a group. */
+static krt_value *mean_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    krt_value *inner = krti_reduce_mean(g, in[0], (int[]){1, 2}, 2, true);
+    krt_value *all = krti_reduce_mean(g, krti_square(g, in[0]), (int[]){0, 1, 2, 3}, 4, true);
+
+    (void)w;
+    return gradients_of(g, krti_add(g, krti_square(g, inner), all), in, 1);
+}
+
+/* Every kind of random array, of a key that the run brings. */
+static krt_value *random_arrays(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    const krt_shape shape = {.rank = 2, .dim = {37, 53}};
+    krt_value *key = krti_cast(g, krti_affine(g, krti_square(g, in[0]), 1e9, 0, 0), KRT_UINT32);
+    krt_value *all[] = {krti_random_uniform_of(g, key, shape, -1, 2),
+                        krti_random_normal_of(g, key, shape, 0, 1),
+                        krti_random_truncated_normal_of(g, key, shape, 0, 1),
+                        krti_cast(g, krti_random_bernoulli_of(g, key, shape, 0.3), KRT_FLOAT32)};
+
+    (void)w;
+    return krti_concat(g, all, 4, 0);
+}
+
 static krt_value *pool_grads(krti_graph *g, krt_value *const *in, int64_t size, int64_t stride,
                              const char *padding, bool is_max)
 {
@@ -582,6 +599,23 @@ static const graph_case cases[] = {
      {END},
      norm_grads,
      2e-5},
+    {"gradients of layer normalization",
+     {S(9, 41, 37), S(37), S(37), S(9, 41, 37)},
+     {END},
+     layer_norm_grads,
+     2e-5},
+    {"gradients of layer normalization, long rows",
+     {S(40, 700), S(700), S(700), S(40, 700)},
+     {END},
+     layer_norm_grads,
+     2e-5},
+    {"gradient of layer normalization, plain",
+     {S(9, 5), S(9, 5), END},
+     {END},
+     plain_norm_grads,
+     2e-5},
+    {"gradient of means", {S(3, 6, 5, 21), S(3, 1, 1, 21), END}, {END}, mean_grads, 2e-6},
+    {"random arrays", {S(2), END}, {END}, random_arrays, 0},
     {"gradients of relu", {S(7, 301), S(7, 301), END}, {END}, relu_grads, 2e-6},
     {"gradient of max pooling", {S(3, 8, 6, 21), S(3, 4, 3, 21), END}, {END}, max_pool_grads, 0},
     {"gradient of max pooling with a rest",
