@@ -1,9 +1,10 @@
 /* keratin training one model for bench/fit.py, an epoch at a time.
  *
- *     fit FOLDER BATCH EPOCHS THREADS SHAPE
+ *     fit FOLDER BATCH EPOCHS THREADS SHAPE [CHECKPOINT]
  *
  * FOLDER holds model.keras with its compile settings, x.f32 and y.i32; SHAPE is one sample's ("28,28,1"). Waits for a
- * line on stdin before each epoch and prints a JSON line behind it. */
+ * line on stdin before each epoch and prints a JSON line behind it. With CHECKPOINT every epoch saves the whole model
+ * there in the background: it begins with its first batch, and the epoch's time ends when the file is written. */
 #define _DEFAULT_SOURCE
 
 #include <inttypes.h>
@@ -50,22 +51,30 @@ static krt_status read_array(krt_ctx *k, krt_tensor **out, const char *folder, c
     return st;
 }
 
+typedef struct turns {
+    krt_ctx *k;
+    double start;
+    const char *checkpoint; /* NULL: none */
+} turns;
+
 static krt_status wait_for_turn(void *user, krt_model *m, int64_t epoch, const krt_logs *logs)
 {
-    double *start = user;
+    turns *t = user;
     char line[16];
 
     (void)epoch;
     (void)logs;
     if (fgets(line, sizeof line, stdin) == NULL)
         krt_stop_training(m);
-    *start = now_s();
-    return KRT_OK;
+    t->start = now_s();
+    return t->checkpoint != NULL ? krt_save_async(m, t->checkpoint, KRT_SAVE()) : KRT_OK;
 }
 
 static krt_status report(void *user, krt_model *m, int64_t epoch, const krt_logs *logs)
 {
-    const double seconds = now_s() - *(const double *)user;
+    const turns *t = user;
+    const krt_status saved = krt_save_wait(t->k);
+    const double seconds = now_s() - t->start;
     struct rusage used;
     double loss = 0;
 
@@ -76,7 +85,7 @@ static krt_status report(void *user, krt_model *m, int64_t epoch, const krt_logs
     printf("{\"seconds\": %.6f, \"loss\": %.9g, \"peak_mb\": %.1f}\n", seconds, loss,
            (double)used.ru_maxrss / 1024);
     fflush(stdout);
-    return KRT_OK;
+    return saved;
 }
 
 static krt_status train(krt_ctx *k, char **argv)
@@ -85,7 +94,7 @@ static krt_status train(krt_ctx *k, char **argv)
     krt_tensor *x = NULL, *y = NULL;
     krt_shape row = {.rank = 0};
     char path[1024];
-    double start = 0;
+    turns t = {.k = k, .checkpoint = argv[6]};
 
     for (char *p = argv[5]; *p != '\0' && row.rank < 4; p += *p == ',')
         row.dim[row.rank++] = strtol(p, &p, 10);
@@ -101,7 +110,7 @@ static krt_status train(krt_ctx *k, char **argv)
         m, x, y,
         KRT_FIT(.batch_size = strtol(argv[2], NULL, 10), .epochs = strtol(argv[3], NULL, 10),
                 .shuffle = false,
-                .callbacks = KRT_SPECS(KRT_CALLBACK(.user = &start, .on_epoch_begin = wait_for_turn,
+                .callbacks = KRT_SPECS(KRT_CALLBACK(.user = &t, .on_epoch_begin = wait_for_turn,
                                                     .on_epoch_end = report))));
 }
 
@@ -109,8 +118,8 @@ int main(int argc, char **argv)
 {
     krt_ctx *k = NULL;
 
-    if (argc != 6) {
-        fprintf(stderr, "usage: fit FOLDER BATCH EPOCHS THREADS SHAPE\n");
+    if (argc != 6 && argc != 7) {
+        fprintf(stderr, "usage: fit FOLDER BATCH EPOCHS THREADS SHAPE [CHECKPOINT]\n");
         return 2;
     }
     if (krt_ctx_new(&k, KRT_CTX(.threads = (int)strtol(argv[4], NULL, 10))) != KRT_OK)

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Training beside its peers: keratin, PyTorch and Keras on TensorFlow and on JAX, on the same data in one run.
 
-  python bench/fit.py [--models mnist_cnn,mlp,resnet20] [--peers keratin,torch,tensorflow,jax] [--rounds 6] [--threads 2]
+  python bench/fit.py [--models mnist_cnn,mlp,resnet20] [--peers keratin,checkpoints,torch,tensorflow,jax] [--rounds 6] [--threads 2]
                       [--build build] [--cache DIR] [--out docs/performance-training.md] [--json FILE]
 
 Every trainer is a process of its own that trains one model with Adam on labels of ten classes; the processes wait while another works.
 In each round each of them trains one epoch, in turn and in changing order, so that noise on the machine hits all alike. The first
 epoch (compilation, first touches) does not count; the figure is the median of the rest, the best is given beside it. Nothing is
-shuffled, keratin and Keras start from the same file, and the loss of their first epoch has to agree.
+shuffled, keratin and Keras start from the same file, and the loss of their first epoch has to agree. "checkpoints" is keratin again,
+saving the whole model in the background in every epoch; what that costs is the median over the rounds of the two epochs' quotient.
 
 Needs the packages of tools/requirements-bench-fit.txt (`./dev bench fit` makes such an environment) and a build with build/bench/fit.
 """
@@ -29,7 +30,7 @@ sys.dont_write_bytecode = True
 
 import numpy as np  # noqa: E402
 
-TITLES = {"keratin": "keratin", "torch": "PyTorch", "tensorflow": "Keras on TensorFlow", "jax": "Keras on JAX"}
+TITLES = {"keratin": "keratin", "checkpoints": "keratin, with a checkpoint an epoch", "torch": "PyTorch", "tensorflow": "Keras on TensorFlow", "jax": "Keras on JAX"}
 # Input, batch, batches an epoch, millions of multiply-adds of one sample forward.
 MODELS = {
     "mnist_cnn": ((28, 28, 1), 128, 60, 2.63),
@@ -96,8 +97,10 @@ class Trainer:
         self.peer, self.failed, self.seconds, self.losses, self.peak = peer, None, [], [], 0
         shape, batch, _, _ = MODELS[name]
         numbers = [str(batch), str(args.rounds + 1), str(args.threads), ",".join(map(str, shape))]
-        if peer == "keratin":
+        if peer in ("keratin", "checkpoints"):
             command = [os.path.join(args.build, "bench", "fit"), folder] + numbers
+            if peer == "checkpoints":
+                command.append(os.path.join(folder, "checkpoint.keras"))
         else:
             command = [sys.executable, os.path.join(HERE, "fit_worker.py"), peer, name, folder] + numbers
         self.errors = tempfile.TemporaryFile("w+")
@@ -168,9 +171,18 @@ def measure(name, args):
                 "peak_mb": t.peak,
                 "loss": t.losses[0],
                 "losses": t.losses,
+                "seconds": t.seconds[1:],
             }
         )
     return rows
+
+
+def cost_of_checkpoints(rows):
+    """Of saving in every epoch, as a share; None where it was not measured."""
+    seconds = {r["peer"]: r["seconds"] for r in rows if "failed" not in r}
+    if "keratin" not in seconds or "checkpoints" not in seconds:
+        return None
+    return statistics.median(b / a for a, b in zip(seconds["keratin"], seconds["checkpoints"])) - 1
 
 
 def check_losses(name, rows):
@@ -200,6 +212,10 @@ def page(results, peak, args):
                 continue
             share = r["best"] * mflops * 6e6 / (peak * 1e9)
             out.append(f"| {title} | {r['median']:,.0f} ({r['best']:,.0f}) | {share:.0%} | {r['first_epoch_s']:.2f} s | {r['peak_mb']:.0f} MB |")
+        cost = cost_of_checkpoints(rows)
+        if cost is not None:
+            epoch = statistics.median(next(r["seconds"] for r in rows if r["peer"] == "keratin"))
+            out += ["", f"A checkpoint in the background in every epoch of {epoch:.1f} s costs {max(cost, 0):.1%}."]
         out.append("")
     return "\n".join(out)
 
