@@ -616,6 +616,10 @@ def augmentation():
         L.RandomColorDegeneration(0.7, seed=20),
         L.Solarization(0.3, (0.2, 0.9), seed=21),
         L.RandomRotation(0.3, data_format="channels_first", seed=22),
+        L.RandomHue(0.6, seed=23),
+        L.RandomHue((0.2, 0.9), value_range=(0, 260), seed=24),
+        L.RandomSaturation((0.1, 0.8), seed=25),
+        L.RandomSharpness(0.8, seed=26),
     ]
     rows = []
     for layer in layers:

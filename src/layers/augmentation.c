@@ -7,6 +7,8 @@
 #include "layers/images.h"
 #include "layers/spatial.h"
 
+#include <float.h>
+
 typedef struct acting {
     krti_graph *g;
     krt_call *c;
@@ -37,12 +39,6 @@ static krt_status factor(const krt_layer *l, const char *key, krt_numbers given,
     out[0] = given.n == 1 ? fmax(-fabs(v[0]), low) : fmin(v[0], v[1]);
     out[1] = given.n == 1 ? fabs(v[0]) : fmax(v[0], v[1]);
     return KRT_OK;
-}
-
-/* Keras's default, where nothing is given. */
-static krt_numbers or_default(krt_numbers given, const double *number)
-{
-    return given.n > 0 ? given : (krt_numbers){1, number, {.rank = 0}};
 }
 
 /* One draw an image between the two numbers of a factor, which `scale` and `shift` may move. */
@@ -76,8 +72,8 @@ static bool value_range(const acting *t, double out[2])
     const krt_numbers given = t->a->value_range;
 
     out[0] = given.n == 2 ? given.items[0] : 0;
-    out[1] = given.n == 2 ? given.items[1] : 255;
-    if (given.n == 0 || given.n == 2)
+    out[1] = given.n == 2 ? given.items[1] : 0;
+    if (given.n == 2)
         return true;
     (void)krti_graph_fail(t->g, KRT_E_INVALID,
                           "The `value_range` argument should be a list of two numbers. Received "
@@ -295,14 +291,11 @@ static krt_value *translate(const acting *t)
 
 static krt_value *shear(const acting *t)
 {
-    static const double none = 0;
     krti_graph *const g = t->g;
     krt_value *const turns = krti_greater(g, draw_unit(t), krti_scalar(g, 0.5));
     krt_value *const sign = krti_where(g, turns, krti_scalar(g, -1), krti_scalar(g, 1));
-    krt_value *const y =
-        krti_multiply(g, draw(t, "y_factor", or_default(t->a->y_factor, &none), -1, 1, 0), sign);
-    krt_value *const x =
-        krti_multiply(g, draw(t, "x_factor", or_default(t->a->x_factor, &none), -1, 1, 0), sign);
+    krt_value *const y = krti_multiply(g, draw(t, "y_factor", t->a->y_factor, -1, 1, 0), sign);
+    krt_value *const x = krti_multiply(g, draw(t, "x_factor", t->a->x_factor, -1, 1, 0), sign);
 
     return transform(t, (krt_value *const[6]){one(t), x, NULL, y, one(t), NULL});
 }
@@ -380,13 +373,12 @@ static krt_value *brightness(const acting *t)
 
 static krt_value *invert(const acting *t)
 {
-    static const double always = 1;
     krti_graph *const g = t->g;
     double values[2];
 
     if (!value_range(t, values))
         return NULL;
-    krt_value *const probability = draw(t, "factor", or_default(t->a->factor, &always), 0, 1, 0);
+    krt_value *const probability = draw(t, "factor", t->a->factor, 0, 1, 0);
     krt_value *const acts = krti_less(g, draw_unit(t), probability);
     return krti_where(g, acts, krti_affine(g, t->x, -1, values[1], 0), t->x);
 }
@@ -409,8 +401,7 @@ static krt_value *gray(const acting *t)
 static krt_value *grayscale(const acting *t)
 {
     krti_graph *const g = t->g;
-    const krt_numbers given = t->a->factor;
-    const double share = given.n == 1 ? given.items[0] : 0.5;
+    const double share = t->a->factor.items[0];
 
     return krti_where(g, krti_less(g, draw_unit(t), krti_scalar(g, share)), gray(t), t->x);
 }
@@ -428,12 +419,136 @@ static krt_value *degenerate(const acting *t)
                      fmax(values[0], values[1]), 0);
 }
 
+/* Each of three channels, the images' last axis. */
+static bool split_channels(const acting *t, krt_value *x, krt_value *out[3])
+{
+    if (x == NULL || x->shape.dim[3] != 3) {
+        if (x != NULL)
+            (void)krti_graph_fail(t->g, KRT_E_INVALID, "Invalid channel size: expected 3 (RGB)");
+        return false;
+    }
+    for (int i = 0; i < 3; i++)
+        out[i] = krti_slice_axis(t->g, x, 3, i, i + 1, 1);
+    return true;
+}
+
+/* Keras's rgb_to_hsv(): hue, saturation and value. */
+static bool to_hsv(const acting *t, krt_value *x, krt_value *hsv[3])
+{
+    krti_graph *const g = t->g;
+    krt_value *c[3], *const zero = krti_scalar(g, 0), *const one = krti_scalar(g, 1);
+
+    x = krti_where(g, krti_less(g, krti_absolute(g, x), krti_scalar(g, FLT_EPSILON)), zero, x);
+    if (!split_channels(t, x, c))
+        return false;
+    krt_value *const value = krti_maximum(g, krti_maximum(g, c[0], c[1]), c[2]);
+    krt_value *const least = krti_minimum(g, krti_minimum(g, c[0], c[1]), c[2]);
+    krt_value *const range = krti_subtract(g, value, least);
+    krt_value *const is_bright = krti_greater(g, value, zero);
+    krt_value *const is_colored = krti_greater(g, range, zero);
+    krt_value *const share = krti_divide(g, range, krti_where(g, is_bright, value, one));
+    krt_value *const norm =
+        krti_reciprocal(g, krti_affine(g, krti_where(g, is_colored, range, one), 6, 0, 0));
+    krt_value *turns[3];
+    for (int i = 0; i < 3; i++) /* g - b, b - r, r - g */
+        turns[i] =
+            krti_affine(g, krti_multiply(g, norm, krti_subtract(g, c[(i + 1) % 3], c[(i + 2) % 3])),
+                        1, 2.0 * i / 6, 0);
+    krt_value *hue = krti_where(g, krti_equal(g, value, c[1]), turns[1], turns[2]);
+    hue = krti_where(g, krti_equal(g, value, c[0]), turns[0], hue);
+    krt_value *const back = krti_cast(g, krti_less(g, hue, zero), KRT_FLOAT32);
+    hsv[0] = krti_add(g, krti_where(g, is_colored, hue, zero), back);
+    hsv[1] = krti_where(g, is_bright, share, zero);
+    hsv[2] = value;
+    return true;
+}
+
+static krt_value *from_hsv(const acting *t, krt_value *const hsv[3])
+{
+    krti_graph *const g = t->g;
+    krt_value *turned = krti_subtract(g, hsv[0], krti_floor(g, hsv[0]));
+    krt_value *const rest = krti_affine(g, hsv[1], -1, 1, 0);
+    krt_value *c[3];
+
+    turned = krti_affine(g, turned, 6, 0, 0);
+    for (int i = 0; i < 3; i++) { /* |h - 3| - 1, 2 - |h - 2|, 2 - |h - 4| */
+        static const double middle[3] = {3, 2, 4};
+        krt_value *far = krti_absolute(g, krti_affine(g, turned, 1, -middle[i], 0));
+
+        far = krti_clip(g, krti_affine(g, far, i == 0 ? 1 : -1, i == 0 ? -1 : 2, 0), 0, 1, 0);
+        c[i] = krti_multiply(g, hsv[2], krti_add(g, rest, krti_multiply(g, hsv[1], far)));
+    }
+    return krti_concat(g, c, 3, 3);
+}
+
+static krt_value *shift_hue(const acting *t)
+{
+    krti_graph *const g = t->g;
+    krt_value *hsv[3], *const one = krti_scalar(g, 1);
+    double values[2];
+
+    if (!value_range(t, values))
+        return NULL;
+    const double width = values[1] - values[0];
+    krt_value *const turns = krti_greater(g, draw_unit(t), krti_scalar(g, 0.5));
+    krt_value *by = draw(t, "factor", t->a->factor, 0, 1, 0);
+    by = krti_affine(g, krti_multiply(g, krti_where(g, turns, krti_scalar(g, -1), one), by), 0.5, 0,
+                     0);
+    if (!to_hsv(t, krti_affine(g, t->x, 1 / width, -values[0] / width, 0), hsv))
+        return NULL;
+    krt_value *hue = krti_add(g, hsv[0], by);
+    hue = krti_where(g, krti_greater(g, hue, one), krti_affine(g, hue, 1, -1, 0), hue);
+    hsv[0] = krti_where(g, krti_less(g, hue, krti_scalar(g, 0)), krti_affine(g, hue, 1, 1, 0), hue);
+    return krti_affine(g, krti_clip(g, from_hsv(t, hsv), 0, 1, 0), width, values[0], 0);
+}
+
+static krt_value *saturate_more(const acting *t)
+{
+    krti_graph *const g = t->g;
+    krt_value *hsv[3];
+    double values[2];
+
+    if (!value_range(t, values))
+        return NULL;
+    krt_value *by = draw(t, "factor", t->a->factor, -1, 1, 0);
+    by = krti_divide(g, by, krti_affine(g, by, -1, 1 + 1e-7, 0));
+    if (!to_hsv(t, t->x, hsv))
+        return NULL;
+    hsv[1] = krti_clip(g, krti_multiply(g, hsv[1], by), fmin(values[0], values[1]),
+                       fmax(values[0], values[1]), 0);
+    return from_hsv(t, hsv);
+}
+
+/* Away from, or towards, what a 3 x 3 window makes of each channel. */
+static krt_value *sharpen(const acting *t)
+{
+    static const int64_t size[2] = {3, 3}, stride[2] = {1, 1};
+    krti_graph *const g = t->g;
+    const int64_t channels = t->x->shape.dim[3];
+    float *kernel = krti_arena_array(&g->arena, 9 * (size_t)channels, sizeof *kernel);
+    krti_window w;
+    double values[2];
+
+    if (kernel == NULL || !value_range(t, values))
+        return NULL;
+    for (int64_t i = 0; i < 9 * channels; i++)
+        kernel[i] = i / channels == 4 ? 5.0F / 13 : 1.0F / 13;
+    if (krti_window_make(g, &w, t->x, 2, size, stride, NULL, "same") != KRT_OK)
+        return NULL;
+    w.groups = channels;
+    krt_value *const k = krti_constant(g, KRT_FLOAT32, (krt_shape){4, {3, 3, 1, channels}}, kernel);
+    krt_value *const smooth = krti_conv(g, t->x, k, NULL, &w);
+    krt_value *by = krti_affine(g, draw(t, "factor", t->a->factor, 0, 1, 0), -2, 1, 0);
+    krt_value *const moved = krti_multiply(g, by, krti_subtract(g, smooth, t->x));
+    return krti_clip(g, krti_add(g, t->x, moved), fmin(values[0], values[1]),
+                     fmax(values[0], values[1]), 0);
+}
+
 /* Solarization's numbers are from 0, not from their negative, and of 255. */
 static krt_value *draw_level(const acting *t, const char *key, krt_numbers given)
 {
-    static const double none = 0;
     double range[2];
-    const krt_status st = factor(t->l, key, or_default(given, &none), 0, 1, range);
+    const krt_status st = factor(t->l, key, given, 0, 1, range);
 
     if (st != KRT_OK) {
         t->g->status = st;
@@ -470,8 +585,11 @@ static const struct {
     {"RandomCrop", crop},
     {"RandomFlip", flip},
     {"RandomGrayscale", grayscale},
+    {"RandomHue", shift_hue},
     {"RandomInvert", invert},
     {"RandomRotation", rotate},
+    {"RandomSaturation", saturate_more},
+    {"RandomSharpness", sharpen},
     {"RandomShear", shear},
     {"RandomTranslation", translate},
     {"RandomZoom", zoom},
@@ -504,8 +622,27 @@ static krt_status augmentation_cast_call(const krt_layer *l, const void *args, k
     return c->training ? act(l, args, c) : krt_call_output(c, 0, krti_float_input(c, 0));
 }
 
+static void fill(krt_numbers *given, const double *values, int n)
+{
+    if (given->n == 0)
+        *given = (krt_numbers){(size_t)n, values, {.rank = n > 1, .dim = {n}}};
+}
+
+/* Keras's defaults, where it has any: what is not given is written into files, too. */
 static krt_status augmentation_init(krt_layer *l, void *args)
 {
+    static const double none = 0, half = 0.5, always = 1, all[2] = {0, 255};
+    krt_augmentation_args *const a = args;
+
+    if (strcmp(l->cls->name, "RandomInvert") == 0)
+        fill(&a->factor, &always, 1);
+    if (strcmp(l->cls->name, "RandomGrayscale") == 0)
+        fill(&a->factor, &half, 1);
+    fill(&a->x_factor, &none, 1);
+    fill(&a->y_factor, &none, 1);
+    fill(&a->addition_factor, &none, 1);
+    fill(&a->threshold_factor, &none, 1);
+    fill(&a->value_range, all, 2);
     return krti_spatial_data_format(l, krti_args_member(l->cls, args, "data_format"));
 }
 
@@ -583,13 +720,13 @@ static const krt_field other_fields[] = {
     X(random_gaussian_blur, "RandomGaussianBlur", other, _cast)         \
     X(random_grayscale, "RandomGrayscale", grayscale, )                 \
     X(random_height, "RandomHeight", other, )                           \
-    X(random_hue, "RandomHue", other, )                                 \
+    X(random_hue, "RandomHue", color, )                                 \
     X(random_invert, "RandomInvert", color, )                           \
     X(random_perspective, "RandomPerspective", other, _cast)            \
     X(random_posterization, "RandomPosterization", other, )             \
     X(random_rotation, "RandomRotation", rotation, _cast)               \
-    X(random_saturation, "RandomSaturation", other, )                   \
-    X(random_sharpness, "RandomSharpness", other, _cast)                \
+    X(random_saturation, "RandomSaturation", color, )                   \
+    X(random_sharpness, "RandomSharpness", color, _cast)                \
     X(random_shear, "RandomShear", shear, _cast)                        \
     X(random_translation, "RandomTranslation", two_factor, _cast)       \
     X(random_width, "RandomWidth", other, )                             \

@@ -88,7 +88,8 @@ typedef struct krt_auto_contrast_args {
 typedef struct krt_augmentation_args {
     krt_spec    spec;
     krt_numbers factor; /**< of RandomRotation, RandomContrast, RandomBrightness, RandomInvert,
-                                    RandomGrayscale, RandomColorDegeneration: how much */
+                                    RandomGrayscale, RandomHue, RandomSaturation, RandomSharpness,
+                                    RandomColorDegeneration: how much */
     krt_numbers height_factor; /**< of RandomZoom, RandomTranslation */
     krt_numbers width_factor;  /**< likewise; of RandomZoom none: as high, so wide */
     krt_numbers x_factor;      /**< of RandomShear */

@@ -139,8 +139,8 @@ TEST(arguments_that_keras_refuses_are_refused_when_images_are_to_be_changed)
                           .value_range = KRT_NUMBERS(1)),
          "The `value_range` argument should be a list of two numbers. Received 1"},
         {KRT_AUGMENTATION("RandomCrop", .height = 2), "height and width must be positive"},
-        {KRT_ID("RandomHue"),
-         "RandomHue acts in training, which this build does not run; take the layer out of the "
+        {KRT_ID("RandomErasing"),
+         "RandomErasing acts in training, which this build does not run; take the layer out of the "
          "model, or augment the data before it comes here"},
     };
 
@@ -174,9 +174,24 @@ TEST(every_image_of_a_batch_has_a_draw_of_its_own)
     krti_plan_free(r.plan);
 }
 
+TEST(what_keras_has_a_default_for_is_written_for_it_to_read)
+{
+    krti_arena a = KRTI_ARENA_INIT(t->k);
+    const char *json = json_of(
+        &a, krti_layer_to_conf(&a, layer_from(t->k, KRT_AUGMENTATION("Solarization", .seed = 1))));
+
+    ASSERT_TRUE(strstr(json, "\"value_range\": [0.0, 255.0]") != NULL &&
+                strstr(json, "\"addition_factor\": 0.0") != NULL);
+    json = json_of(
+        &a, krti_layer_to_conf(&a, layer_from(t->k, KRT_AUGMENTATION("RandomInvert", .seed = 1))));
+    ASSERT_TRUE(strstr(json, "\"factor\": 1.0") != NULL);
+    krti_arena_free(&a);
+}
+
 int main(void)
 {
     return RUN(UNIT(images_are_moved_and_coloured_as_keras_on_jax_does_with_the_same_seed),
                UNIT(arguments_that_keras_refuses_are_refused_when_images_are_to_be_changed),
-               UNIT(every_image_of_a_batch_has_a_draw_of_its_own));
+               UNIT(every_image_of_a_batch_has_a_draw_of_its_own),
+               UNIT(what_keras_has_a_default_for_is_written_for_it_to_read));
 }

@@ -167,7 +167,7 @@ TEST(augmentation_is_the_identity_at_inference)
 
 TEST(what_acts_in_training_says_so_when_asked_to)
 {
-    const char *const names[] = {"RandomHue", "MixUp"};
+    const char *const names[] = {"RandomErasing", "MixUp"};
     krti_arena a = KRTI_ARENA_INIT(t->k);
 
     for (size_t i = 0; i < KRTI_COUNT(names); i++) {
