@@ -1,55 +1,7 @@
 /* fit(), evaluate() and their refusals. Numbers against real Keras are tests/parity/test_training.c's. */
 #include "failing.h"
+#include "classifier.h"
 #include "training/data_adapter.h"
-#include "training_testing.h"
-#include <keratin/keratin.h>
-
-enum { ROWS = 20, FEATURES = 4, CLASSES = 3 };
-
-static krt_tensor *features(testing *t, int64_t rows)
-{
-    krt_tensor *x = NULL;
-
-    ASSERT_OK(krt_tensor_new(t->k, &x, KRT_FLOAT32, KRT_SHAPE(rows, FEATURES)));
-    float *v = krt_tensor_data_mut(x);
-    for (int64_t i = 0; i < rows * FEATURES; i++)
-        v[i] = (float)((i * 37 + 11) % 101) / 101.0f - 0.5f;
-    return x;
-}
-
-static krt_tensor *classes(testing *t, int64_t rows)
-{
-    krt_tensor *y = NULL;
-
-    ASSERT_OK(krt_tensor_new(t->k, &y, KRT_INT32, KRT_SHAPE(rows)));
-    int32_t *v = krt_tensor_data_mut(y);
-    for (int64_t i = 0; i < rows; i++)
-        v[i] = (int32_t)(i * 7 % CLASSES);
-    return y;
-}
-
-static krt_model *classifier(testing *t, double dropout)
-{
-    krt_model *m = krt_sequential(t->k, NULL);
-
-    ASSERT_OK(krt_add_input(m, KRT_SHAPE(FEATURES), NULL));
-    ASSERT_OK(krt_add(m, KRT_DENSE(8, .activation = "relu",
-                                   .kernel_initializer = KRT_GLOROT_UNIFORM(.seed = 3))));
-    ASSERT_OK(krt_add(m, KRT_DROPOUT(dropout, .seed = 5)));
-    ASSERT_OK(krt_add(m, KRT_DENSE(CLASSES, .activation = "softmax",
-                                   .kernel_initializer = KRT_GLOROT_UNIFORM(.seed = 4))));
-    return m;
-}
-
-static krt_model *compiled(testing *t, double dropout)
-{
-    krt_model *m = classifier(t, dropout);
-
-    ASSERT_OK(krt_compile(m, KRT_COMPILE(.optimizer = KRT_ADAM(.learning_rate = 0.01),
-                                         .loss = KRT_ID("sparse_categorical_crossentropy"),
-                                         .metrics = KRT_SPECS(KRT_ID("accuracy")))));
-    return m;
-}
 
 /* ------------------------------------------------------------------------------- history */
 
@@ -107,154 +59,6 @@ TEST(a_loss_over_batches_is_the_loss_over_all_rows)
     ASSERT_OK(krt_evaluate(m, &logs, x, y, KRT_EVALUATE(.batch_size = 7)));
     ASSERT_TRUE(krt_logs_get(logs, "loss", &parts));
     ASSERT_TRUE(fabs(whole - parts) < 1e-6);
-}
-
-TEST(validation_epochs_are_keras_s_list_and_count_from_one)
-{
-    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
-    krt_model *m = compiled(t, 0);
-    krt_history *h = NULL;
-    size_t n = 0;
-
-    ASSERT_OK(krt_fit(m, x, y,
-                      KRT_FIT(.epochs = 5, .validation_x = x, .validation_y = y,
-                              .validation_epochs = KRT_NUMBERS(1, 4, 9), .history = &h)));
-    (void)krt_history_get(h, "val_loss", &n);
-    ASSERT_INT_EQ(2, n);
-    krt_history_free(h);
-}
-
-TEST(rows_shuffled_in_batches_stay_in_their_batch)
-{
-    int64_t order[10];
-    bool moved = false;
-
-    krti_permute(order, 10, 4, 7, 1);
-    for (int64_t i = 0; i < 10; i++) {
-        ASSERT_TRUE(order[i] / 4 == i / 4);
-        moved = moved || order[i] != i;
-    }
-    ASSERT_TRUE(moved);
-}
-
-static krt_status see_first(void *user, krt_model *m, int64_t batch, const krt_logs *logs)
-{
-    double *loss = user;
-
-    (void)m;
-    if (batch == 0)
-        (void)krt_logs_get(logs, "loss", loss);
-    return KRT_OK;
-}
-
-TEST(a_first_batch_shuffled_in_itself_has_the_loss_of_the_first_rows)
-{
-    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
-    krt_model *m = compiled(t, 0);
-    double loss[3] = {0};
-
-    for (int i = 0; i < 3; i++) {
-        const krt_fit_args *args =
-            KRT_FIT(.batch_size = 8, .shuffle = i == 2, .shuffle_in_batches = i == 1,
-                    .callbacks =
-                        KRT_SPECS(KRT_CALLBACK(.on_train_batch_end = see_first, .user = &loss[i])));
-
-        ASSERT_OK(krt_compile(m, KRT_COMPILE(.optimizer = KRT_SGD(.learning_rate = 1e-30),
-                                             .loss = KRT_ID("sparse_categorical_crossentropy"))));
-        ASSERT_OK(krt_fit(m, x, y, args));
-    }
-    ASSERT_TRUE(fabs(loss[0] - loss[1]) < 1e-6 && fabs(loss[0] - loss[2]) > 1e-6);
-}
-
-TEST(weight_decay_spares_what_an_expression_finds)
-{
-    static const char *const patterns[] = {"^kern.l$", "^ern"};
-    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
-    float first[2];
-
-    for (int i = 0; i < 2; i++) {
-        krt_model *m = classifier(t, 0);
-
-        ASSERT_OK(krt_compile(
-            m, KRT_COMPILE(.optimizer = KRT_ADAMW(.learning_rate = 1e-6, .weight_decay = 1e5,
-                                                  .exclude_from_weight_decay = {1, &patterns[i]}),
-                           .loss = KRT_ID("sparse_categorical_crossentropy"))));
-        ASSERT_OK(krt_fit(m, x, y, KRT_FIT(.batch_size = ROWS)));
-        first[i] = *(const float *)krt_variable_data(krt_layer_weight(krt_model_layer(m, 0), 0));
-    }
-    ASSERT_TRUE(fabsf(first[1]) < 0.95f * fabsf(first[0]));
-    krt_model *m = classifier(t, 0);
-    ASSERT_STATUS(KRT_E_INVALID,
-                  krt_compile(m, KRT_COMPILE(.optimizer = KRT_ADAMW(.exclude_from_weight_decay =
-                                                                        KRT_NAMES("*")))));
-    ASSERT_SAYS("nothing to repeat at position 0 of the pattern \"*\"");
-}
-
-static krt_status count_batches(void *user, krt_model *m, int64_t batch, const krt_logs *logs)
-{
-    ASSERT_TRUE(logs == NULL && krt_params(m)->steps == 3);
-    *(int64_t *)user = 10 * *(int64_t *)user + batch;
-    return KRT_OK;
-}
-
-static krt_status count_ends(void *user, krt_model *m, const krt_logs *logs)
-{
-    (void)m;
-    (void)logs;
-    *(int64_t *)user = 10 * *(int64_t *)user + 9;
-    return KRT_OK;
-}
-
-TEST(a_prediction_with_hooks_is_the_prediction)
-{
-    krt_tensor *const x = features(t, ROWS), *whole = NULL, *parts = NULL;
-    const krt_tensor *const all[] = {x};
-    krt_model *m = classifier(t, 0.5);
-    int64_t seen = 0;
-
-    ASSERT_OK(krt_predict(m, &whole, x, NULL));
-    const krt_spec *hooks =
-        KRT_CALLBACK(.user = &seen, .on_predict_begin = count_ends, .on_predict_end = count_ends,
-                     .on_predict_batch_begin = count_batches,
-                     .on_predict_batch_end = count_batches);
-    const krt_data *d = KRT_DATA(.num_x = 1, .x = all);
-    ASSERT_OK(krt_predict_data(m, &parts, 1, d,
-                               KRT_EVALUATE(.batch_size = 8, .callbacks = KRT_SPECS(hooks))));
-    ASSERT_INT_EQ(90011229, seen);
-    ASSERT_NEAR((const float *)krt_tensor_data(whole), (const float *)krt_tensor_data(parts),
-                ROWS * CLASSES, 1e-6, 1e-7);
-    krt_tensor_free(parts);
-    ASSERT_OK(krt_predict_data(m, &parts, 1, d, KRT_EVALUATE(.batch_size = 8, .steps = 1)));
-    ASSERT_INT_EQ(8, krt_tensor_shape(parts).dim[0]);
-    krt_tensor_free(parts);
-    krt_tensor_free(whole);
-    ASSERT_STATUS(KRT_E_INVALID, krt_predict_data(m, &parts, 1, d, KRT_EVALUATE(.batch_size = 0)));
-    ASSERT_SAYS("batch_size is 0, expected 1 or more");
-    ASSERT_STATUS(KRT_E_INVALID, krt_predict_data(m, &parts, 1, KRT_DATA(.num_x = 0), NULL));
-    ASSERT_SAYS("the model has 1 inputs, 0 x were given");
-}
-
-static void remember(void *user, int level, const char *text)
-{
-    (void)level;
-    snprintf(user, 200, "%s", text);
-}
-
-TEST(a_metric_of_another_float_is_computed_in_float32_and_says_so)
-{
-    char text[200] = "";
-    testing own = {.k = NULL};
-
-    ASSERT_OK(krt_ctx_new(&own.k, KRT_CTX(.log = remember, .user = text)));
-    krt_model *m = classifier(&own, 0);
-    ASSERT_INT_EQ(KRT_OK, krt_compile_json(m, "{\"loss\": \"sparse_categorical_crossentropy\", "
-                                              "\"metrics\": [{\"class_name\": \"Mean"
-                                              "SquaredError\", \"config\": {\"dtype\": "
-                                              "\"float64\"}}]}"));
-    (void)krt_fit(m, features(&own, ROWS), classes(&own, ROWS), NULL);
-    ASSERT_STR_EQ("the metric MeanSquaredError wants dtype float64 and is computed in float32",
-                  text);
-    krt_ctx_free(own.k);
 }
 
 TEST(validation_freq_shortens_the_lists)
@@ -588,6 +392,24 @@ TEST(steps_per_epoch_leaves_a_pass_to_the_next_epoch)
     ASSERT_INT_EQ(6, steps); /* 2, 1, 2, 1, as in Keras */
 }
 
+TEST(steps_per_epoch_cut_an_endless_source_into_epochs)
+{
+    krt_model *m = compiled(t, 0);
+    counting c = {.a_pass = 1000000};
+    krt_history *h = NULL;
+    int64_t steps = 0;
+    size_t n = 0;
+
+    ASSERT_OK(krt_fit_data(m, KRT_DATA(.source = KRT_SOURCE(next_batch, .user = &c)),
+                           KRT_FIT(.epochs = 3, .steps_per_epoch = 2, .history = &h)));
+    ASSERT_OK(krt_iterations(m, &steps));
+    ASSERT_INT_EQ(6, steps);
+    (void)krt_history_get(h, "loss", &n);
+    ASSERT_INT_EQ(3, n);
+    ASSERT_TRUE(c.calls <= 8); /* one batch ahead */
+    krt_history_free(h);
+}
+
 /* ------------------------------------------------------------------------------- refusals */
 
 TEST(a_model_that_is_not_compiled_says_so)
@@ -870,12 +692,6 @@ int main(void)
     return RUN(UNIT(a_history_has_sorted_names_training_first_and_the_loss_falls),
                UNIT(validation_takes_the_last_rows_and_happens_after_the_epoch),
                UNIT(a_loss_over_batches_is_the_loss_over_all_rows),
-               UNIT(validation_epochs_are_keras_s_list_and_count_from_one),
-               UNIT(rows_shuffled_in_batches_stay_in_their_batch),
-               UNIT(a_first_batch_shuffled_in_itself_has_the_loss_of_the_first_rows),
-               UNIT(weight_decay_spares_what_an_expression_finds),
-               UNIT(a_prediction_with_hooks_is_the_prediction),
-               UNIT(a_metric_of_another_float_is_computed_in_float32_and_says_so),
                UNIT(validation_freq_shortens_the_lists),
                UNIT(an_epochs_order_is_a_permutation_and_a_function_of_seed_and_epoch),
                UNIT(training_in_two_parts_is_training_in_one_bit_for_bit),
@@ -887,6 +703,7 @@ int main(void)
                UNIT(a_source_of_batches_is_read_to_its_end_each_epoch),
                UNIT(a_source_that_fails_ends_the_training),
                UNIT(steps_per_epoch_leaves_a_pass_to_the_next_epoch),
+               UNIT(steps_per_epoch_cut_an_endless_source_into_epochs),
                UNIT(a_model_that_is_not_compiled_says_so),
                UNIT(bad_fit_arguments_are_refused_before_the_first_step),
                UNIT(a_label_out_of_range_is_named), UNIT(nan_in_the_data_is_found_before_training),
