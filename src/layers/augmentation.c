@@ -21,21 +21,33 @@ typedef krt_value *(*act_fn)(const acting *t);
 
 /* ------------------------------------------------------------------------------- arguments */
 
+static krt_status refuse_factor(const krt_layer *l, const char *key, krt_numbers given, double low,
+                                double high)
+{
+    char text[96] = "None";
+
+    if (given.n == 1)
+        snprintf(text, sizeof text, "%g", given.items[0]);
+    else if (given.n > 1)
+        snprintf(text, sizeof text, "(%g, %g%s)", given.items[0], given.items[1],
+                 given.n > 2 ? ", ..." : "");
+    return krti_layer_fail(l, KRT_E_INVALID,
+                           "The `%s` argument should be a number (or a list of two numbers) in the "
+                           "range [%g, %g]. Received: %s=%s",
+                           key, low, high, key, text);
+}
+
 /* Keras's _set_factor(): a number means from its negative, a pair is sorted. */
 static krt_status factor(const krt_layer *l, const char *key, krt_numbers given, double low,
                          double high, double out[2])
 {
     const double *v = given.items;
-    bool fits = given.n == 1 || given.n == 2;
 
-    for (size_t i = 0; fits && i < given.n; i++)
-        fits = v[i] >= low && v[i] <= high;
-    if (!fits)
-        return krti_layer_fail(l, KRT_E_INVALID,
-                               "The `%s` argument should be a number (or a list of two numbers) in "
-                               "the range [%g, %g]. Received: %zu number%s%s%.*g",
-                               key, low, high, given.n, given.n == 1 ? "" : "s",
-                               given.n > 0 ? " from " : "", 6, given.n > 0 ? v[0] : 0);
+    if (given.n != 1 && given.n != 2)
+        return refuse_factor(l, key, given, low, high);
+    for (size_t i = 0; i < given.n; i++)
+        if (!(v[i] >= low && v[i] <= high))
+            return refuse_factor(l, key, given, low, high);
     out[0] = given.n == 1 ? fmax(-fabs(v[0]), low) : fmin(v[0], v[1]);
     out[1] = given.n == 1 ? fabs(v[0]) : fmax(v[0], v[1]);
     return KRT_OK;
