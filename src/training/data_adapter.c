@@ -182,7 +182,7 @@ krt_status krti_feed_check_labels(krti_feed *f)
 {
     krt_status st = KRT_OK;
 
-    if (f->source != NULL || f->is_checked)
+    if (f->source != NULL || f->is_checked || f->num_y != f->t->num_targets)
         return KRT_OK;
     f->is_checked = true;
     for (size_t i = 0; st == KRT_OK && i < f->t->num_outputs; i++)

@@ -205,6 +205,11 @@ TEST(class_weights_are_for_one_output_and_sample_weights_for_each)
                                                        .num_weights = 3, .sample_weight = ws),
                                               NULL));
     ASSERT_SAYS("3 sample weights for 2 outputs; give one, or one an output");
+    ASSERT_STATUS(
+        KRT_E_INVALID,
+        krt_fit_data(m, KRT_DATA(.num_x = 1, .x = xs, .num_y = 2, .y = ys),
+                     KRT_FIT(.validation = KRT_DATA(.num_x = 1, .x = xs, .num_y = 1, .y = ys))));
+    ASSERT_SAYS("the model has 2 outputs, 2 of them with a loss; 1 y were given");
 }
 
 int main(void)
