@@ -22,25 +22,26 @@ void krti_digests_update(krti_digests *d, const void *data, size_t size)
 }
 
 /* Arrays come in any order and are listed in any order, so their prints are added. */
-void krti_digests_add(krti_digests *d, const char *entry, const char *digest)
+void krti_digests_add(krti_digests *d, const char *entry, krt_dtype dtype, const char *digest)
 {
-    uint64_t of_entry[2], of_both[4];
+    const char *const type = krt_dtype_name(dtype);
+    uint64_t of_entry[2], of_all[6];
 
-    krti_hash128(of_entry, entry, strlen(entry));
-    krti_hash128(of_both, digest, strlen(digest));
-    memcpy(of_both + 2, of_entry, sizeof of_entry);
-    krti_hash128(of_entry, of_both, sizeof of_both);
+    krti_hash128(of_all, digest, strlen(digest));
+    krti_hash128(of_all + 2, entry, strlen(entry));
+    krti_hash128(of_all + 4, type != NULL ? type : "", type != NULL ? strlen(type) : 0);
+    krti_hash128(of_entry, of_all, sizeof of_all);
     d->sum[0] += of_entry[0];
     d->sum[1] += of_entry[1];
     d->num++;
 }
 
-const char *krti_digests_end(krti_digests *d, const char *entry)
+const char *krti_digests_end(krti_digests *d, const char *entry, krt_dtype dtype)
 {
     if (d->hasher == NULL)
         return NULL;
     krti_hasher_end(d->hasher, d->text);
-    krti_digests_add(d, entry, d->text);
+    krti_digests_add(d, entry, dtype, d->text);
     return d->text;
 }
 

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/str.h"
 #include "formats/h5_read.h"
+#include <keratin/tensor.h>
 
 /* The attribute on a dataset; a text of fixed length. */
 #define KRTI_DIGEST_ATTRIBUTE "keratin_digest"
@@ -37,9 +38,9 @@ void krti_digests_fini(krti_digests *d);
 void krti_digests_update(krti_digests *d, const void *data, size_t size);
 /* The current array is whole. `entry` is its dataset's path, "/layers/dense/vars/0". Returns the
  * text for KRTI_DIGEST_ATTRIBUTE, valid until the next call. */
-const char *krti_digests_end(krti_digests *d, const char *entry);
+const char *krti_digests_end(krti_digests *d, const char *entry, krt_dtype dtype);
 /* Accounts for an array whose digest is known already (one that is copied from another file). */
-void krti_digests_add(krti_digests *d, const char *entry, const char *digest);
+void krti_digests_add(krti_digests *d, const char *entry, krt_dtype dtype, const char *digest);
 /* The note for KRTI_NOTE_NAME on the root, appended to `note`; then starts the next file. `print`
  * of KRTI_DIGEST_TEXT bytes, or NULL, gets the file's print for the map of a set. */
 krt_status krti_digests_note(krti_digests *d, krti_str *note, char *print);

@@ -91,7 +91,7 @@ static void forget(const krti_save_array *a)
 static void end_item(void *user)
 {
     item *it = user;
-    const char *text = krti_digests_end(&it->image->digests, it->entry);
+    const char *text = krti_digests_end(&it->image->digests, it->entry, it->array.dtype);
 
     if (text != NULL)
         memcpy(it->digest, text, strlen(text));

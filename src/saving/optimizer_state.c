@@ -92,10 +92,12 @@ static krt_status restore_from(krti_store *s, krt_model *m, krti_optimizer *o)
     if (st != KRT_OK || state == NULL)
         return st;
     if (state->num + state->num_other != count(o)) {
-        krti_warn(s->k,
-                  "Skipping variable loading for optimizer '%s', because it has %zu variables "
-                  "whereas the saved optimizer has %zu variables",
-                  o->name, count(o), state->num + state->num_other);
+        krti_warn(
+            s->k,
+            "Skipping variable loading for optimizer '%s', because it has %zu variables "
+            "whereas the saved optimizer has %zu variables: no slot is restored, training will "
+            "not continue exactly",
+            o->name, count(o), state->num + state->num_other);
         goto done;
     }
     TRY(fill(s, state, o));

@@ -183,6 +183,21 @@ static krt_dtype plain_dtype(const krti_h5_type *t)
     }
 }
 
+static krt_status dtype_of(krt_ctx *k, krti_h5 *h5, krti_h5_object header, const krti_h5_type *t,
+                           krt_dtype *dtype)
+{
+    *dtype = plain_dtype(t);
+    return t->size == 2 ? two_bytes_dtype(h5, header, t, k, dtype) : KRT_OK;
+}
+
+krt_status krti_store_dtype(krt_ctx *k, krti_h5 *h5, krti_h5_object header, krt_dtype *dtype)
+{
+    krti_h5_dataset d;
+    const krt_status st = krti_h5_dataset_open(h5, header, &d);
+
+    return st == KRT_OK ? dtype_of(k, h5, header, &d.type, dtype) : st;
+}
+
 static krt_shape shape_of(const krti_h5_type *t)
 {
     krt_shape shape = {.rank = t->rank};
@@ -205,9 +220,7 @@ static krt_status describe(krti_store *s, krti_store_array *a)
 
     if (st != KRT_OK)
         return st;
-    a->dtype = plain_dtype(&d.type);
-    if (d.type.size == 2)
-        st = two_bytes_dtype(h5, a->header, &d.type, s->k, &a->dtype);
+    st = dtype_of(s->k, h5, a->header, &d.type, &a->dtype);
     a->shape = shape_of(&d.type);
     if (a->shape.rank < 0)
         a->dtype = KRT_DTYPE_NONE;

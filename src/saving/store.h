@@ -121,6 +121,8 @@ krt_status krti_store_spend(krti_store *s, size_t bytes);
 krt_status krti_store_join(krti_str *s, const char *a, const char *b);
 /* Gives every object the name that `rename` makes of its own. */
 krt_status krti_store_rename(krti_store *s, const krt_names *rules);
+/* Keras's dtype of a dataset; KRT_DTYPE_NONE: a type we cannot read. */
+krt_status krti_store_dtype(krt_ctx *k, krti_h5 *h5, krti_h5_object header, krt_dtype *dtype);
 /* Puts the last object's arrays into the natural order of their keys: 0, 1, 2, 10. */
 void krti_store_sort_arrays(krti_store *s);
 /* Whether the files can hold what the finished list says lies in them. Fails: E_UNSAFE. */

@@ -153,6 +153,7 @@ static krt_status count_digest(void *user, const krti_h5_item *item)
     char *text = NULL;
     size_t length = 0;
     bool found = false;
+    krt_dtype dtype = KRT_DTYPE_NONE;
     krt_status st = KRT_OK;
 
     if (item->kind != KRTI_H5_DATASET ||
@@ -161,7 +162,8 @@ static krt_status count_digest(void *user, const krti_h5_item *item)
         !found)
         goto done;
     TRY(krti_str_addf(&entry, "/%s", item->path));
-    krti_digests_add(&n->found, entry.ptr, text);
+    TRY(krti_store_dtype(n->k, n->h5, item->object, &dtype));
+    krti_digests_add(&n->found, entry.ptr, dtype, text);
 
 done:
     krti_free(n->k, text);
@@ -216,12 +218,19 @@ static krt_status check_array(verifying *v, size_t i)
     bool has_digest = false;
     krt_status st = KRT_OK;
 
-    if (a->dtype == KRT_DTYPE_NONE)
-        return krti_findings_remark(v->out, "unreadable", file->name, a->entry,
-                                    "elements of this type cannot be read, nor checked");
     if (file->h5 != NULL)
         TRY(krti_h5_attribute_text(file->h5, a->header, KRTI_DIGEST_ATTRIBUTE, &wanted, &length,
                                    &has_digest));
+    if (a->dtype == KRT_DTYPE_NONE) {
+        st =
+            has_digest
+                ? krti_findings_add(v->out, "altered", file->name, a->entry,
+                                    "the array was saved with a digest, and with another type than "
+                                    "the one it has now, which cannot be read")
+                : krti_findings_remark(v->out, "unreadable", file->name, a->entry,
+                                       "elements of this type cannot be read, nor checked");
+        goto done;
+    }
     const krt_digest kind = has_digest ? krti_digest_kind_of(wanted) : KRT_DIGEST_NONE;
     TRY(krti_array_digest(s, i, kind != KRT_DIGEST_NONE ? kind : KRT_DIGEST_XXH3_128, found));
     v->num_digests += kind != KRT_DIGEST_NONE;

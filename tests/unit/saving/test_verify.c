@@ -1,5 +1,6 @@
 /* Tests of src/saving/verify.c, manifest.c, digests.c and cut.c. */
 #include "saving/digests.h"
+#include "tensor/tensor.h"
 #include "testing.h"
 
 #include "base/fs.h"
@@ -157,6 +158,62 @@ static void alter(testing *t, const char *path, size_t index)
     fclose(file);
 }
 
+/* Whether a file lists and holds exactly what another one does. */
+static bool holds_the_same(testing *t, krt_file *whole, const char *path)
+{
+    krt_file *f = NULL;
+    bool same = krt_file_open(t->k, &f, path) == KRT_OK &&
+                krt_file_num_arrays(f) == krt_file_num_arrays(whole);
+
+    for (size_t i = 0; same && i < krt_file_num_arrays(whole); i++) {
+        krt_tensor *a = NULL, *b = NULL;
+
+        same = strcmp(krt_file_array_at(whole, i)->path, krt_file_array_at(f, i)->path) == 0;
+        ASSERT_OK(krt_file_read_array(whole, i, &a));
+        same = same && krt_file_read_array(f, i, &b) == KRT_OK && a->dtype == b->dtype &&
+               krt_shape_equal(a->shape, b->shape) && memcmp(a->data, b->data, a->size_bytes) == 0;
+        krt_tensor_free(a);
+        krt_tensor_free(b);
+    }
+    krt_file_close(f);
+    return same;
+}
+
+TEST(a_bit_flipped_anywhere_is_noticed_or_changes_nothing)
+{
+    krt_model *m = small_model(t);
+    krt_file *whole = NULL;
+    krti_bytes *bytes = NULL;
+    size_t num_noticed = 0;
+    char path[600], flipped[600];
+
+    snprintf(path, sizeof path, "%s", in_folder(t, "whole.weights.h5"));
+    ASSERT_OK(krt_save_weights(m, path, NULL));
+    ASSERT_OK(krt_file_open(t->k, &whole, path));
+    ASSERT_OK(krti_bytes_map(t->k, &bytes, path));
+    unsigned char *copy = malloc(bytes->size);
+    memcpy(copy, bytes->data, bytes->size);
+    for (size_t i = 0; i < bytes->size; i += 3) {
+        krt_findings *found = NULL;
+
+        copy[i] ^= (unsigned char)(1u << i / 3 % 8);
+        snprintf(flipped, sizeof flipped, "%s", put_file(t, "x.weights.h5", copy, bytes->size));
+        const bool is_noticed = krt_verify(t->k, &found, flipped, NULL) != KRT_OK ||
+                                krt_findings_num_problems(found) > 0;
+        if (!is_noticed && !holds_the_same(t, whole, flipped))
+            fail_msg("byte %zu of %zu was altered, which nobody noticed", i, bytes->size);
+        num_noticed += is_noticed;
+        krt_findings_free(found);
+        copy[i] = bytes->data[i];
+    }
+    print_message("%zu of %zu flips noticed\n", num_noticed, bytes->size / 3);
+    ASSERT_TRUE(num_noticed > 100);
+    free(copy);
+    krti_bytes_drop(bytes);
+    krt_file_close(whole);
+    krt_model_free(m);
+}
+
 TEST(a_load_on_request_checks_digests_before_anything_is_touched)
 {
     krt_model *m = small_model(t), *other = small_model(t);
@@ -261,18 +318,18 @@ TEST(prints_do_not_depend_on_order)
     ASSERT_OK(krti_digests_init(t->k, &a, KRT_DIGEST_XXH3_128));
     ASSERT_OK(krti_digests_init(t->k, &b, KRT_DIGEST_XXH3_128));
     krti_digests_update(&a, "one", 3);
-    krti_digests_end(&a, "/x");
+    krti_digests_end(&a, "/x", KRT_FLOAT32);
     krti_digests_update(&a, "two", 3);
-    krti_digests_end(&a, "/y");
+    krti_digests_end(&a, "/y", KRT_FLOAT32);
     krti_digests_update(&b, "two", 3);
-    krti_digests_end(&b, "/y");
+    krti_digests_end(&b, "/y", KRT_FLOAT32);
     krti_digests_update(&b, "one", 3);
-    krti_digests_end(&b, "/x");
+    krti_digests_end(&b, "/x", KRT_FLOAT32);
     ASSERT_OK(krti_digests_note(&a, &note, of_a));
     ASSERT_OK(krti_digests_note(&b, &note, of_b));
     ASSERT_STR_EQ(of_a, of_b);
     krti_digests_update(&a, "two", 3);
-    krti_digests_end(&a, "/x");
+    krti_digests_end(&a, "/x", KRT_FLOAT32);
     ASSERT_OK(krti_digests_note(&a, &note, of_a));
     ASSERT_TRUE(strcmp(of_a, of_b) != 0);
     krti_str_free(&note);
@@ -286,6 +343,7 @@ int main(void)
                UNIT(a_cut_file_is_told_with_what_is_left),
                UNIT(a_flipped_byte_in_an_archive_is_named),
                UNIT(an_array_that_differs_from_its_digest_kept_aside_is_named),
+               UNIT(a_bit_flipped_anywhere_is_noticed_or_changes_nothing),
                UNIT(a_load_on_request_checks_digests_before_anything_is_touched),
                UNIT(a_load_on_request_checks_whole_models),
                UNIT(another_architecture_in_the_same_place_is_noticed),
