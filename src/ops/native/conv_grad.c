@@ -161,6 +161,7 @@ static krt_status prepare_input(krti_build *b, krti_step *s)
 
         p->c.zeros = st->zeros;
         p->weights = floats;
+        st->forms[i].threads = b->threads;
         floats += krti_native_panels_size(&st->forms[i]);
         st->panels = (p->c.out_c + st->isa->panel - 1) / st->isa->panel;
         st->num_tasks += st->images;

@@ -78,6 +78,7 @@ typedef struct krti_panels {
     size_t num_taps;
     const size_t *taps;
     int panel, vector;
+    int threads; /* that may fill them; 0: one */
 } krti_panels;
 /* Of a plain (k, n) matrix, as wide as the instruction set's. */
 krti_panels krti_native_panels(size_t k, size_t n, const krti_isa *isa);

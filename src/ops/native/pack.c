@@ -83,7 +83,7 @@ void krti_native_fill_panels(void *dst, const void *src, void *user)
     const size_t size = f->num_taps * f->inner * f->n;
     const size_t panels = (f->n + (size_t)f->panel - 1) / (size_t)f->panel;
 
-    krti_share_tasks(size > FEW ? krti_num_processors() : 1, panels, fill_panel, &a);
+    krti_share_tasks(size > FEW ? f->threads : 1, panels, fill_panel, &a);
 }
 
 krti_panels krti_native_panels(size_t k, size_t n, const krti_isa *isa)
@@ -110,6 +110,7 @@ krt_status krti_native_pack_panels(krti_build *b, krti_step *s, int input, krti_
 {
     char key[96];
 
+    panels->threads = b->threads;
     snprintf(key, sizeof key, "panels:%zu:%zu:%zu:%zu:%d:%d", panels->inner, panels->n,
              panels->row_step, panels->column_step, panels->panel, panels->vector);
     *out = (krti_packing){.input = input,

@@ -9,6 +9,7 @@ typedef struct form {
     size_t in_c, out_c;
     int panel, vector;
     bool is_rotated; /* the source is (3, 3, out, in), its taps in reverse: a gradient's */
+    int threads;
 } form;
 
 typedef struct winograd_state {
@@ -126,8 +127,7 @@ static void fill(void *dst, const void *src, void *user)
     const form *f = user;
     filling a = {f, src, dst};
 
-    krti_share_tasks(f->in_c * f->out_c > 4096 ? krti_num_processors() : 1, f->in_c, fill_channel,
-                     &a);
+    krti_share_tasks(f->in_c * f->out_c > 4096 ? f->threads : 1, f->in_c, fill_channel, &a);
 }
 
 static krt_status pack(krti_build *b, krti_step *s, winograd_state *st)
@@ -135,8 +135,12 @@ static krt_status pack(krti_build *b, krti_step *s, winograd_state *st)
     form *f = &st->form;
     char key[64];
 
-    *f = (form){(size_t)st->c.in_c, (size_t)st->c.out_c, st->isa->panel, st->isa->vector,
-                s->node->op == &krti_op_conv_grad_input};
+    *f = (form){(size_t)st->c.in_c,
+                (size_t)st->c.out_c,
+                st->isa->panel,
+                st->isa->vector,
+                s->node->op == &krti_op_conv_grad_input,
+                b->threads};
     snprintf(key, sizeof key, "winograd:%zu:%zu:%d:%d:%d", f->in_c, f->out_c, f->panel, f->vector,
              f->is_rotated);
     st->weights = (krti_packing){.input = 1,
