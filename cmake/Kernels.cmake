@@ -5,6 +5,10 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
     COMPILE_OPTIONS "-mavx2;-mfma")
   set_source_files_properties(src/ops/native/isa_avx512.c PROPERTIES
     COMPILE_OPTIONS "-mavx2;-mfma;-mavx512f;-mavx512vl;-mavx512dq;-mprefer-vector-width=512")
+  if(KERATIN_FUZZ) # no parsing here, and clang would spend minutes on the unrolled loops
+    set_property(SOURCE src/ops/native/isa_avx2.c src/ops/native/isa_avx512.c
+                 APPEND PROPERTY COMPILE_OPTIONS "-fno-sanitize=all")
+  endif()
   target_compile_definitions(keratin_dependencies INTERFACE KERATIN_HAVE_X86_ISAS=1)
 else()
   list(FILTER KERATIN_SOURCES EXCLUDE REGEX "/ops/native/isa_avx[0-9]*\\.c$")
