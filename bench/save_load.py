@@ -50,7 +50,7 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--forms", default=",".join(FORMS))
     p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--keras-rounds", type=int, default=2)
+    p.add_argument("--keras-rounds", type=int, default=2, help="0 leaves Keras out")
     p.add_argument("--cache", default=models.CACHE)
     p.add_argument("--build", default=os.path.join(ROOT, "build"))
     p.add_argument("--scratch", default=os.path.join(ROOT, "build"))
@@ -127,6 +127,8 @@ def be_keras(args):
 
 def measure_keras(args, folder):
     forms = [f for f in args.forms if FORMS[f][1] is not None]
+    if args.keras_rounds == 0:
+        return {}
     command = [sys.executable, os.path.abspath(__file__), "--peer", folder, "--forms", ",".join(forms), "--cache", args.cache]
     done = subprocess.run(command + ["--keras-rounds", str(args.keras_rounds)], stdout=subprocess.PIPE, text=True, env=quiet_env(os.cpu_count()))
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

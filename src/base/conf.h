@@ -31,9 +31,8 @@ struct krti_conf {
         } string;
         struct {
             krti_conf **items;
-            const char **keys; /* dict only */
-            uint32_t n,
-                capacity; /* half of what a size takes: models have ten thousands of these */
+            const char **keys;    /* dict only */
+            uint32_t n, capacity; /* not sizes: models have ten thousands of these */
         } list;
     } as;
 };
