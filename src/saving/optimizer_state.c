@@ -59,12 +59,20 @@ static krti_optimizer_variable *variable_at(const krti_optimizer *o, size_t i)
     return i < o->num_variables ? &o->variables[i] : variable_at(o->inner, i - o->num_variables);
 }
 
+/* Keras 2 keeps no rate in a `.keras`, which is Keras 3's second variable. */
+static bool lacks_rate(const krti_store_object *state, const krti_optimizer *o)
+{
+    return o->inner == NULL && o->schedule == NULL && state->num > 1 && state->num_other == 0 &&
+           state->num + 1 == o->num_variables;
+}
+
 static krt_status fill(krti_store *s, const krti_store_object *state, const krti_optimizer *o)
 {
+    const size_t left_out = lacks_rate(state, o) ? 1 : 0;
     krt_status st = KRT_OK;
 
     for (size_t i = 0; i < state->num && st == KRT_OK; i++) {
-        krti_optimizer_variable *v = variable_at(o, i);
+        krti_optimizer_variable *v = variable_at(o, i > 0 ? i + left_out : i);
         const krti_store_array *a = &s->arrays[state->first + i];
         char found[160], expected[160];
 
@@ -91,7 +99,7 @@ static krt_status restore_from(krti_store *s, krt_model *m, krti_optimizer *o)
         st = krti_tf_checkpoint_fill_optimizer(s, m, o, &num);
     if (st != KRT_OK || state == NULL)
         return st;
-    if (state->num + state->num_other != count(o)) {
+    if (state->num + state->num_other != count(o) && !lacks_rate(state, o)) {
         krti_warn(
             s->k,
             "Skipping variable loading for optimizer '%s', because it has %zu variables "

@@ -8,7 +8,8 @@
 
 /* ------------------------------------------------------------------------------- arguments */
 
-/* Keras's base keys, in the order of its get_config(). */
+/* Keras's base keys, in the order of its get_config(), and what Keras 2 writes beside them into a
+ * `.keras`. */
 #define BASE_FIELDS(type)                                                                         \
     KRT_FIELD(type, STRING, name), KRT_FIELD(type, FLOAT, learning_rate),                         \
         {"learning_rate", KRT_FIELD_OBJECT, offsetof(type, schedule)},                            \
@@ -16,7 +17,10 @@
         KRT_FIELD(type, FLOAT, global_clipnorm), KRT_FIELD(type, FLOAT, clipvalue),               \
         KRT_FIELD(type, BOOL, use_ema), KRT_FIELD(type, FLOAT, ema_momentum),                     \
         KRT_FIELD(type, INT, ema_overwrite_frequency), KRT_FIELD(type, FLOAT, loss_scale_factor), \
-        KRT_FIELD(type, INT, gradient_accumulation_steps)
+        KRT_FIELD(type, INT, gradient_accumulation_steps), {"jit_compile", KRT_FIELD_IGNORED, 0}, \
+    {                                                                                             \
+        "is_legacy_optimizer", KRT_FIELD_IGNORED, 0                                               \
+    }
 
 static const krt_field sgd_fields[] = {
     BASE_FIELDS(krt_sgd_args),
