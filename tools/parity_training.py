@@ -108,7 +108,7 @@ def hand_over(keratin, folder, quick):
 
 def hand_over_keras2(keratin, folder, quick):
     """Files of Keras 2 that are trained on, with the optimizers of before and after 2.11. Not Nadam, whose
-    running product Keras 2 keeps in no file, and not Adafactor, which it does not load."""
+    running product Keras 2 keeps in no file, and not Adafactor and Lion, which it does not load."""
     import tf_keras
 
     layers, O = tf_keras.layers, tf_keras.optimizers
@@ -118,7 +118,7 @@ def hand_over_keras2(keratin, folder, quick):
         kinds += [
             O.SGD(0.05), O.SGD(0.05, momentum=0.9, nesterov=True), O.RMSprop(0.01, momentum=0.5, centered=True), O.Adam(0.01),
             O.Adam(O.schedules.ExponentialDecay(0.05, 3, 0.9)), O.AdamW(0.01), O.Adamax(0.01), O.Adagrad(0.05),
-            O.Adadelta(0.5), O.Ftrl(0.05), O.Lion(0.003), O.Adam(0.01, clipnorm=0.1, weight_decay=0.01),
+            O.Adadelta(0.5), O.Ftrl(0.05), O.Adam(0.01, clipnorm=0.1, weight_decay=0.01),
             O.Adam(0.01, use_ema=True, ema_overwrite_frequency=3), O.legacy.SGD(0.05), O.legacy.SGD(0.05, decay=0.01),
             O.legacy.RMSprop(0.01, momentum=0.5, centered=True), O.legacy.Adam(0.01, amsgrad=True, decay=0.02), O.legacy.Adamax(0.01),
             O.legacy.Nadam(0.01), O.legacy.Adagrad(0.05), O.legacy.Adadelta(0.5), O.legacy.Ftrl(0.05),

@@ -108,6 +108,8 @@ static krt_status take_arguments(krti_arena *a, krti_conf *config, const krt_lay
         const char *key = cls->fields[i].key;
         const krti_conf *value = krti_conf_get(given, key);
 
+        if (cls->fields[i].kind == KRT_FIELD_IGNORED)
+            continue;
         if (strcmp(key, "learning_rate") == 0)
             st = rate != NULL ? krti_conf_set(a, config, key, rate) : KRT_OK;
         else if (strcmp(key, "inner_optimizer") == 0 && value != NULL)
