@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARRAYS = 16, EACH = 8 << 20, LIMIT = 24 << 20, RESIDENT_KB = 48 << 10 };
+enum { ARRAYS = 16, EACH = 8 << 20, LIMIT = 30 << 20, RESIDENT_KB = 48 << 10 };
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { IS_SANITIZED = true };
