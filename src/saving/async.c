@@ -122,7 +122,7 @@ static krt_status begin(krt_ctx *k, background **out)
         krti_free(k, b);
         return st;
     }
-    b->k->log = NULL; /* the host's log may not expect another thread */
+    b->k->log = NULL;  /* the host's log may not expect another thread */
     b->k->threads = 1; /* the others are for the training that goes on */
     krti_own(k, &b->owned, background_destroy);
     *out = b;
