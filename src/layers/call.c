@@ -42,6 +42,11 @@ static krt_status build_for(krt_layer *l, const krt_call *c)
 
 static krt_status can_run(const krt_layer *l)
 {
+    if (l->cls == NULL && l->package != NULL)
+        return krti_layer_fail(l, KRT_E_UNKNOWN_CLASS,
+                               "layer \"%s\" has the custom class %s: its weights are readable, "
+                               "running it needs krt_register()",
+                               l->name, l->class_name);
     if (l->cls == NULL || l->cls->call == NULL)
         return krti_layer_fail(l, KRT_E_UNKNOWN_CLASS,
                                "layer \"%s\" has the class %s, which this build cannot run; its "

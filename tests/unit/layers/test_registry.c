@@ -193,8 +193,8 @@ TEST(a_layer_of_an_unknown_class_opens_and_names_itself_when_run)
     ASSERT_TRUE(!krt_layer_trainable(l));
     ASSERT_STR_EQ("mixed_float16", l->dtype_policy);
     expect_failure(l, SHAPE(NONE, 3),
-                   "layer \"pos_emb\" has the class TokenAndPositionEmbedding, which this build "
-                   "cannot run");
+                   "layer \"pos_emb\" has the custom class TokenAndPositionEmbedding: its weights "
+                   "are readable, running it needs krt_register()");
     krti_arena_free(&a);
 }
 
