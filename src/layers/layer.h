@@ -161,6 +161,8 @@ krti_conf *krti_object_conf(krti_arena *a, const char *module, const char *packa
                             const char *class_name, krti_conf *config);
 /* Whether Keras 3 wrote the object with all its names. Its .h5 files leave them out. */
 bool krti_layer_is_keras3(const krt_layer *l);
+/* "float32" of a name or of a policy dict of any generation; NULL when there is none. */
+const char *krti_policy_name(const krti_conf *dtype);
 krti_conf *krti_policy_to_conf(krti_arena *a, const char *name); /* a DTypePolicy object */
 krti_conf *krti_shape_to_conf(krti_arena *a, krt_shape shape);   /* rank -1 is null */
 krti_conf *krti_build_conf(krti_arena *a, const krt_shape *shapes, size_t n, bool is_list);

@@ -234,17 +234,22 @@ static krt_status resolve(krt_ctx *k, const krti_conf *object, const krt_layer_c
     return name->status;
 }
 
-/* "float32" of a name or of a policy dict of any generation. Quantized policies cannot run. */
-static krt_status read_policy(krt_layer *l, const krti_conf *dtype)
+const char *krti_policy_name(const krti_conf *dtype)
 {
     const krti_conf *const config = krti_conf_get(dtype, "config");
     const char *name = krti_conf_text(dtype);
-    const char *mode = krti_conf_get_text(config, "mode");
 
     if (name == NULL)
         name = krti_conf_get_text(config, "name");
-    if (name == NULL)
-        name = krti_conf_get_text(config, "source_name");
+    return name != NULL ? name : krti_conf_get_text(config, "source_name");
+}
+
+/* Quantized policies cannot run. */
+static krt_status read_policy(krt_layer *l, const krti_conf *dtype)
+{
+    const char *const name = krti_policy_name(dtype);
+    const char *mode = krti_conf_get_text(krti_conf_get(dtype, "config"), "mode");
+
     if (name != NULL && mode == NULL && strstr(name, "_from_") != NULL)
         mode = name;
     if (mode != NULL) {

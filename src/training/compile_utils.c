@@ -64,11 +64,9 @@ static krt_status setting_of(const struct krti_training *t, const krti_conf *c, 
 /* Losses and metrics are computed in float32, whatever other float they ask for. */
 static void warn_of_dtype(const struct krti_training *t, const krti_conf *object, const char *what)
 {
-    const krti_conf *const dtype = krti_conf_get(krti_conf_get(object, "config"), "dtype");
-    const char *name = krti_conf_text(dtype);
+    const char *const name =
+        krti_policy_name(krti_conf_get(krti_conf_get(object, "config"), "dtype"));
 
-    if (name == NULL)
-        name = krti_conf_get_text(krti_conf_get(dtype, "config"), "name");
     if (name != NULL && strstr(name, "float") != NULL && strcmp(name, "float32") != 0)
         krti_warn(t->k, "the %s %s wants dtype %s and is computed in float32", what,
                   krti_conf_get_text(object, "class_name"), name);
