@@ -265,17 +265,32 @@ static bool seen_before(const krt_layer *l, size_t i)
     return false;
 }
 
-krt_status krti_layer_each_variable(const krt_layer *l, krti_variable_fn fn, void *user)
+static bool is_shared(const krt_layer *outer, const krt_variable *v)
+{
+    for (size_t i = 0; outer != NULL && i < outer->num_variables; i++)
+        if (outer->variables[i] == v)
+            return true;
+    return false;
+}
+
+/* What the layer around has among its own variables (krti_layer_add_shared) counts there. */
+static krt_status each_variable(const krt_layer *l, const krt_layer *outer, krti_variable_fn fn,
+                                void *user)
 {
     krt_status st = KRT_OK;
 
     for (size_t i = 0; st == KRT_OK && i < l->num_variables; i++)
-        if (l->variables[i]->layer == l)
+        if (!is_shared(outer, l->variables[i]))
             st = fn(user, l->variables[i]);
     for (size_t i = 0; st == KRT_OK && i < l->num_inner; i++)
         if (!seen_before(l, i))
-            st = krti_layer_each_variable(l->inner[i].layer, fn, user);
+            st = each_variable(l->inner[i].layer, l, fn, user);
     return st;
+}
+
+krt_status krti_layer_each_variable(const krt_layer *l, krti_variable_fn fn, void *user)
+{
+    return each_variable(l, NULL, fn, user);
 }
 
 static krt_status initialize_one(void *user, krt_variable *v)
