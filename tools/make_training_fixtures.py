@@ -11,6 +11,7 @@ little generator that the tests have too (numbers()), so that files hold results
 import json
 import os
 import pathlib
+import re
 import sys
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -207,7 +208,8 @@ def train(name, model, data, steps=20, evaluate=False, fit_args=None, **compiled
         logs = model.train_on_batch(x, y, sample_weight=w, return_dict=True)
         case["steps"].append({k: flat(v) if np.ndim(v) else short(v) for k, v in sorted(logs.items())})
     case["weights"] = [[v.path, flat(v.numpy())] for v in model.weights if "seed" not in v.path]
-    case["slots"] = [[v.path, flat(v.numpy())] for v in model.optimizer.variables]
+    # what Keras gives no name (Nadam's product) it numbers: "variable", "variable_1", ...
+    case["slots"] = [[re.sub(r"^variable_\d+$", "variable", v.path), flat(v.numpy())] for v in model.optimizer.variables]
     if evaluate:
         logs = model.evaluate(x, y, sample_weight=w, batch_size=5, verbose=0, return_dict=True)
         case["evaluated"] = {k: flat(v) if np.ndim(v) else short(v) for k, v in sorted(logs.items())}
@@ -251,6 +253,24 @@ def optimizers():
     data = {"x": [X], "y": [CLASSES]}
     return [train(name, mlp(), data, steps=10, optimizer=o, loss="sparse_categorical_crossentropy")
             for name, o in kinds]
+
+
+def rows():
+    """An embedding's gradient, which TensorFlow keeps as rows that may occur twice, clipped and followed."""
+    words = {"x": [{"shape": [6, 5], "seed": 3, "kind": "class", "classes": 7}], "y": [dict(CLASSES, shape=[6])]}
+
+    def model():
+        e, x = L.Embedding(7, 3, name="e"), keras.Input((5,))
+        y = L.Concatenate()([L.Flatten()(e(x)), L.GlobalMaxPooling1D()(e(x)), L.GlobalAveragePooling1D()(e(x))])
+        return keras.Model(x, L.Dense(3, activation="softmax", name="o")(y), name="m")
+
+    kinds = [
+        ("squares", O.Adam(0.02)), ("norm", O.Adam(0.02, clipnorm=0.05)), ("norm of all", O.RMSprop(0.01, global_clipnorm=0.05)),
+        ("values", O.Adagrad(0.05, clipvalue=0.002)), ("absolute values", O.Adamax(0.02)), ("squares of steps", O.Adadelta(0.5)),
+        ("size of the step", O.Adafactor(0.02, clip_threshold=0.3)), ("unscaled", O.LossScaleOptimizer(O.Adam(0.02, clipnorm=0.05))),
+        ("accumulated", O.Adam(0.02, gradient_accumulation_steps=2, clipnorm=0.05)),
+    ]
+    return [train(f"rows, {name}", model(), words, steps=5, optimizer=o, loss="sparse_categorical_crossentropy") for name, o in kinds]
 
 
 def losses():
@@ -632,7 +652,7 @@ def augmentation():
 
 
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, losses, metrics, models, fits, custom, jax, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, jax, augmentation]
 
 
 def main(names, trainings=TRAININGS):

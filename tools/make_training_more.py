@@ -164,8 +164,7 @@ def reductions():
 
 
 def layers():
-    """Every layer with something to train, or through which a gradient finds its way, in training;
-    SpectralNormalization, whose weights Keras lists in an order of its own, is make_gradient_fixtures.py's."""
+    """Every layer with something to train, or through which a gradient finds its way, in training."""
     seq, img, vol, vec = (8, 3), (6, 6, 2), (4, 4, 4, 2), (6,)
     norm = {"gamma_initializer": "ones"}
     kinds = [
@@ -190,6 +189,7 @@ def layers():
         (img, L.GroupNormalization(-1, scale=False)), (seq, L.RMSNormalization()), (seq, L.UnitNormalization()),
         (seq, L.TimeDistributed(L.Dense(3, activation="elu"))), ((3, 5, 5, 2), L.TimeDistributed(L.Conv2D(2, 2))),
         ((3, 6), L.TimeDistributed(L.BatchNormalization())),
+        (vec, L.SpectralNormalization(L.Dense(4))), (img, L.SpectralNormalization(L.Conv2D(3, 2), power_iterations=2)),
         (seq, L.PReLU(shared_axes=[1])), (vec, L.ELU(0.5)), (vec, L.ReLU(max_value=0.5, negative_slope=0.1, threshold=0.1)), (seq, L.Softmax(axis=1)),
         (vec, L.LeakyReLU(0.2)), (img, L.UpSampling2D(2)), (img, L.UpSampling2D((2, 3), interpolation="bilinear")), (seq, L.UpSampling1D(2)),
         (vol, L.UpSampling3D(2)), (img, L.ZeroPadding2D(((1, 0), (2, 1)))), (seq, L.ZeroPadding1D(2)), (vol, L.ZeroPadding3D(1)), (img, L.Cropping2D(1)),

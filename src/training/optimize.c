@@ -4,18 +4,68 @@
 #include "layers/weight_rules.h"
 #include "training/update.h"
 
-/* ------------------------------------------------------------------------------- clipping */
+/* ------------------------------------------------------------------------------- rows */
 
-static krt_value *square_sum(krti_graph *g, krt_value *x)
+/* Whether a gradient is nothing but what gathers add up. */
+static bool is_rows(const krt_value *x)
 {
-    return krti_reduce_sum(g, krti_square(g, x), NULL, 0, false);
+    if (krti_is(x, &krti_op_add))
+        return is_rows(x->node->in[0]) && is_rows(x->node->in[1]);
+    return krti_is(x, &krti_op_gather_grad);
 }
 
-static krt_value *clip_by_norm(krti_graph *g, krt_value *x, double limit)
+static krt_value *of_each(krti_graph *g, krt_value *x, krti_element_fn fn, const void *how)
 {
-    krt_value *norm = krti_sqrt(g, square_sum(g, x)), *most = krti_scalar(g, limit);
+    krti_node *n = x->node;
 
-    return krti_divide(g, krti_affine(g, x, limit, 0, 0), krti_maximum(g, norm, most));
+    if (krti_is(x, &krti_op_add))
+        return krti_add(g, of_each(g, n->in[0], fn, how), of_each(g, n->in[1], fn, how));
+    return krti_graph_add1(g, &krti_op_gather_grad, (krt_value *[]){fn(g, n->in[0], how), n->in[1]},
+                           2, &n->attrs);
+}
+
+krt_value *krti_of_rows(krti_graph *g, bool by_row, krt_value *x, krti_element_fn fn,
+                        const void *how)
+{
+    return by_row && x != NULL && is_rows(x) ? of_each(g, x, fn, how) : fn(g, x, how);
+}
+
+static krt_value *square(krti_graph *g, krt_value *x, const void *how)
+{
+    (void)how;
+    return krti_square(g, x);
+}
+
+krt_value *krti_rows_squared(krti_graph *g, bool by_row, krt_value *x)
+{
+    return krti_of_rows(g, by_row, x, square, NULL);
+}
+
+/* ------------------------------------------------------------------------------- clipping */
+
+static krt_value *square_sum(const krti_optimizing *s, krt_value *x)
+{
+    return krti_reduce_sum(s->g, krti_rows_squared(s->g, s->follows_tensorflow, x), NULL, 0, false);
+}
+
+typedef struct norm_clip {
+    krt_value *norm;
+    double limit;
+} norm_clip;
+
+static krt_value *to_norm(krti_graph *g, krt_value *x, const void *how)
+{
+    const norm_clip *c = how;
+
+    return krti_divide(g, krti_affine(g, x, c->limit, 0, 0),
+                       krti_maximum(g, c->norm, krti_scalar(g, c->limit)));
+}
+
+static krt_value *to_value(krti_graph *g, krt_value *x, const void *how)
+{
+    const double limit = *(const double *)how;
+
+    return krti_clip(g, x, -limit, limit, 0);
 }
 
 /* limit * min(1 / norm, 1 / limit), and NaN where the norm is none. */
@@ -26,8 +76,8 @@ static krt_value *global_factor(krti_optimizing *s, size_t n, double limit)
 
     for (size_t i = 0; i < n; i++)
         if (s->gradients[i] != NULL)
-            total = total == NULL ? square_sum(g, s->gradients[i])
-                                  : krti_add(g, total, square_sum(g, s->gradients[i]));
+            total = total == NULL ? square_sum(s, s->gradients[i])
+                                  : krti_add(g, total, square_sum(s, s->gradients[i]));
     krt_value *norm = krti_sqrt(g, total);
     krt_value *least = krti_minimum(g, krti_reciprocal(g, norm), krti_scalar(g, 1 / limit));
     return krti_add(g, krti_affine(g, least, limit, 0, 0), krti_subtract(g, norm, norm));
@@ -50,11 +100,12 @@ static void clip(krti_optimizing *s, const krti_optimizer_args *a)
         if (*x == NULL)
             continue;
         if (is_set(a->clipnorm))
-            *x = clip_by_norm(g, *x, a->clipnorm);
+            *x = krti_of_rows(g, s->follows_tensorflow, *x, to_norm,
+                              &(norm_clip){krti_sqrt(g, square_sum(s, *x)), a->clipnorm});
         else if (factor != NULL)
             *x = krti_multiply(g, *x, factor);
         else if (is_set(a->clipvalue))
-            *x = krti_clip(g, *x, -a->clipvalue, a->clipvalue, 0);
+            *x = krti_of_rows(g, s->follows_tensorflow, *x, to_value, &a->clipvalue);
     }
 }
 

@@ -260,6 +260,11 @@ static krt_status warn_of_missing(describing *d, krt_value *const *gradients)
     return st;
 }
 
+static krt_value *unscale(krti_graph *g, krt_value *x, const void *scale)
+{
+    return krti_divide(g, x, (krt_value *)(uintptr_t)scale);
+}
+
 /* Gradients of the loss, unscaled. */
 static krt_status describe_gradients(describing *d)
 {
@@ -285,7 +290,7 @@ static krt_status describe_gradients(describing *d)
         krt_value **x = &d->step.gradients[i];
 
         if (*x != NULL && d->scale_input != NULL)
-            *x = krti_divide(d->g, *x, d->scale_input);
+            *x = krti_of_rows(d->g, d->step.follows_tensorflow, *x, unscale, d->scale_input);
         else if (*x != NULL && !isnan(factor))
             *x = krti_affine(d->g, *x, 1 / factor, 0, 0);
     }

@@ -57,28 +57,15 @@ static krt_value *sum_all(krti_graph *g, krt_value *x)
     return krti_reduce_sum(g, x, NULL, 0, false);
 }
 
-/* fn of a gradient; of each of the rows that a gather's gradient adds up, when they are squared so. */
-typedef krt_value *(*unary_fn)(krti_graph *g, krt_value *x);
-static krt_value *of_slices(const krti_updating *u, krt_value *x, unary_fn fn)
-{
-    krt_value *in[2] = {NULL, NULL};
-
-    if (!u->follows_tensorflow || x == NULL)
-        return fn(u->g, x);
-    if (krti_is(x, &krti_op_gather_grad)) {
-        in[0] = fn(u->g, x->node->in[0]);
-        in[1] = x->node->in[1];
-        return krti_graph_add1(u->g, &krti_op_gather_grad, in, 2, &x->node->attrs);
-    }
-    if (krti_is(x, &krti_op_add) && krti_is(x->node->in[0], &krti_op_gather_grad) &&
-        krti_is(x->node->in[1], &krti_op_gather_grad))
-        return krti_add(u->g, of_slices(u, x->node->in[0], fn), of_slices(u, x->node->in[1], fn));
-    return fn(u->g, x);
-}
-
 static krt_value *squared(const krti_updating *u)
 {
-    return of_slices(u, u->gradient, krti_square);
+    return krti_rows_squared(u->g, u->follows_tensorflow, u->gradient);
+}
+
+static krt_value *absolute(krti_graph *g, krt_value *x, const void *how)
+{
+    (void)how;
+    return krti_absolute(g, x);
 }
 
 /* ------------------------------------------------------------------------------- the simple ones */
@@ -133,15 +120,17 @@ krt_value *krti_update_adadelta(krti_updating *u)
 {
     const krt_adadelta_args *a = u->args;
     krti_graph *g = u->g;
+    krt_value *square = squared(u), *before = get(u, "accumulated_delta_var");
     krt_value *grads =
-        set(u, "accumulated_grad", blend(g, a->rho, get(u, "accumulated_grad"), squared(u)));
-    krt_value *before = get(u, "accumulated_delta_var");
-    krt_value *delta = krti_negative(
-        g, krti_divide(g, krti_multiply(g, krti_sqrt(g, shift(g, before, a->epsilon)), u->gradient),
-                       krti_sqrt(g, shift(g, grads, a->epsilon))));
+        set(u, "accumulated_grad", blend(g, a->rho, get(u, "accumulated_grad"), square));
+    krt_value *above = shift(g, before, a->epsilon), *below = shift(g, grads, a->epsilon);
+    krt_value *step =
+        krti_divide(g, krti_multiply(g, krti_sqrt(g, above), u->gradient), krti_sqrt(g, below));
 
-    set(u, "accumulated_delta_var", blend(g, a->rho, before, krti_square(g, delta)));
-    return krti_add(g, u->variable, krti_multiply(g, u->rate, delta));
+    /* the step's square, of rows too */
+    square = krti_divide(g, krti_multiply(g, above, square), below);
+    set(u, "accumulated_delta_var", blend(g, a->rho, before, square));
+    return krti_subtract(g, u->variable, krti_multiply(g, u->rate, step));
 }
 
 krt_value *krti_update_lion(krti_updating *u)
@@ -203,9 +192,10 @@ krt_value *krti_update_adamax(krti_updating *u)
     const krt_adamax_args *a = u->args;
     krti_graph *g = u->g;
     krt_value *m = set(u, "momentum", move(g, get(u, "momentum"), u->gradient, 1 - a->beta_1));
-    krt_value *norm = set(u, "norm",
-                          krti_maximum(g, scale(g, get(u, "norm"), a->beta_2),
-                                       of_slices(u, u->gradient, krti_absolute)));
+    krt_value *norm =
+        set(u, "norm",
+            krti_maximum(g, scale(g, get(u, "norm"), a->beta_2),
+                         krti_of_rows(g, u->follows_tensorflow, u->gradient, absolute, NULL)));
 
     return krti_subtract(g, u->variable,
                          krti_divide(g, krti_multiply(g, u->rate, m),
@@ -318,9 +308,9 @@ void krti_scalars_adafactor(const krti_optimizer *o, float step, float rate, flo
     out[2] = 1 - out[1];
 }
 
-static krt_value *rms(krti_graph *g, krt_value *x)
+static krt_value *root_of_mean(krti_graph *g, krt_value *square)
 {
-    return krti_sqrt(g, krti_reduce_mean(g, krti_square(g, x), NULL, 0, false));
+    return krti_sqrt(g, krti_reduce_mean(g, square, NULL, 0, false));
 }
 
 static krt_value *decayed(krti_updating *u, const char *slot, krt_value *fresh)
@@ -337,8 +327,10 @@ krt_value *krti_update_adafactor(krti_updating *u)
     const krt_adafactor_args *a = u->args;
     krti_graph *g = u->g;
     krt_value *alpha = krti_multiply(
-        g, krti_maximum(g, krti_scalar(g, a->epsilon_2), rms(g, u->variable)), u->scalars[0]);
-    krt_value *square = shift(g, squared(u), a->epsilon_1), *v = NULL;
+        g,
+        krti_maximum(g, krti_scalar(g, a->epsilon_2), root_of_mean(g, krti_square(g, u->variable))),
+        u->scalars[0]);
+    krt_value *own = squared(u), *square = shift(g, own, a->epsilon_1), *v = NULL;
 
     if (u->v->tensor->shape.rank >= 2) {
         krt_value *r = decayed(u, "r", krti_reduce_mean(g, square, (const int[]){-1}, 1, false));
@@ -352,7 +344,7 @@ krt_value *krti_update_adafactor(krti_updating *u)
         v = decayed(u, "velocity", square);
     }
     krt_value *step = krti_divide(g, u->gradient, krti_sqrt(g, v));
-    krt_value *size = scale(g, rms(g, step), 1 / a->clip_threshold);
+    krt_value *size = scale(g, root_of_mean(g, krti_divide(g, own, v)), 1 / a->clip_threshold);
     step = krti_divide(g, step, krti_maximum(g, krti_scalar(g, 1), size));
     return krti_subtract(g, u->variable, krti_multiply(g, alpha, step));
 }

@@ -93,9 +93,8 @@ typedef struct krti_optimizing {
     krt_names undecayed;
     krt_value **gradients; /* one a trainable variable; NULL: none */
     bool accumulates;      /* this step only adds to the sums of gradients */
-    /* TensorFlow's ways: the gradient of an embedding is a list of rows, and what is squared is each
-     * row of the list, although an index may occur in it twice; a value taken from a variable before
-     * it is assigned is read after. */
+    /* TensorFlow's ways: the gradient of an embedding is a list of rows, see krti_of_rows(); a value
+     * taken from a variable before it is assigned is read after. */
     bool follows_tensorflow;
     krt_value *rate, *scalars[KRTI_MAX_SCALARS];
     krt_value *average;   /* momentum of the averages in this step */
@@ -103,6 +102,20 @@ typedef struct krti_optimizing {
     krt_value *is_finite; /* KRT_BOOL: whether to do anything; NULL: always */
 } krti_optimizing;
 krt_status krti_describe_step(krti_optimizing *s);
+
+/* What to take of a gradient, element by element; zero of zero. */
+typedef krt_value *(*krti_element_fn)(krti_graph *g, krt_value *x, const void *how);
+/* fn of a gradient. TensorFlow's gradient of an embedding is a list of rows (IndexedSlices), in which
+ * an index may occur twice; with `by_row` fn is taken of each row before those of an index are added
+ * up. What keeps the list there keeps it here: this function is how a LossScaleOptimizer unscales, how
+ * clipnorm and clipvalue clip, and what rules square or take the absolute value of. Everything else,
+ * global_clipnorm's factor and the sums of accumulation too, makes a tensor of it first, as krti_add()
+ * and krti_multiply() do. */
+krt_value *krti_of_rows(krti_graph *g, bool by_row, krt_value *x, krti_element_fn fn,
+                        const void *how);
+/* The gradient squared so. */
+krt_value *krti_rows_squared(krti_graph *g, bool by_row, krt_value *x);
+
 /* What the gradient is taken for, and the update begins with. Where a layer has assigned to its weight
  * on the way (SpectralNormalization) TensorFlow's tape sees the variable read again, and the update
  * goes on from there; JAX differentiates the way and forgets it. */
