@@ -184,23 +184,10 @@ def one_of(data, key):
     return arrays[0] if len(arrays) == 1 else arrays or None
 
 
-def train(name, model, data, steps=20, evaluate=False, fit_args=None, **compiled):
-    """One step on all rows after the other, the loss of each, or a fit(); then weights and slots."""
-    set_weights(model)
-    model.compile(**compiled)
-    model.optimizer.build(model.trainable_variables)
+def outcome(model, data, steps, evaluate, fit_args):
+    """What a training gives: logs of each step or a history, then weights and slots."""
     x, y, w = (one_of(data, key) for key in ["x", "y", "weights"])
-    case = {
-        "name": name,
-        "model": json.loads(model.to_json()),
-        "compile_config": model.get_compile_config(),
-        "backend": keras.backend.backend(),
-        "data": data,
-        "steps": [],
-    }
-    loss = compiled.get("loss")
-    if isinstance(loss, keras.losses.Huber):  # Keras 3.15 forgets it
-        case["compile_config"]["loss"]["config"]["delta"] = loss._fn_kwargs["delta"]
+    case = {"steps": []}
     if fit_args:
         case |= {"fit": fit_args, "history": fit(model, data, fit_args)}
     for _ in range(0 if fit_args else steps):
@@ -214,6 +201,44 @@ def train(name, model, data, steps=20, evaluate=False, fit_args=None, **compiled
         logs = model.evaluate(x, y, sample_weight=w, batch_size=5, verbose=0, return_dict=True)
         case["evaluated"] = {k: flat(v) if np.ndim(v) else short(v) for k, v in sorted(logs.items())}
     return case
+
+
+def far_apart(a, b):
+    """Whether two outcomes' weights or slots differ by more than a comparison of them could allow for."""
+    pairs = zip([v for _, v in a["weights"] + a["slots"]], [v for _, v in b["weights"] + b["slots"]], strict=True)
+    return not all(np.allclose(v, w, rtol=1e-4, atol=2e-6) for v, w in pairs)
+
+
+def moves_by_itself(model, data, first, start, steps, fit_args):
+    """Whether Keras differs from itself when the weights it starts from change in their last bit: a gradient
+    that is zero but for rounding (a bias before a normalization) is a whole step to Lion or Adafactor."""
+    for seed in range(3):
+        for i, (v, values) in enumerate(start):
+            up = np.where(numbers(values.size, 900 + 50 * seed + i).reshape(values.shape) < 0, -np.inf, np.inf)
+            v.assign(np.nextafter(values, up.astype(values.dtype)) if i < len(model.variables) and values.dtype == "float32" else values)
+        if far_apart(first, outcome(model, data, steps, False, fit_args)):
+            return True
+    return False
+
+
+def train(name, model, data, steps=20, evaluate=False, fit_args=None, steady=False, **compiled):
+    """A training's case; with `steady`, None when its outcome is not one that another machine would find."""
+    set_weights(model)
+    model.compile(**compiled)
+    model.optimizer.build(model.trainable_variables)
+    start = [(v, v.numpy()) for v in model.variables + model.optimizer.variables]
+    case = {
+        "name": name,
+        "model": json.loads(model.to_json()),
+        "compile_config": model.get_compile_config(),
+        "backend": keras.backend.backend(),
+        "data": data,
+    }
+    loss = compiled.get("loss")
+    if isinstance(loss, keras.losses.Huber):  # Keras 3.15 forgets it
+        case["compile_config"]["loss"]["config"]["delta"] = loss._fn_kwargs["delta"]
+    case |= outcome(model, data, steps, evaluate, fit_args)
+    return None if steady and moves_by_itself(model, data, case, start, steps, fit_args) else case
 
 
 def mlp(classes=3, activation="softmax"):
