@@ -62,6 +62,27 @@ typedef struct cli_command {
     int (*run)(cli *c, const void *options);
 } cli_command;
 
+/* A command's own struct is called `options`, its table `table` and what is left out `defaults`. */
+#define CLI_OPTIONS                                                       \
+    .options = table, .num_options = COUNT(table), .defaults = &defaults, \
+    .options_size = sizeof(options)
+
+#define OPT(name, kind, member, ...)                       \
+    {                                                      \
+        name, kind, offsetof(options, member), __VA_ARGS__ \
+    }
+
+/* What all commands that run a model say alike. */
+#define OPT_X_ROW     OPT("x", OPT_LIST, x, "FILE", "input: .npy, .npz, IDX or CSV; or NAME=FILE", 0)
+#define OPT_SCALE_ROW OPT("scale", OPT_NUMBER, scale, "S", "divide the inputs, as by 255", 0)
+#define OPT_MODEL_ROWS                                                  \
+    OPT("config", OPT_TEXT, config, "ARCH.json",                        \
+        "the architecture, where MODEL holds weights only", 0),         \
+        OPT("weights", OPT_TEXT, weights, "FILE",                       \
+            "the weights, where MODEL holds the architecture only", 0), \
+        OPT("verify", OPT_FLAG, verify, NULL,                           \
+            "hold the weights against their digests and checksums first", 0)
+
 extern const cli_command cmd_info, cmd_summary, cmd_config, cmd_weights, cmd_predict, cmd_describe,
     cmd_evaluate, cmd_fit, cmd_convert, cmd_verify, cmd_diff, cmd_explain, cmd_scan,
     cmd_load_weights, cmd_gc, cmd_help;

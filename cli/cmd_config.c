@@ -28,7 +28,7 @@ static int run(cli *c, const void *p)
 static const options defaults = {.indent = -1};
 
 static const opt table[] = {
-    {"indent", OPT_INT, offsetof(options, indent), "N", "spaces a level; left out: one line", 0},
+    OPT("indent", OPT_INT, indent, "N", "spaces a level; left out: one line", 0),
 };
 
 const cli_command cmd_config = {
@@ -40,9 +40,6 @@ const cli_command cmd_config = {
         "--json.\n",
     .least = 1,
     .most = 1,
-    .options = table,
-    .num_options = COUNT(table),
-    .defaults = &defaults,
-    .options_size = sizeof(options),
+    CLI_OPTIONS,
     .run = run,
 };

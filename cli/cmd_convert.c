@@ -163,23 +163,20 @@ static int run(cli *c, const void *opts)
 static const options defaults = {.generation = "keras3", .digest = "xxh3-128"};
 
 static const opt table[] = {
-    {"to", OPT_TEXT, offsetof(options, to), "FORMAT",
-     "keras, keras-dir, h5, weights.h5, legacy-weights.h5, weights.json, tf-checkpoint, json,\n"
-     "safetensors or npz; left out: the ending of OUT decides",
-     0},
-    {"config", OPT_TEXT, offsetof(options, config), "JSON",
-     "the architecture, for a file that has none", 0},
-    {"max-shard-size", OPT_NUMBER, offsetof(options, max_shard_size), "GB",
-     "of sharded weights (5)", 0},
-    {"incremental", OPT_FLAG, offsetof(options, incremental), NULL,
-     "write only what changed into the sharded set OUT", 0},
-    {"no-optimizer", OPT_FLAG, offsetof(options, no_optimizer), NULL,
-     "leave out the optimizer and its state", 0},
-    {"overwrite", OPT_FLAG, offsetof(options, overwrite), NULL, "replace OUT when it is there", 0},
-    {"for", OPT_TEXT, offsetof(options, generation), "GENERATION",
-     "keras2 or keras3, where no one file serves both (keras3)", 0},
-    {"digest", OPT_TEXT, offsetof(options, digest), "KIND",
-     "xxh3-128, sha256 or none, kept with every array (xxh3-128)", 0},
+    OPT("to", OPT_TEXT, to, "FORMAT",
+        "keras, keras-dir, h5, weights.h5, legacy-weights.h5, weights.json, tf-checkpoint, json,\n"
+        "safetensors or npz; left out: the ending of OUT decides",
+        0),
+    OPT("config", OPT_TEXT, config, "JSON", "the architecture, for a file that has none", 0),
+    OPT("max-shard-size", OPT_NUMBER, max_shard_size, "GB", "of sharded weights (5)", 0),
+    OPT("incremental", OPT_FLAG, incremental, NULL,
+        "write only what changed into the sharded set OUT", 0),
+    OPT("no-optimizer", OPT_FLAG, no_optimizer, NULL, "leave out the optimizer and its state", 0),
+    OPT("overwrite", OPT_FLAG, overwrite, NULL, "replace OUT when it is there", 0),
+    OPT("for", OPT_TEXT, generation, "GENERATION",
+        "keras2 or keras3, where no one file serves both (keras3)", 0),
+    OPT("digest", OPT_TEXT, digest, "KIND",
+        "xxh3-128, sha256 or none, kept with every array (xxh3-128)", 0),
 };
 
 const cli_command cmd_convert = {
@@ -190,9 +187,6 @@ const cli_command cmd_convert = {
                "with any class. The others need every class to be known.",
     .least = 2,
     .most = 2,
-    .options = table,
-    .num_options = COUNT(table),
-    .defaults = &defaults,
-    .options_size = sizeof(options),
+    CLI_OPTIONS,
     .run = run,
 };

@@ -25,10 +25,9 @@ static int run(cli *c, const void *opts)
 static const options defaults = {0, 0, NULL};
 
 static const opt table[] = {
-    {"atol", OPT_NUMBER, offsetof(options, atol), "A", "values may differ by A (0)", 0},
-    {"rtol", OPT_NUMBER, offsetof(options, rtol), "R", "and by R times B's value (0)", 0},
-    {"config", OPT_TEXT, offsetof(options, config), "JSON",
-     "the architecture, for files that have none", 0},
+    OPT("atol", OPT_NUMBER, atol, "A", "values may differ by A (0)", 0),
+    OPT("rtol", OPT_NUMBER, rtol, "R", "and by R times B's value (0)", 0),
+    OPT("config", OPT_TEXT, config, "JSON", "the architecture, for files that have none", 0),
 };
 
 const cli_command cmd_diff = {
@@ -39,9 +38,6 @@ const cli_command cmd_diff = {
                "missing, added, of another shape, or of other values. Status 1 when they differ.",
     .least = 2,
     .most = 2,
-    .options = table,
-    .num_options = COUNT(table),
-    .defaults = &defaults,
-    .options_size = sizeof(options),
+    CLI_OPTIONS,
     .run = run,
 };

@@ -80,20 +80,15 @@ static int run(cli *c, const void *p)
 static const options defaults = {.batch_size = 32, .scale = 1};
 
 static const opt table[] = {
-    {"x", OPT_LIST, offsetof(options, x), "FILE", "input: .npy, .npz, IDX or CSV; or NAME=FILE", 0},
-    {"y", OPT_LIST, offsetof(options, y), "FILE", "targets, one file for each output", 0},
-    {"batch-size", OPT_INT, offsetof(options, batch_size), "N", "samples at a time (32)", 1},
-    {"loss", OPT_TEXT, offsetof(options, settings.loss), "NAME", "instead of the file's", 0},
-    {"metrics", OPT_TEXT, offsetof(options, settings.metrics), "A,B", "instead of the file's", 0},
-    {"sample-weight", OPT_TEXT, offsetof(options, sample_weight), "FILE", "one a sample", 0},
-    {"scale", OPT_NUMBER, offsetof(options, scale), "S", "divide the inputs, as by 255", 0},
-    {"progress", OPT_FLAG, offsetof(options, progress), NULL, "a bar also where no terminal is", 0},
-    {"config", OPT_TEXT, offsetof(options, config), "ARCH.json",
-     "the architecture, where MODEL holds weights only", 0},
-    {"weights", OPT_TEXT, offsetof(options, weights), "FILE",
-     "the weights, where MODEL holds the architecture only", 0},
-    {"verify", OPT_FLAG, offsetof(options, verify), NULL,
-     "hold the weights against their digests and checksums first", 0},
+    OPT_X_ROW,
+    OPT("y", OPT_LIST, y, "FILE", "targets, one file for each output", 0),
+    OPT("batch-size", OPT_INT, batch_size, "N", "samples at a time (32)", 1),
+    OPT("loss", OPT_TEXT, settings.loss, "NAME", "instead of the file's", 0),
+    OPT("metrics", OPT_TEXT, settings.metrics, "A,B", "instead of the file's", 0),
+    OPT("sample-weight", OPT_TEXT, sample_weight, "FILE", "one a sample", 0),
+    OPT_SCALE_ROW,
+    OPT("progress", OPT_FLAG, progress, NULL, "a bar also where no terminal is", 0),
+    OPT_MODEL_ROWS,
 };
 
 const cli_command cmd_evaluate = {
@@ -104,9 +99,6 @@ const cli_command cmd_evaluate = {
                "--metrics. Names and settings are Keras's: \"mse\", \"accuracy\", or JSON.\n",
     .least = 1,
     .most = 1,
-    .options = table,
-    .num_options = COUNT(table),
-    .defaults = &defaults,
-    .options_size = sizeof(options),
+    CLI_OPTIONS,
     .run = run,
 };

@@ -23,7 +23,7 @@ static int run(cli *c, const void *opts)
 static const options defaults = {NULL};
 
 static const opt table[] = {
-    {"into", OPT_TEXT, offsetof(options, into), "MODEL", "a model, or an architecture JSON", 0},
+    OPT("into", OPT_TEXT, into, "MODEL", "a model, or an architecture JSON", 0),
 };
 
 const cli_command cmd_explain = {
@@ -33,9 +33,6 @@ const cli_command cmd_explain = {
     .details = "Status 1 when they do not fit.",
     .least = 1,
     .most = 1,
-    .options = table,
-    .num_options = COUNT(table),
-    .defaults = &defaults,
-    .options_size = sizeof(options),
+    CLI_OPTIONS,
     .run = run,
 };

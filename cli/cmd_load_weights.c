@@ -217,21 +217,17 @@ static int run(cli *c, const void *p)
 static const options defaults = {.skip_mismatch = false};
 
 static const opt table[] = {
-    {"save", OPT_TEXT, offsetof(options, save), "OUT",
-     "the file to write: .keras, .h5, .weights.h5", 0},
-    {"overwrite", OPT_FLAG, offsetof(options, overwrite), NULL, "replace OUT without asking", 0},
-    {"for", OPT_TEXT, offsetof(options, keras), "KERAS",
-     "an .h5 for keras2 or keras3; left out: for both where that can be", 0},
-    {"skip-mismatch", OPT_FLAG, offsetof(options, skip_mismatch), NULL,
-     "leave out what does not fit, with a warning a layer", 0},
-    {"by-name", OPT_FLAG, offsetof(options, by_name), NULL,
-     "pair the layers of an .h5 file by name", 0},
-    {"objects-to-skip", OPT_TEXT, offsetof(options, objects_to_skip), "A,B",
-     "layers that keep their weights", 0},
-    {"map", OPT_LIST, offsetof(options, map), "OLD=NEW",
-     "new names for names in WEIGHTS, * for any text", 0},
-    {"verify", OPT_FLAG, offsetof(options, verify), NULL,
-     "hold both files against their digests and checksums first", 0},
+    OPT("save", OPT_TEXT, save, "OUT", "the file to write: .keras, .h5, .weights.h5", 0),
+    OPT("overwrite", OPT_FLAG, overwrite, NULL, "replace OUT without asking", 0),
+    OPT("for", OPT_TEXT, keras, "KERAS",
+        "an .h5 for keras2 or keras3; left out: for both where that can be", 0),
+    OPT("skip-mismatch", OPT_FLAG, skip_mismatch, NULL,
+        "leave out what does not fit, with a warning a layer", 0),
+    OPT("by-name", OPT_FLAG, by_name, NULL, "pair the layers of an .h5 file by name", 0),
+    OPT("objects-to-skip", OPT_TEXT, objects_to_skip, "A,B", "layers that keep their weights", 0),
+    OPT("map", OPT_LIST, map, "OLD=NEW", "new names for names in WEIGHTS, * for any text", 0),
+    OPT("verify", OPT_FLAG, verify, NULL,
+        "hold both files against their digests and checksums first", 0),
 };
 
 const cli_command cmd_load_weights = {
@@ -245,9 +241,6 @@ const cli_command cmd_load_weights = {
                "Keras 1 and 2, and paths such as layers/dense in files of Keras 3.\n",
     .least = 2,
     .most = 2,
-    .options = table,
-    .num_options = COUNT(table),
-    .defaults = &defaults,
-    .options_size = sizeof(options),
+    CLI_OPTIONS,
     .run = run,
 };

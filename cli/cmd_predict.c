@@ -206,17 +206,12 @@ static int run(cli *c, const void *p)
 static const options defaults = {.batch_size = 32, .scale = 1};
 
 static const opt table[] = {
-    {"x", OPT_LIST, offsetof(options, x), "FILE", "input: .npy, .npz, IDX or CSV; or NAME=FILE", 0},
-    {"out", OPT_TEXT, offsetof(options, out), "FILE", ".npy or .npz; left out or -: as text", 0},
-    {"batch-size", OPT_INT, offsetof(options, batch_size), "N", "samples at a time (32)", 1},
-    {"layer", OPT_TEXT, offsetof(options, layer), "NAME", "the output of this layer instead", 0},
-    {"scale", OPT_NUMBER, offsetof(options, scale), "S", "divide the inputs, as by 255", 0},
-    {"config", OPT_TEXT, offsetof(options, config), "ARCH.json",
-     "the architecture, where MODEL holds weights only", 0},
-    {"weights", OPT_TEXT, offsetof(options, weights), "FILE",
-     "the weights, where MODEL holds the architecture only", 0},
-    {"verify", OPT_FLAG, offsetof(options, verify), NULL,
-     "hold the weights against their digests and checksums first", 0},
+    OPT_X_ROW,
+    OPT("out", OPT_TEXT, out, "FILE", ".npy or .npz; left out or -: as text", 0),
+    OPT("batch-size", OPT_INT, batch_size, "N", "samples at a time (32)", 1),
+    OPT("layer", OPT_TEXT, layer, "NAME", "the output of this layer instead", 0),
+    OPT_SCALE_ROW,
+    OPT_MODEL_ROWS,
 };
 
 const cli_command cmd_predict = {
@@ -229,9 +224,6 @@ const cli_command cmd_predict = {
         "channel axis get one. Several outputs are written to an .npz as output_0, output_1, ...\n",
     .least = 1,
     .most = 1,
-    .options = table,
-    .num_options = COUNT(table),
-    .defaults = &defaults,
-    .options_size = sizeof(options),
+    CLI_OPTIONS,
     .run = run,
 };

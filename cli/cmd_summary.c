@@ -98,13 +98,11 @@ static int run(cli *c, const void *p)
 static const options defaults = {.line_length = 0};
 
 static const opt table[] = {
-    {"line-length", OPT_INT, offsetof(options, line_length), "N", "width of the table", 0},
-    {"expand-nested", OPT_FLAG, offsetof(options, expand_nested), NULL,
-     "list the layers of nested models", 0},
-    {"show-trainable", OPT_FLAG, offsetof(options, show_trainable), NULL,
-     "say which layers are trainable", 0},
-    {"config", OPT_TEXT, offsetof(options, config), "ARCH.json",
-     "the architecture, for a file that holds weights only", 0},
+    OPT("line-length", OPT_INT, line_length, "N", "width of the table", 0),
+    OPT("expand-nested", OPT_FLAG, expand_nested, NULL, "list the layers of nested models", 0),
+    OPT("show-trainable", OPT_FLAG, show_trainable, NULL, "say which layers are trainable", 0),
+    OPT("config", OPT_TEXT, config, "ARCH.json",
+        "the architecture, for a file that holds weights only", 0),
 };
 
 const cli_command cmd_summary = {
@@ -113,9 +111,6 @@ const cli_command cmd_summary = {
     .summary = "Prints Keras's summary table of a model",
     .least = 1,
     .most = 1,
-    .options = table,
-    .num_options = COUNT(table),
-    .defaults = &defaults,
-    .options_size = sizeof(options),
+    CLI_OPTIONS,
     .run = run,
 };

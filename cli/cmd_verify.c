@@ -26,12 +26,10 @@ static int run(cli *c, const void *opts)
 static const options defaults = {.config = NULL};
 
 static const opt table[] = {
-    {"config", OPT_TEXT, offsetof(options, config), "JSON",
-     "the architecture, for a file that has none", 0},
-    {"against", OPT_TEXT, offsetof(options, against), "DIGESTS", "hold the arrays against a list",
-     0},
-    {"write-digests", OPT_TEXT, offsetof(options, write_digests), "DIGESTS",
-     "write that list: SHA-256 of every array, JSON", 0},
+    OPT("config", OPT_TEXT, config, "JSON", "the architecture, for a file that has none", 0),
+    OPT("against", OPT_TEXT, against, "DIGESTS", "hold the arrays against a list", 0),
+    OPT("write-digests", OPT_TEXT, write_digests, "DIGESTS",
+        "write that list: SHA-256 of every array, JSON", 0),
 };
 
 const cli_command cmd_verify = {
@@ -44,9 +42,6 @@ const cli_command cmd_verify = {
         "for others, and against tampering, keep a list aside with --write-digests.",
     .least = 1,
     .most = 1,
-    .options = table,
-    .num_options = COUNT(table),
-    .defaults = &defaults,
-    .options_size = sizeof(options),
+    CLI_OPTIONS,
     .run = run,
 };

@@ -245,8 +245,8 @@ static int run(cli *c, const void *p)
 static const options defaults = {.digest = false};
 
 static const opt table[] = {
-    {"digest", OPT_FLAG, offsetof(options, digest), NULL, "SHA-256 of each array's values", 0},
-    {"out", OPT_TEXT, offsetof(options, out), "FILE.npy", "write the array at PATH there", 0},
+    OPT("digest", OPT_FLAG, digest, NULL, "SHA-256 of each array's values", 0),
+    OPT("out", OPT_TEXT, out, "FILE.npy", "write the array at PATH there", 0),
 };
 
 const cli_command cmd_weights = {
@@ -257,9 +257,6 @@ const cli_command cmd_weights = {
                "names the member or shard that offset counts in.\n",
     .least = 1,
     .most = 2,
-    .options = table,
-    .num_options = COUNT(table),
-    .defaults = &defaults,
-    .options_size = sizeof(options),
+    CLI_OPTIONS,
     .run = run,
 };
