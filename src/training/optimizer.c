@@ -50,59 +50,10 @@ const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bo
     return slot;
 }
 
-/* The model a layer is one of the layers of: the innermost. */
-static const krt_model *model_with(const krt_model *m, const krt_layer *l)
+/* For the i-th trainable variable, whose path with "_" for "/" begins the slot's. */
+static krt_status add_slot(krti_optimizer *o, const krti_state_kind *kind, size_t i)
 {
-    for (size_t i = 0; i < m->base.num_inner; i++) {
-        const krt_model *inner = krti_model_of(m->base.inner[i].layer);
-        const krt_model *found = inner != NULL ? model_with(inner, l) : NULL;
-
-        if (found != NULL)
-            return found;
-        if (m->base.inner[i].layer == l)
-            return m;
-    }
-    return NULL;
-}
-
-/* The layer, no model, that another lies in; NULL: none. */
-static const krt_layer *wrapper_of(const krt_layer *in, const krt_layer *l)
-{
-    for (size_t i = 0; i < in->num_inner; i++) {
-        const krt_layer *found = wrapper_of(in->inner[i].layer, l);
-
-        if (found != NULL)
-            return found;
-        if (in->inner[i].layer == l && krti_model_of(in) == NULL)
-            return in;
-    }
-    return NULL;
-}
-
-/* Keras's path of a variable with "_" for "/": the layers of a Sequential are built in its scope, those of
- * a wrapper in the wrapper's. */
-static krt_status flat_path(const krt_model *m, const krt_variable *v, krti_str *out)
-{
-    const krt_layer *wrapper = wrapper_of(&m->base, v->layer);
-    const krt_model *own = model_with(m, wrapper != NULL ? wrapper : v->layer);
-    krt_status st = KRT_OK;
-
-    krti_str_clear(out);
-    if (own != NULL ? own->is_sequential : m->is_sequential)
-        st = krti_str_addf(out, "%s_", own != NULL ? own->base.name : m->base.name);
-    if (st == KRT_OK && wrapper != NULL)
-        st = krti_str_addf(out, "%s_", wrapper->name);
-    if (st == KRT_OK)
-        st = krti_str_add(out, krt_variable_path(v));
-    for (size_t i = 0; i < out->length; i++)
-        if (out->ptr[i] == '/')
-            out->ptr[i] = '_';
-    return st;
-}
-
-static krt_status add_slot(krti_optimizer *o, const krt_model *m, const krti_state_kind *kind,
-                           krt_variable *v)
-{
+    krt_variable *v = o->trainable[i];
     krt_shape shape = v->tensor->shape;
     krt_dtype dtype = v->tensor->dtype;
     krti_str path = KRTI_STR_INIT(o->k);
@@ -110,10 +61,10 @@ static krt_status add_slot(krti_optimizer *o, const krt_model *m, const krti_sta
 
     if (kind->shape != NULL)
         shape = kind->shape(shape, &dtype);
-    TRY(flat_path(m, v, &path));
     if (kind->is_plain)
-        krti_str_clear(&path);
-    TRY(krti_str_addf(&path, kind->is_plain ? "%s" : "_%s", kind->is_plain ? v->name : kind->slot));
+        TRY(krti_str_add(&path, v->name));
+    else
+        TRY(krti_str_addf(&path, "%s_%s", o->flat_paths[i], kind->slot));
     TRY(krti_optimizer_add(o, path.ptr, kind->slot, v, shape, dtype,
                            kind->initial != NULL ? kind->initial(o->args) : 0));
     if (kind->copies && krt_variable_data(v) != NULL)
@@ -126,7 +77,7 @@ done:
 }
 
 /* One group of slots, variable by variable. */
-static krt_status add_group(krti_optimizer *o, const krt_model *m, int group)
+static krt_status add_group(krti_optimizer *o, int group)
 {
     krt_status st = KRT_OK;
 
@@ -136,13 +87,13 @@ static krt_status add_group(krti_optimizer *o, const krt_model *m, int group)
 
             if (kind->group == group &&
                 (kind->is_used == NULL || kind->is_used(o->args, o->trainable[i])))
-                st = add_slot(o, m, kind, o->trainable[i]);
+                st = add_slot(o, kind, i);
         }
     }
     return st;
 }
 
-static krt_status add_base_slots(krti_optimizer *o, const krt_model *m)
+static krt_status add_base_slots(krti_optimizer *o)
 {
     static const krti_state_kind average = {.slot = "average"};
     static const krti_state_kind accumulator = {.slot = "gradient_accumulator"};
@@ -152,12 +103,99 @@ static krt_status add_base_slots(krti_optimizer *o, const krt_model *m)
     if (o->inner != NULL)
         return KRT_OK;
     for (size_t i = 0; st == KRT_OK && a->use_ema && i < o->num_trainable; i++)
-        st = add_slot(o, m, &average, o->trainable[i]);
+        st = add_slot(o, &average, i);
     if (a->gradient_accumulation_steps != KRT_NONE && a->gradient_accumulation_steps != 0)
         for (size_t i = 0; st == KRT_OK && i < o->num_trainable; i++)
-            st = add_slot(o, m, &accumulator, o->trainable[i]);
+            st = add_slot(o, &accumulator, i);
     return st;
 }
+
+/* ------------------------------------------------------------------------------- trainable */
+
+typedef struct collecting {
+    krti_optimizer *o;
+    const krt_model *model;
+    krti_map *seen;
+    size_t capacity, paths_capacity;
+} collecting;
+
+/* Where a layer stands: the model it is one of the layers of, as far as models reach down from the
+ * outermost, and the layer, no model, that it lies in (NULL: none). */
+typedef struct scope {
+    const krt_model *model;
+    const krt_layer *wrapper;
+} scope;
+
+/* Keras's path of a variable with "_" for "/": the layers of a Sequential are built in its scope, those of
+ * a wrapper in the wrapper's. */
+static krt_status take_variable(collecting *c, krt_variable *v, scope at)
+{
+    krti_optimizer *o = c->o;
+    const krt_model *own = at.model != NULL ? at.model : c->model;
+    krti_str path = KRTI_STR_INIT(o->k);
+    char key[24];
+    krt_status st = KRT_OK;
+
+    snprintf(key, sizeof key, "%p", (void *)v);
+    if (krti_map_has(c->seen, key))
+        return KRT_OK;
+    TRY(krti_map_set(c->seen, key, v));
+    if (own->is_sequential)
+        krti_str_addf(&path, "%s_", own->base.name);
+    if (at.wrapper != NULL)
+        krti_str_addf(&path, "%s_", at.wrapper->name);
+    TRY(krti_str_add(&path, krt_variable_path(v)));
+    for (size_t i = 0; i < path.length; i++)
+        if (path.ptr[i] == '/')
+            path.ptr[i] = '_';
+    TRY(krti_grow(o->k, &o->trainable, &c->capacity, o->num_trainable + 1, sizeof *o->trainable));
+    TRY(krti_grow(o->k, &o->flat_paths, &c->paths_capacity, o->num_trainable + 1,
+                  sizeof *o->flat_paths));
+    o->flat_paths[o->num_trainable] = krti_arena_strdup(&o->arena, path.ptr);
+    if (o->flat_paths[o->num_trainable] == NULL)
+        TRY(KRT_E_NOMEM);
+    o->trainable[o->num_trainable++] = v;
+
+done:
+    krti_str_free(&path);
+    return st;
+}
+
+/* A layer's own variables, then its inner layers'; what is frozen, or lies in what is, stays out. A
+ * layer shared by two places counts where it is first. */
+static krt_status collect(collecting *c, krt_layer *l, scope at)
+{
+    const krt_model *m = krti_model_of(l);
+    const bool is_reached = m == c->model || (at.model != NULL && at.wrapper == NULL);
+    const scope inside = {m == NULL    ? at.wrapper == NULL ? at.model : NULL
+                          : is_reached ? m
+                                       : NULL,
+                          m == NULL ? l : NULL};
+    krt_status st = KRT_OK;
+
+    if (!l->trainable)
+        return KRT_OK;
+    for (size_t i = 0; i < l->num_variables; i++)
+        if (l->variables[i]->layer == l && l->variables[i]->trainable)
+            TRY(take_variable(c, l->variables[i], at));
+    for (size_t i = 0; i < l->num_inner; i++)
+        TRY(collect(c, l->inner[i].layer, inside));
+
+done:
+    return st;
+}
+
+/* model.trainable_variables in Keras's order. */
+static krt_status find_trainable(krti_optimizer *o, krt_model *m)
+{
+    collecting c = {.o = o, .model = m, .seen = krti_map_new(o->k)};
+    const krt_status st = c.seen != NULL ? collect(&c, &m->base, (scope){NULL, NULL}) : KRT_E_NOMEM;
+
+    krti_map_free(c.seen);
+    return st;
+}
+
+/* ------------------------------------------------------------------------------- building */
 
 krt_status krti_optimizer_build(krti_optimizer *o, krt_model *m)
 {
@@ -167,66 +205,18 @@ krt_status krti_optimizer_build(krti_optimizer *o, krt_model *m)
     if (o->is_built)
         return KRT_OK;
     TRY(krti_layer_initialize(&m->base));
-    TRY(krti_trainable_variables(m, &o->trainable, &o->num_trainable));
+    TRY(find_trainable(o, m));
     if (o->inner != NULL)
         TRY(krti_optimizer_build(o->inner, m));
-    TRY(add_base_slots(o, m));
+    TRY(add_base_slots(o));
     for (int group = 0; group <= LAST_GROUP; group++)
-        TRY(add_group(o, m, group));
+        TRY(add_group(o, group));
     if (o->cls->build != NULL)
         TRY(o->cls->build(o));
     o->is_built = true;
 
 done:
     return st;
-}
-
-/* ------------------------------------------------------------------------------- trainable */
-
-typedef struct collecting {
-    krt_ctx *k;
-    krt_variable **items;
-    size_t n, capacity;
-} collecting;
-
-/* A layer's own variables, then its inner layers'; what is frozen, or lies in what is, stays out. A
- * layer shared by two places counts where it is first. */
-static krt_status collect(collecting *c, const krt_layer *l)
-{
-    krt_status st = KRT_OK;
-
-    if (!l->trainable)
-        return KRT_OK;
-    for (size_t i = 0; i < l->num_variables; i++) {
-        krt_variable *v = l->variables[i];
-        bool is_new = v->layer == l && v->trainable;
-
-        for (size_t j = 0; is_new && j < c->n; j++)
-            is_new = c->items[j] != v;
-        if (!is_new)
-            continue;
-        TRY(krti_grow(c->k, &c->items, &c->capacity, c->n + 1, sizeof *c->items));
-        c->items[c->n++] = v;
-    }
-    for (size_t i = 0; i < l->num_inner; i++)
-        TRY(collect(c, l->inner[i].layer));
-
-done:
-    return st;
-}
-
-krt_status krti_trainable_variables(krt_model *m, krt_variable ***out, size_t *n)
-{
-    collecting c = {.k = m->base.owned.k};
-    const krt_status st = collect(&c, &m->base);
-
-    if (st != KRT_OK) {
-        krti_free(c.k, c.items);
-        return st;
-    }
-    *out = c.items;
-    *n = c.n;
-    return KRT_OK;
 }
 
 /* ------------------------------------------------------------------------------- making */
@@ -372,6 +362,7 @@ void krti_optimizer_free(krti_optimizer *o)
     }
     krti_free(o->k, o->variables);
     krti_free(o->k, o->trainable);
+    krti_free(o->k, o->flat_paths);
     krti_arena_free(&o->arena);
     krti_free(o->k, o);
 }

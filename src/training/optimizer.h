@@ -43,6 +43,7 @@ struct krti_optimizer {
     size_t num_variables, capacity;
     size_t first_slot;        /* index of the first slot: 1 or 2 */
     krt_variable **trainable; /* model.trainable_variables it was built for */
+    const char **flat_paths;  /* of these: "dense_kernel" */
     size_t num_trainable;
     krt_tensor *iteration;     /* int64, of variables */
     krt_tensor *learning_rate; /* float32, of variables; NULL with a schedule */
@@ -70,9 +71,6 @@ const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bo
 /* Keras's optimizer.learning_rate and optimizer.iterations (of whole accumulations) as of now. */
 float krti_optimizer_rate(const krti_optimizer *o);
 int64_t krti_optimizer_iterations(const krti_optimizer *o);
-
-/* model.trainable_variables in Keras's order. Owns: *out, krti_free() it. */
-krt_status krti_trainable_variables(krt_model *m, krt_variable ***out, size_t *n);
 
 /* --- the model's ----------------------------------------------------------------------------- */
 
