@@ -23,16 +23,23 @@ enum { SECONDS = 10, MEGABYTES = 96, LONGEST = 4096 };
 static const char *tool;
 
 /* The hostile file takes the place of FILE; what is written may only be there when all went well. */
-static const char *const commands[][10] = {
+static const char *const commands[][14] = {
     {"info", "FILE"},
     {"summary", "FILE"},
+    {"config", "FILE"},
     {"weights", "FILE", "--digest"},
     {"verify", "FILE"},
     {"scan", "FILE"},
     {"predict", "FILE", "--x", "x.npy"},
     {"predict --x", "good.keras", "--x", "FILE"},
+    {"evaluate", "FILE", "--x", "x.npy", "--y", "y.npy", "--loss", "mse"},
+    {"fit", "FILE", "--x", "x.npy", "--y", "y.npy", "--loss", "mse", "--optimizer", "sgd", "--save",
+     "out.keras"},
+    {"fit --x", "good.keras", "--x", "FILE", "--y", "y.npy", "--loss", "mse", "--save",
+     "out.keras"},
     {"convert", "FILE", "out.safetensors"},
     {"load-weights", "good.keras", "FILE", "--save", "out.keras"},
+    {"load-weights into", "FILE", "good.weights.h5", "--save", "out.keras"},
     {"diff", "good.keras", "FILE"},
     {"explain", "FILE", "--into", "good.keras"},
     {"explain into", "good.weights.h5", "--into", "FILE"},
@@ -46,7 +53,7 @@ typedef struct answer {
 static void start(size_t command, const char *file)
 {
     const struct rlimit cpu = {SECONDS, SECONDS};
-    const char *argv[12] = {tool};
+    const char *argv[16] = {tool};
     char name[40];
     size_t n = 1;
     const int messages = open("messages", O_WRONLY | O_CREAT | O_TRUNC, 0600);

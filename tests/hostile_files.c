@@ -668,6 +668,8 @@ static void add_arrays(void)
     krti_str s = make_array("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 4), }", 0, 16);
 
     save("x.npy", &s);
+    s = make_array("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }", 0, 12);
+    save("y.npy", &s);
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
         s = make_array(arrays[i].header, arrays[i].length, arrays[i].data);
         add_file(arrays[i].name, &s);

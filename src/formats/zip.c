@@ -86,33 +86,92 @@ static const unsigned char *find_end(const krti_bytes *b)
     return NULL;
 }
 
+/* The ZIP64 extra field (id 1) among `length` bytes of extra fields; NULL when there is none. */
+static const unsigned char *find_zip64(const unsigned char *extra, size_t length, size_t *size)
+{
+    while (length >= 4) {
+        const size_t n = krti_le16(extra + 2);
+
+        if (n > length - 4)
+            return NULL;
+        if (krti_le16(extra) == 1) {
+            *size = n;
+            return extra + 4;
+        }
+        extra += 4 + n;
+        length -= 4 + n;
+    }
+    return NULL;
+}
+
+/* Takes the next eight bytes of a ZIP64 field for a value that did not fit in four. */
+static bool widen(uint64_t *value, const unsigned char **p, size_t *left)
+{
+    if (*value != UINT32_MAX)
+        return true;
+    if (*p == NULL || *left < 8)
+        return false;
+    *value = krti_le64(*p);
+    *p += 8;
+    *left -= 8;
+    return true;
+}
+
+/* Where a local header at `at` and its data end, UINT64_MAX when that cannot be told. */
+static uint64_t local_end(const krti_bytes *b, size_t at, uint64_t *stored)
+{
+    const unsigned char *local = b->data + at;
+    const size_t name = krti_le16(local + 26), extra = krti_le16(local + 28);
+    uint64_t size = krti_le32(local + 22);
+    size_t left = 0;
+
+    *stored = krti_le32(local + 18);
+    if (name + extra > b->size - at - LOCAL_SIZE || (krti_le16(local + 6) & FLAG_DESCRIPTOR) != 0)
+        return UINT64_MAX;
+    const unsigned char *wide = find_zip64(local + LOCAL_SIZE + name, extra, &left);
+    if (!widen(&size, &wide, &left) || !widen(stored, &wide, &left))
+        return UINT64_MAX;
+    size = at + LOCAL_SIZE + name + extra;
+    return *stored < UINT64_MAX - size ? size + *stored : UINT64_MAX;
+}
+
+/* "3 members are", of an .npz "3 arrays are". */
+static const char *print_whole(char text[64], size_t num, bool is_npz)
+{
+    snprintf(text, 64, "%zu %s%s", num, is_npz ? "array" : "member", num == 1 ? " is" : "s are");
+    return text;
+}
+
 /* What an archive without its end still holds, by the local headers from its beginning. */
 static krt_status tell_cut(krt_ctx *k, const krti_bytes *b)
 {
     size_t at = 0, num = 0;
+    bool is_npz = true;
+    char whole[64];
 
     while (b->size - at >= LOCAL_SIZE && krti_le32(b->data + at) == SIGNATURE_LOCAL) {
-        const unsigned char *local = b->data + at;
-        const uint32_t stored = krti_le32(local + 18);
-        const size_t name = krti_le16(local + 26), head = LOCAL_SIZE + name + krti_le16(local + 28);
-        const size_t left = b->size - at;
+        const char *name = (const char *)b->data + at + LOCAL_SIZE;
+        const size_t length = krti_le16(b->data + at + 26);
+        uint64_t stored = 0;
+        const uint64_t end = local_end(b, at, &stored);
 
-        if (stored == UINT32_MAX || (krti_le16(local + 6) & FLAG_DESCRIPTOR) != 0 || head > left)
+        if (end == UINT64_MAX)
             break;
-        if (stored > left - head)
+        is_npz = is_npz && length > 4 && memcmp(name + length - 4, ".npy", 4) == 0;
+        if (end > b->size)
             return krti_fail(k, KRT_E_CORRUPT, NULL,
-                             "archive is cut short at %zu bytes: %zu %s whole, then \"%.*s\" "
-                             "has %zu of %u bytes",
-                             b->size, num, num == 1 ? "member is" : "members are", (int)name,
-                             (const char *)local + LOCAL_SIZE, left - head, stored);
-        at += head + stored;
+                             "archive is cut short at %zu bytes: %s whole, then \"%.*s\" has %llu "
+                             "of %llu bytes",
+                             b->size, print_whole(whole, num, is_npz), (int)length, name,
+                             (unsigned long long)(b->size - (end - stored)),
+                             (unsigned long long)stored);
+        at = (size_t)end;
         num++;
-        if (b->size - at < LOCAL_SIZE || krti_le32(b->data + at) == SIGNATURE_CENTRAL)
-            return krti_fail(k, KRT_E_CORRUPT, NULL,
-                             "archive is cut short at %zu bytes: %zu %s whole, the "
-                             "directory behind them is not",
-                             b->size, num, num == 1 ? "member is" : "members are");
     }
+    if (num > 0)
+        return krti_fail(k, KRT_E_CORRUPT, NULL,
+                         "archive is cut short at %zu bytes: %s whole, what is behind is not",
+                         b->size, print_whole(whole, num, is_npz));
     return krti_fail(k, KRT_E_CORRUPT, NULL,
                      "archive is cut short: no end record in the last 64 KB of %zu bytes", b->size);
 }
@@ -222,37 +281,6 @@ static krt_status fail_member(krti_zip *z, krt_status status, const krti_zip_mem
                               const char *what)
 {
     return krti_fail(z->k, status, NULL, "archive member \"%s\": %s", m->name, what);
-}
-
-/* The ZIP64 extra field (id 1) among `length` bytes of extra fields; NULL when there is none. */
-static const unsigned char *find_zip64(const unsigned char *extra, size_t length, size_t *size)
-{
-    while (length >= 4) {
-        const size_t n = krti_le16(extra + 2);
-
-        if (n > length - 4)
-            return NULL;
-        if (krti_le16(extra) == 1) {
-            *size = n;
-            return extra + 4;
-        }
-        extra += 4 + n;
-        length -= 4 + n;
-    }
-    return NULL;
-}
-
-/* Takes the next eight bytes of a ZIP64 field for a value that did not fit in four. */
-static bool widen(uint64_t *value, const unsigned char **p, size_t *left)
-{
-    if (*value != UINT32_MAX)
-        return true;
-    if (*p == NULL || *left < 8)
-        return false;
-    *value = krti_le64(*p);
-    *p += 8;
-    *left -= 8;
-    return true;
 }
 
 static bool is_bomb(uint64_t size, uint64_t stored_size)

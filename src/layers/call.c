@@ -40,18 +40,29 @@ static krt_status build_for(krt_layer *l, const krt_call *c)
     return st;
 }
 
+/* Not Keras's own, as far as its file tells. */
+static bool is_custom(const krt_layer *l)
+{
+    return l->package != NULL || !krti_is_keras_module(krti_conf_get(l->object, "module"));
+}
+
 static krt_status can_run(const krt_layer *l)
 {
-    if (l->cls == NULL && l->package != NULL)
+    char arrays[40] = "";
+
+    if (l->num_stored > 0)
+        snprintf(arrays, sizeof arrays, " (%zu array%s)", l->num_stored,
+                 l->num_stored == 1 ? "" : "s");
+    if (l->cls == NULL && is_custom(l))
         return krti_layer_fail(l, KRT_E_UNKNOWN_CLASS,
-                               "layer \"%s\" has the custom class %s: its weights are readable, "
+                               "layer \"%s\" has the custom class %s: its weights are readable%s, "
                                "running it needs krt_register()",
-                               l->name, l->class_name);
+                               l->name, l->class_name, arrays);
     if (l->cls == NULL || l->cls->call == NULL)
         return krti_layer_fail(l, KRT_E_UNKNOWN_CLASS,
                                "layer \"%s\" has the class %s, which this build cannot run; its "
-                               "weights are readable, running it needs krt_register()",
-                               l->name, l->class_name);
+                               "weights are readable%s, running it needs krt_register()",
+                               l->name, l->class_name, arrays);
     if (l->unsupported != NULL)
         return krti_layer_fail(l, KRT_E_UNSUPPORTED, "%s", l->unsupported);
     return KRT_OK;

@@ -56,6 +56,7 @@ struct krt_layer {
     size_t num_build_shapes;
     krt_tensor *seed; /* Keras's SeedGenerator state, uint32 [seed, draws]; NULL until needed */
     void (*fini)(krt_layer *l); /* what a class with state of its own frees; NULL: nothing */
+    size_t num_stored; /* arrays its file holds for it, of a class nobody knows; 0: not counted */
     const char *unsupported; /* why it cannot run, found while reading the config; NULL: it can */
 };
 

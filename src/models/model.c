@@ -571,9 +571,23 @@ static krt_status trace_and_learn(krt_model *m, krti_tracing *tracing, enum lear
     return st;
 }
 
+static krt_status keep_why(krt_model *m, krt_status st)
+{
+    m->cannot_run = krti_arena_strdup(&m->base.arena, m->base.owned.k->error.message);
+    m->cannot_status = st;
+    return m->cannot_run != NULL ? KRT_OK : KRT_E_NOMEM;
+}
+
+krt_status krti_model_say_why(krt_model *m)
+{
+    krti_tracing tracing = {0};
+    const krt_status st = trace_and_learn(m, &tracing, LEARN_NOTHING);
+
+    return is_missing_implementation(st) ? keep_why(m, st) : st;
+}
+
 krt_status krti_model_build(krt_model *m)
 {
-    krt_ctx *k = m->base.owned.k;
     krti_tracing tracing = {0}, claiming = {.claims = true};
     krt_status st = KRT_OK;
 
@@ -583,9 +597,9 @@ krt_status krti_model_build(krt_model *m)
         TRY(KRT_E_NOMEM);
     st = trace_and_learn(m, &tracing, LEARN_ALL);
     if (is_missing_implementation(st)) {
-        m->cannot_run = krti_arena_strdup(&m->base.arena, k->error.message);
-        m->cannot_status = st;
-        st = m->cannot_run != NULL ? build_from_configs(m) : KRT_E_NOMEM;
+        st = keep_why(m, st);
+        if (st == KRT_OK)
+            st = build_from_configs(m);
     }
     /* Shapes that are wrong may fit nowhere; then those of the first trace stand. */
     if (st == KRT_OK && tracing.has_claims &&
@@ -642,9 +656,7 @@ static krt_status read_config(krt_model *m, const krti_conf *object, int depth)
         "model \"%s\" has the custom class %s, defined by Python code; its weights "
         "and config are readable, running it is not possible",
         m->base.name, m->base.class_name);
-    m->cannot_run = krti_arena_strdup(&m->base.arena, m->base.owned.k->error.message);
-    m->cannot_status = KRT_E_UNKNOWN_CLASS;
-    return m->cannot_run != NULL ? KRT_OK : KRT_E_NOMEM;
+    return keep_why(m, KRT_E_UNKNOWN_CLASS);
 }
 
 static krt_status model_new(krt_ctx *k, krt_model **out, const krti_conf *object, int depth,

@@ -332,13 +332,18 @@ static krt_status check_shape(krt_run *r, size_t i, krt_shape shape)
 {
     const krti_model_input *input = &r->m->inputs[i];
     char found[160], wanted[160];
-    bool fits = shape.rank == input->shape.rank && krti_shape_known(shape);
+    const bool is_known = krti_shape_known(shape);
+    bool fits = shape.rank == input->shape.rank && is_known;
 
     for (int d = 0; fits && d < shape.rank; d++)
-        fits = shape.dim[d] > 0 &&
-               (input->shape.dim[d] == KRT_NONE || d == 0 || input->shape.dim[d] == shape.dim[d]);
-    if (fits || (input->shape.rank < 0 && krti_shape_known(shape)))
+        fits = input->shape.dim[d] == KRT_NONE || d == 0 || input->shape.dim[d] == shape.dim[d];
+    fits = fits || (input->shape.rank < 0 && is_known);
+    if (fits && krt_shape_size(shape) > 0)
         return KRT_OK;
+    if (fits)
+        return krti_fail(r->k, KRT_E_INVALID, input->name,
+                         "x has shape %s: there is nothing in it to compute with",
+                         krt_shape_print(shape, found, sizeof found));
     return krti_fail(r->k, KRT_E_INVALID, input->name, "x has shape %s, the model wants %s",
                      krt_shape_print(shape, found, sizeof found),
                      krt_shape_print(input->shape, wanted, sizeof wanted));

@@ -169,6 +169,30 @@ static krt_status record_leftovers(krti_match *m)
     return st;
 }
 
+void krti_match_count_unknown(krti_match *m, krt_layer *l, const char *path)
+{
+    const krti_store *s = m->store;
+    const size_t n = strlen(path);
+
+    l->num_stored = 0;
+    for (size_t i = 0; l->cls == NULL && i < s->num_objects; i++) {
+        const krti_store_object *o = &s->objects[i];
+
+        if (o->role == KRTI_ROLE_WEIGHT && strncmp(o->path, path, n) == 0 &&
+            (o->path[n] == '\0' || o->path[n] == '/'))
+            l->num_stored += o->num;
+    }
+    m->has_counted |= l->num_stored > 0;
+}
+
+/* Of files that go by the names of layers. */
+static void count_named(krti_match *m, krt_layer *l)
+{
+    krti_match_count_unknown(m, l, l->name);
+    for (size_t i = 0; i < l->num_inner; i++)
+        count_named(m, l->inner[i].layer);
+}
+
 static krt_status fail_misfit(krti_match *m)
 {
     const char *object = krti_str_text(&m->object);
@@ -212,6 +236,8 @@ krt_status krti_match_finish(krti_match *m)
 {
     const krt_status st = record_leftovers(m);
 
+    if (m->is_partial && (m->store->is_legacy || m->store->has_paths))
+        count_named(m, &m->model->base);
     return st == KRT_OK ? krti_match_verdict(m) : st;
 }
 
@@ -322,6 +348,8 @@ krt_status krti_match_commit(krti_match *m)
         st = keep_precise(m, &m->pairs[i]);
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
         krti_variable_take(m->pairs[i].variable, read[i]);
+    if (st == KRT_OK && m->has_counted)
+        st = krti_model_say_why(m->model);
     for (size_t i = 0; read != NULL && i < m->num_pairs; i++)
         krt_tensor_free(read[i]);
     krti_free(m->k, read);

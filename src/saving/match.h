@@ -41,6 +41,7 @@ typedef struct krti_match {
     bool *taken; /* by array: paired, or accounted for in another way */
     /* The model is not whole (a class nobody knows): what it cannot take is no failure. */
     bool is_partial;
+    bool has_counted;   /* arrays of such a class */
     size_t num_misfits; /* objects that exist on both sides and do not agree, or are missing */
     size_t num_warned;  /* of them, those the caller allows */
     size_t num_fits;    /* objects that do */
@@ -69,6 +70,8 @@ krt_status krti_match_skip_array(krti_match *m, krt_outcome outcome, size_t arra
 krt_status krti_match_misfit(krti_match *m, const char *object, const char *format, ...)
     KRTI_PRINTF(3, 4);
 
+/* Counts the arrays under `path` for a layer whose class nobody knows, for the sentence about it. */
+void krti_match_count_unknown(krti_match *m, krt_layer *l, const char *path);
 /* Records what is left over in the file, then gives the verdict. */
 krt_status krti_match_finish(krti_match *m);
 /* Fails: E_MISMATCH with the sentence about the first misfit, or about what is left over. */

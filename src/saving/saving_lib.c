@@ -97,6 +97,7 @@ static krt_status match_own(void *user, const char *path, krt_layer *l, krt_vari
     const size_t found = o != NULL ? o->num + o->num_other : 0;
     krt_status st = KRT_OK;
 
+    krti_match_count_unknown(m, l, path);
     if (krti_match_is_skipped(m, l))
         st = leave_alone(m, l, vars, o);
     else if (found != l->num_variables && (l->num_variables > 0 || !m->is_partial))

@@ -124,6 +124,10 @@ static krt_status fit_input(krti_feed *f, column *c, size_t i)
     fits = wanted.rank < 0 || c->shape.rank == wanted.rank;
     for (int d = 1; fits && d < wanted.rank; d++)
         fits = wanted.dim[d] == KRT_NONE || wanted.dim[d] == c->shape.dim[d];
+    if (fits && krt_shape_size(c->shape) == 0 && f->rows > 0)
+        return krti_fail(f->k, KRT_E_INVALID, input->name,
+                         "%sx has shape %s: there is nothing in it to compute with", f->what,
+                         krt_shape_print(c->tensor->shape, a, sizeof a));
     if (fits)
         return KRT_OK;
     return krti_fail(f->k, KRT_E_INVALID, input->name, "%sx has shape %s, the model wants %s",

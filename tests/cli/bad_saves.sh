@@ -62,6 +62,13 @@ printf '\377' | dd of=cp.ckpt.index bs=1 seek=40 conv=notrunc 2>/dev/null
 try keratin verify cp.ckpt
 rm cp.ckpt.index
 try keratin verify cp.ckpt.data-00000-of-00001
+# A class of somebody's own: where its weights are, and that it cannot run.
+mlp=fixtures/containers/keras2_mlp
+echo 1,2,3,4 >row.csv
+sed 's/"module": "keras.layers", "class_name": "Dense", "config": {"name": "dense_1"/"module": "mine", "class_name": "Dense", "config": {"name": "dense_1"/' $mlp.json >custom.json
+for w in $mlp.weights.h5 ${mlp}_weights.h5; do
+    try keratin predict custom.json --weights $w --x row.csv
+done
 # Weights for another model, and of another shape.
 try keratin predict fixtures/containers/keras3_siamese.json --weights fixtures/containers/keras3_trained.weights.h5 --x none.npy
 sed 's/"units": 3/"units": 7/' fixtures/containers/keras2_mlp.json >other.json

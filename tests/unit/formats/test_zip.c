@@ -566,18 +566,23 @@ TEST(decompression_bombs_are_refused_before_they_are_opened)
 
 TEST(what_is_no_archive_is_told_from_one_cut_short)
 {
-    archive a = build_two(t->k);
+    archive a = build_two(t->k), wide = build_zip64(t->k, 10, 10, 0);
     krti_bytes *b = NULL;
 
     ASSERT_STATUS(KRT_E_FORMAT, read_all(t->k, "\x89HDF\r\n\x1a\n and so on, long enough", 30));
     ASSERT_SAYS("not a zip archive");
     ASSERT_STATUS(KRT_E_FORMAT, read_all(t->k, "", 0));
     ASSERT_STATUS(KRT_E_CORRUPT, read_all(t->k, a.s.ptr, a.end));
-    ASSERT_SAYS("archive is cut short");
+    ASSERT_SAYS("members are whole, what is behind is not");
+    ASSERT_STATUS(KRT_E_CORRUPT, read_all(t->k, wide.s.ptr, wide.directory - 4));
+    ASSERT_SAYS("0 members are whole, then \"a\" has 6 of 10 bytes");
+    ASSERT_STATUS(KRT_E_CORRUPT, read_all(t->k, wide.s.ptr, 20));
+    ASSERT_SAYS("no end record in the last 64 KB of 20 bytes");
     ASSERT_OK(krti_bytes_wrap(t->k, &b, "PK", 2));
     ASSERT_TRUE(!krti_zip_detect(b));
     krti_bytes_drop(b);
     krti_str_free(&a.s);
+    krti_str_free(&wide.s);
 }
 
 TEST(no_archive_cut_short_is_read)

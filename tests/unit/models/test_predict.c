@@ -92,6 +92,25 @@ TEST(an_input_of_another_shape_is_refused_with_both_shapes)
     ASSERT_SAYS("batch_size is 0, expected 1 or more");
 }
 
+TEST(an_input_without_elements_is_refused_even_where_the_model_wants_it)
+{
+    krt_model *m = small_cnn(t->k), *none = krt_sequential(t->k, NULL);
+    krt_tensor *y = NULL;
+
+    krt_add_input(none, KRT_SHAPE(0), NULL);
+    krt_add(none, KRT_DENSE(3));
+    ASSERT_STATUS(KRT_E_INVALID, krt_predict(m, &y, ramp(t->k, KRT_SHAPE(0, 12, 12, 1)), NULL));
+    ASSERT_SAYS("x has shape (0, 12, 12, 1): there is nothing in it to compute with");
+    ASSERT_STATUS(KRT_E_INVALID, krt_predict(none, &y, ramp(t->k, KRT_SHAPE(2, 0)), NULL));
+    ASSERT_SAYS("x has shape (2, 0): there is nothing in it to compute with");
+    ASSERT_STATUS(KRT_E_INVALID, krt_predict(none, &y, ramp(t->k, KRT_SHAPE(2, 3)), NULL));
+    ASSERT_SAYS("x has shape (2, 3), the model wants (None, 0)");
+    ASSERT_OK(krt_compile(none, KRT_COMPILE(.loss = KRT_ID("mse"))));
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_fit(none, ramp(t->k, KRT_SHAPE(2, 0)), ramp(t->k, KRT_SHAPE(2, 3)), NULL));
+    ASSERT_SAYS("x has shape (2, 0): there is nothing in it to compute with");
+}
+
 TEST(a_run_can_tap_an_inner_layer)
 {
     krt_model *m = small_cnn(t->k);
@@ -345,6 +364,7 @@ int main(void)
                UNIT(a_batch_cut_in_pieces_gives_what_the_whole_gives),
                UNIT(a_missing_channel_axis_is_added_and_integers_are_cast),
                UNIT(an_input_of_another_shape_is_refused_with_both_shapes),
+               UNIT(an_input_without_elements_is_refused_even_where_the_model_wants_it),
                UNIT(a_run_can_tap_an_inner_layer),
                UNIT(a_functional_model_with_branches_a_shared_layer_and_two_outputs_runs),
                UNIT(a_model_under_construction_keeps_its_first_failure),
