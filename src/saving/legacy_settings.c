@@ -1,4 +1,4 @@
-/* Compile settings of whole .h5 files, respelled as Keras 3's compile_config.
+/* Compile settings of whole .h5 files and of the .keras of Keras 2, respelled as Keras 3's compile_config.
  *
  * Keras 3 itself stumbles over most of them: it takes `Custom>Adam` with default numbers, refuses
  * `lr`, short names of losses and the `fn` of a metric. Here every number the file holds is kept.
@@ -314,6 +314,8 @@ krt_status krti_legacy_settings(krti_arena *a, const krti_conf *training, int ge
     krti_conf *c = krti_conf_dict(a);
     krt_status st = KRT_OK;
 
+    if (optimizer == NULL)
+        optimizer = krti_conf_get(training, "optimizer"); /* of a .keras */
     TRY(krti_conf_set(a, c, "optimizer", optimizer_of(a, optimizer, generation, 0)));
     TRY(krti_conf_set(a, c, "loss", respell(a, &losses, krti_conf_get(training, "loss"), 0)));
     TRY(set_copy(a, c, "loss_weights", krti_conf_get(training, "loss_weights")));

@@ -59,26 +59,41 @@ static krti_optimizer_variable *variable_at(const krti_optimizer *o, size_t i)
     return i < o->num_variables ? &o->variables[i] : variable_at(o->inner, i - o->num_variables);
 }
 
-/* Keras 2 keeps no rate in a `.keras`, which is Keras 3's second variable. */
-static bool lacks_rate(const krti_store_object *state, const krti_optimizer *o)
+/* Whose variables the file has, and from which on they are one further in ours. */
+typedef struct owner {
+    const krti_optimizer *o; /* NULL: nobody's here */
+    size_t num, shifted_from;
+} owner;
+
+/* Keras 2 keeps no rate in a `.keras`, which is Keras 3's second variable; of a LossScaleOptimizer the
+ * inner one's variables alone; and momenta of an SGD that has none, of which nothing is needed. */
+static owner find_owner(const krti_store_object *state, const krti_optimizer *o)
 {
-    return o->inner == NULL && o->schedule == NULL && state->num > 1 && state->num_other == 0 &&
-           state->num + 1 == o->num_variables;
+    const size_t num = state->num + state->num_other;
+
+    if (num == count(o))
+        return (owner){o, state->num, SIZE_MAX};
+    if (o->inner != NULL)
+        o = o->inner;
+    if (num > 1 && num == state->num && num + o->first_slot == o->num_variables + 1)
+        return (owner){o, num, o->schedule != NULL ? SIZE_MAX : 1};
+    if (num > 1 && strcmp(o->class_name, "SGD") == 0 && o->num_variables == o->first_slot)
+        return (owner){o, 1, SIZE_MAX};
+    return (owner){NULL, 0, 0};
 }
 
-static krt_status fill(krti_store *s, const krti_store_object *state, const krti_optimizer *o)
+static krt_status fill(krti_store *s, const krti_store_object *state, const owner *of)
 {
-    const size_t left_out = lacks_rate(state, o) ? 1 : 0;
     krt_status st = KRT_OK;
 
-    for (size_t i = 0; i < state->num && st == KRT_OK; i++) {
-        krti_optimizer_variable *v = variable_at(o, i > 0 ? i + left_out : i);
+    for (size_t i = 0; i < of->num && st == KRT_OK; i++) {
+        krti_optimizer_variable *v = variable_at(of->o, i < of->shifted_from ? i : i + 1);
         const krti_store_array *a = &s->arrays[state->first + i];
         char found[160], expected[160];
 
         if (!krt_shape_equal(a->shape, v->tensor->shape)) {
             krti_warn(s->k, "optimizer %s: %s has the shape %s, the file's %s; it keeps its value",
-                      o->name, v->path,
+                      of->o->name, v->path,
                       krt_shape_print(v->tensor->shape, expected, sizeof expected),
                       krt_shape_print(a->shape, found, sizeof found));
             continue;
@@ -91,6 +106,7 @@ static krt_status fill(krti_store *s, const krti_store_object *state, const krti
 static krt_status restore_from(krti_store *s, krt_model *m, krti_optimizer *o)
 {
     const krti_store_object *state = find_state(s);
+    owner of = {NULL, 0, 0};
     bool has_seed = false;
     size_t num = 0;
     krt_status st = krti_optimizer_build(o, m);
@@ -99,7 +115,8 @@ static krt_status restore_from(krti_store *s, krt_model *m, krti_optimizer *o)
         st = krti_tf_checkpoint_fill_optimizer(s, m, o, &num);
     if (st != KRT_OK || state == NULL)
         return st;
-    if (state->num + state->num_other != count(o) && !lacks_rate(state, o)) {
+    of = find_owner(state, o);
+    if (of.o == NULL) {
         krti_warn(
             s->k,
             "Skipping variable loading for optimizer '%s', because it has %zu variables "
@@ -108,7 +125,7 @@ static krt_status restore_from(krti_store *s, krt_model *m, krti_optimizer *o)
             o->name, count(o), state->num + state->num_other);
         goto done;
     }
-    TRY(fill(s, state, o));
+    TRY(fill(s, state, &of));
     TRY(krti_store_seed(s, &o->seed, &has_seed));
 
 done:

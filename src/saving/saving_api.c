@@ -153,21 +153,24 @@ krt_status krti_load_build(krt_ctx *k, krt_model **out, const krti_source *f)
     return f->filepath != NULL ? krti_fail_in_file(k, st, f->filepath) : st;
 }
 
-/* The compile settings beside the architecture of an .h5 file; the other forms have them in it. */
+/* The compile settings beside the architecture of an .h5 file. The other forms have them in it, a
+ * .keras of Keras 2 in the words of its time. */
 static krt_status take_settings(krt_model *m, const krti_source *f, bool compile)
 {
     krti_arena arena = KRTI_ARENA_INIT(f->k);
-    const krti_conf *training = NULL;
+    const krti_conf *training = krti_conf_get(f->config, "compile_config");
     krti_conf *settings = NULL;
     krt_status st = KRT_OK;
 
     if (!compile)
         return krti_set_compile_config(m, NULL);
-    if (f->training == NULL)
+    if (f->training != NULL) {
+        st = krti_json_parse(&arena, &training, f->training, strlen(f->training));
+        if (st != KRT_OK)
+            TRY(krti_fail_in_object(f->k, st, "training_config"));
+    } else if (f->generation != 2 || krti_conf_num(training) == 0) {
         return KRT_OK;
-    st = krti_json_parse(&arena, &training, f->training, strlen(f->training));
-    if (st != KRT_OK)
-        TRY(krti_fail_in_object(f->k, st, "training_config"));
+    }
     TRY(krti_legacy_settings(&arena, training, f->generation, m->num_outputs, &settings));
     TRY(krti_set_compile_config(m, settings));
 
@@ -183,7 +186,7 @@ static krt_status take_settings_beside(krt_model *m, const krti_source *f)
 
     if (krti_conf_num(krti_compile_config(m)) > 0)
         return KRT_OK;
-    if (krti_conf_num(settings) > 0)
+    if (krti_conf_num(settings) > 0 && f->generation != 2)
         return krti_set_compile_config(m, settings);
     return take_settings(m, f, true);
 }

@@ -55,7 +55,7 @@ TEST(a_wrapped_layer_that_is_missing_or_unknown_is_named)
     ASSERT_SAYS("TimeDistributed needs a layer to wrap");
     expect_failure(layer_of(&a, "{'class_name': 'TimeDistributed', 'config': {'layer': {'module': "
                                 "'m', 'class_name': 'Mine', 'config': {'name': 'mine'}}}}"),
-                   SHAPE(NONE, 3, 5), "layer \"mine\" has the class Mine");
+                   SHAPE(NONE, 3, 5), "layer \"mine\" has the custom class Mine");
     krti_arena_free(&a);
 }
 
