@@ -1,7 +1,8 @@
-/* See arena.h. Blocks double from 1 KiB to 1 MiB; a larger request gets a block of its own. */
+/* See arena.h. Blocks double from 1 KiB to 256 KiB; a larger request gets a block of its own. What is not
+ * handed out yet is not touched. */
 #include "base/arena.h"
 
-enum { FIRST_BLOCK = 1024, LARGEST_BLOCK = 1 << 20, GRAIN = 16 };
+enum { FIRST_BLOCK = 1024, LARGEST_BLOCK = 256 << 10, GRAIN = 16 };
 
 typedef struct krti_arena_block {
     struct krti_arena_block *next;
@@ -16,10 +17,11 @@ static block *add_block(krti_arena *a, size_t need)
         size = LARGEST_BLOCK;
     if (size < need)
         size = need;
-    block *b = krti_alloc(a->k, sizeof *b + GRAIN + size);
+    block *b = krti_alloc_raw(a->k, sizeof *b + GRAIN + size);
     if (b == NULL)
         return NULL;
     b->size = size;
+    b->used = 0;
     b->next = a->blocks;
     a->blocks = b;
     return b;
@@ -45,6 +47,7 @@ void *krti_arena_alloc(krti_arena *a, size_t size)
         return NULL;
     void *p = block_data(b) + b->used;
     b->used += need;
+    memset(p, 0, need);
     return p;
 }
 

@@ -186,6 +186,22 @@ krti_conf *krti_conf_copy(krti_arena *a, const krti_conf *c)
     }
 }
 
+krti_conf *krti_conf_view(krti_arena *a, const krti_conf *dict)
+{
+    krti_conf *view = krti_conf_dict(a);
+    const uint32_t n = dict->as.list.n;
+
+    KRTI_ASSERT(dict->kind == KRTI_CONF_DICT);
+    if (view == NULL || n == 0)
+        return view;
+    if (reserve(a, view, n) != KRT_OK)
+        return NULL;
+    memcpy(view->as.list.items, dict->as.list.items, n * sizeof(krti_conf *));
+    memcpy(view->as.list.keys, dict->as.list.keys, n * sizeof(char *));
+    view->as.list.n = n;
+    return view;
+}
+
 const krti_conf *krti_conf_get(const krti_conf *dict, const char *key)
 {
     size_t i = 0;

@@ -53,6 +53,15 @@ krt_status krti_conf_append(krti_arena *a, krti_conf *dict, const char *key, krt
 /* Takes the key out, order kept; nothing when absent. */
 void krti_conf_remove(krti_conf *dict, const char *key);
 krti_conf *krti_conf_copy(krti_arena *a, const krti_conf *c); /* deep */
+/* A dict of its own with the keys and items of another. */
+krti_conf *krti_conf_view(krti_arena *a, const krti_conf *dict);
+
+/* Deep copies, never to be changed, in which equal parts are one and the same, whichever trees they are
+ * of: a fifth of the size (conf_share.c). */
+typedef struct krti_sharing krti_sharing;
+krti_sharing *krti_sharing_new(krti_arena *arena); /* where the copies are; NULL: E_NOMEM */
+void krti_sharing_free(krti_sharing *s);           /* they stay; NULL allowed */
+const krti_conf *krti_conf_shared(krti_sharing *s, const krti_conf *c); /* NULL: E_NOMEM */
 
 /* Lookers. All take NULL and the wrong kind, and answer NULL, 0 or the fallback. */
 const krti_conf *krti_conf_get(const krti_conf *dict, const char *key);

@@ -268,17 +268,6 @@ done:
 
 /* ------------------------------------------------------------------------------- one config */
 
-/* A dict of its own whose values are shared with the original. */
-static krti_conf *shallow_copy(krti_arena *a, const krti_conf *dict)
-{
-    krti_conf *copy = krti_conf_dict(a);
-
-    for (size_t i = 0; i < krti_conf_num(dict); i++)
-        if (krti_legacy_set(a, copy, krti_conf_key_at(dict, i), krti_conf_at(dict, i)) != KRT_OK)
-            return NULL;
-    return copy;
-}
-
 krt_status krti_legacy_config(krti_arena *a, int generation, const char *class_name,
                               const krti_conf *config, const krti_conf **out)
 {
@@ -288,7 +277,7 @@ krt_status krti_legacy_config(krti_arena *a, int generation, const char *class_n
     *out = config;
     if (!krti_conf_is(config, KRTI_CONF_DICT))
         return KRT_OK;
-    copy = shallow_copy(a, config);
+    copy = krti_conf_view(a, config);
     if (copy == NULL)
         return KRT_E_NOMEM;
     if (generation < 3)

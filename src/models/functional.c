@@ -19,7 +19,9 @@ typedef struct entry {
 typedef struct reader {
     krt_model *m;
     krt_ctx *k;
-    krti_arena *arena;
+    krti_arena *arena;  /* the model's */
+    krti_arena scratch; /* argument trees are made here and kept shared: a thousand are alike */
+    krti_sharing *sharing;
     entry *entries;
     size_t num_entries;
     krti_map *by_name; /* -> entry */
@@ -64,14 +66,14 @@ static bool is_model(const reader *r, const char *name)
 
 static krti_conf *value_at(reader *r, krti_ref ref)
 {
-    krti_conf *d = krti_conf_dict(r->arena);
+    krti_conf *d = krti_conf_dict(&r->scratch);
     const krt_status st = krti_grow(r->k, &r->refs, &r->capacity, r->num_refs + 1, sizeof *r->refs);
 
     if (st != KRT_OK || d == NULL)
         return NULL;
     r->refs[r->num_refs] = ref;
-    if (krti_conf_set(r->arena, d, "__value__", krti_conf_int(r->arena, (int64_t)r->num_refs)) !=
-        KRT_OK)
+    if (krti_conf_set(&r->scratch, d, "__value__",
+                      krti_conf_int(&r->scratch, (int64_t)r->num_refs)) != KRT_OK)
         return NULL;
     r->num_refs++;
     return d;
@@ -139,8 +141,8 @@ static krt_status read_children(reader *r, const krti_conf *c, int depth, krti_c
         if (st != KRT_OK)
             break;
         st = into->kind == KRTI_CONF_LIST
-                 ? krti_conf_add(r->arena, into, child)
-                 : krti_conf_set(r->arena, into, krti_conf_key_at(c, i), child);
+                 ? krti_conf_add(&r->scratch, into, child)
+                 : krti_conf_set(&r->scratch, into, krti_conf_key_at(c, i), child);
     }
     return st;
 }
@@ -157,11 +159,11 @@ static krt_status read_tree(reader *r, const krti_conf *c, int depth, krti_conf 
     if (is_list_ref(r, c))
         return read_list_ref(r, c, out);
     if (krti_conf_is(c, KRTI_CONF_LIST))
-        *out = krti_conf_list(r->arena);
+        *out = krti_conf_list(&r->scratch);
     else if (krti_conf_is(c, KRTI_CONF_DICT))
-        *out = krti_conf_dict(r->arena);
+        *out = krti_conf_dict(&r->scratch);
     else
-        *out = krti_conf_copy(r->arena, c);
+        *out = krti_conf_copy(&r->scratch, c);
     if (*out == NULL)
         return KRT_E_NOMEM;
     return krti_conf_num(c) > 0 ? read_children(r, c, depth, *out) : KRT_OK;
@@ -203,7 +205,7 @@ static krt_status read_list_kwargs(reader *r, const krti_conf *ref, krti_conf *k
             return fail(r, NULL, "keyword arguments that are no dictionary");
         st = read_tree(r, krti_conf_at(kw, i), 0, &value);
         if (st == KRT_OK)
-            st = krti_conf_set(r->arena, kwargs, krti_conf_key_at(kw, i), value);
+            st = krti_conf_set(&r->scratch, kwargs, krti_conf_key_at(kw, i), value);
     }
     return st;
 }
@@ -218,15 +220,15 @@ static krt_status read_list_args(reader *r, const krti_conf *c, int depth, krti_
     if (depth > KRTI_LAYER_MAX_DEPTH)
         return fail(r, NULL, "arguments are nested too deep");
     if (is_constant_ref(c)) {
-        value = krti_conf_copy(r->arena, krti_conf_at(c, 2));
+        value = krti_conf_copy(&r->scratch, krti_conf_at(c, 2));
         *kwargs_from = c;
-        return krti_conf_add(r->arena, args, value);
+        return krti_conf_add(&r->scratch, args, value);
     }
     if (is_list_ref(r, c)) {
         if (*kwargs_from == NULL)
             *kwargs_from = c;
         st = read_list_ref(r, c, &value);
-        return st == KRT_OK ? krti_conf_add(r->arena, args, value) : st;
+        return st == KRT_OK ? krti_conf_add(&r->scratch, args, value) : st;
     }
     if (krti_conf_text(krti_conf_at(c, 0)) != NULL)
         return krti_fail(r->k, KRT_E_FORMAT, NULL,
@@ -239,7 +241,7 @@ static krt_status read_list_args(reader *r, const krti_conf *c, int depth, krti_
 
 static krt_status read_list_node(reader *r, const krti_conf *c, krti_model_node *n)
 {
-    krti_conf *args = krti_conf_list(r->arena), *kwargs = krti_conf_dict(r->arena);
+    krti_conf *args = krti_conf_list(&r->scratch), *kwargs = krti_conf_dict(&r->scratch);
     const krti_conf *kwargs_from = NULL;
     krt_status st = KRT_OK;
 
@@ -269,6 +271,11 @@ static krt_status read_node(reader *r, const entry *e, const krti_conf *c, krti_
         return krti_fail_in_object(r->k, st, e->name);
     if (r->num_refs == 0)
         return fail(r, e->name, "a call on no tensor at all");
+    n->args = krti_conf_shared(r->sharing, n->args);
+    n->kwargs = krti_conf_shared(r->sharing, n->kwargs);
+    krti_arena_free(&r->scratch);
+    if (n->args == NULL || n->kwargs == NULL)
+        return KRT_E_NOMEM;
     n->num_refs = r->num_refs;
     n->refs = krti_arena_array(r->arena, r->num_refs, sizeof *n->refs);
     if (n->refs == NULL)
@@ -492,8 +499,10 @@ krt_status krti_functional_from_conf(krt_model *m, const krti_conf *config, int 
     krt_status st = KRT_OK;
 
     m->is_functional = true;
+    r.scratch.k = r.k;
+    r.sharing = krti_sharing_new(r.arena);
     r.by_name = krti_map_new(r.k);
-    if (r.by_name == NULL)
+    if (r.by_name == NULL || r.sharing == NULL)
         TRY(KRT_E_NOMEM);
     TRY(krti_layer_set_name(&m->base, krti_conf_get_text(config, "name")));
     TRY(read_entries(&r, krti_conf_get(config, "layers")));
@@ -507,6 +516,8 @@ krt_status krti_functional_from_conf(krt_model *m, const krti_conf *config, int 
     TRY(krti_model_build(m));
 
 done:
+    krti_arena_free(&r.scratch);
+    krti_sharing_free(r.sharing);
     krti_map_free(r.by_name);
     krti_free(r.k, r.entries);
     krti_free(r.k, r.refs);

@@ -659,6 +659,16 @@ static krt_status read_config(krt_model *m, const krti_conf *object, int depth)
     return keep_why(m, KRT_E_UNKNOWN_CLASS);
 }
 
+/* `object` is gone when its file is closed. */
+static const krti_conf *keep_config(krti_arena *a, const krti_conf *object)
+{
+    krti_sharing *s = krti_sharing_new(a);
+    const krti_conf *kept = s != NULL ? krti_conf_shared(s, object) : NULL;
+
+    krti_sharing_free(s);
+    return kept;
+}
+
 static krt_status model_new(krt_ctx *k, krt_model **out, const krti_conf *object, int depth,
                             bool copy)
 {
@@ -676,7 +686,7 @@ static krt_status model_new(krt_ctx *k, krt_model **out, const krti_conf *object
                          KRTI_LAYER_MAX_DEPTH);
     TRY(krti_models_register(k));
     TRY(krti_model_alloc(k, &m, class_name));
-    m->config = copy ? krti_conf_copy(&m->base.arena, object) : object;
+    m->config = copy ? keep_config(&m->base.arena, object) : object;
     if (m->config == NULL)
         TRY(KRT_E_NOMEM);
     m->base.object = m->config;
