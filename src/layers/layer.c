@@ -29,7 +29,6 @@ static void layer_destroy(void *self)
 
         if (i < 64 && (l->shared_variables >> i & 1) != 0) /* its owner frees it, or has */
             continue;
-        krti_free(k, v->path);
         if (!k->is_closing) { /* else the context frees the tensors, or has */
             krt_tensor_free(v->tensor);
             krt_tensor_free(v->precise);
@@ -354,13 +353,15 @@ krt_variable *krt_layer_weight(const krt_layer *l, size_t i)
 const char *krt_variable_path(const krt_variable *v)
 {
     krt_variable *mutable_v = (krt_variable *)(uintptr_t)v;
-    krti_str s = KRTI_STR_INIT(v->layer->owned.k);
+    const size_t size = strlen(v->layer->name) + strlen(v->name) + 2;
 
     if (v->path != NULL)
         return v->path;
-    krti_str_addf(&s, "%s/%s", v->layer->name, v->name);
-    mutable_v->path = krti_str_take(&s);
-    return v->path != NULL ? v->path : v->name;
+    mutable_v->path = krti_arena_alloc(&v->layer->arena, size);
+    if (v->path == NULL)
+        return v->name;
+    snprintf(v->path, size, "%s/%s", v->layer->name, v->name);
+    return v->path;
 }
 
 krt_shape krt_variable_shape(const krt_variable *v)

@@ -255,10 +255,11 @@ const krt_layer_class *krti_initializer_at(size_t i); /* NULL past the last */
 
 /* --- older generations (legacy.c) ------------------------------------------------------------ */
 /* Respells the config of a layer (of today's class name) as Keras 3 would write it: renamed and
- * dropped keys, older forms of values. *out is a copy in the arena that shares its values with
- * `config`; nested layers are respelled when their turn comes. */
-krt_status krti_legacy_config(krti_arena *a, int generation, const char *class_name,
-                              const krti_conf *config, const krti_conf **out);
+ * dropped keys, older forms of values. *out is a dict in `scratch` whose values are those of `config`, or
+ * new ones in the arena; nested layers are respelled when their turn comes. */
+krt_status krti_legacy_config(krti_arena *a, krti_arena *scratch, int generation,
+                              const char *class_name, const krti_conf *config,
+                              const krti_conf **out);
 /* Today's name of a class: Convolution2D is Conv2D; others stay as they are. */
 const char *krti_legacy_class_name(const char *class_name);
 /* The same for an object, whose config may decide: Merge (legacy_keras1.c). */

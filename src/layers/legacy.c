@@ -268,8 +268,9 @@ done:
 
 /* ------------------------------------------------------------------------------- one config */
 
-krt_status krti_legacy_config(krti_arena *a, int generation, const char *class_name,
-                              const krti_conf *config, const krti_conf **out)
+krt_status krti_legacy_config(krti_arena *a, krti_arena *scratch, int generation,
+                              const char *class_name, const krti_conf *config,
+                              const krti_conf **out)
 {
     krti_conf *copy = NULL;
     krt_status st = KRT_OK;
@@ -277,7 +278,7 @@ krt_status krti_legacy_config(krti_arena *a, int generation, const char *class_n
     *out = config;
     if (!krti_conf_is(config, KRTI_CONF_DICT))
         return KRT_OK;
-    copy = krti_conf_view(a, config);
+    copy = krti_conf_view(scratch, config);
     if (copy == NULL)
         return KRT_E_NOMEM;
     if (generation < 3)

@@ -309,6 +309,7 @@ static krt_status make(krt_ctx *k, krt_layer **out, const krti_conf *object,
                        const krt_layer_class *cls, const char *name, int depth)
 {
     krt_layer *l = NULL;
+    krti_arena scratch = KRTI_ARENA_INIT(k);
     const krti_conf *respelled = NULL;
     krt_status st = KRT_OK;
 
@@ -323,7 +324,8 @@ static krt_status make(krt_ctx *k, krt_layer **out, const krti_conf *object,
         TRY(krti_layer_fail(l, KRT_E_FORMAT, "the config has %zu keys, at most %d are read",
                             krti_conf_num(l->config), KRTI_LAYER_MAX_KEYS));
     if (cls != NULL && cls->defaults != NULL) {
-        TRY(krti_legacy_config(&l->arena, l->generation, l->class_name, l->config, &respelled));
+        TRY(krti_legacy_config(&l->arena, &scratch, l->generation, l->class_name, l->config,
+                               &respelled));
         TRY(krti_args_from_conf(l, respelled));
     }
     if (cls != NULL && cls->init != NULL)
@@ -331,6 +333,7 @@ static krt_status make(krt_ctx *k, krt_layer **out, const krti_conf *object,
     *out = l;
 
 done:
+    krti_arena_free(&scratch);
     if (l != NULL && l->name != NULL)
         krti_fail_in_object(k, st, l->name);
     return st;

@@ -67,6 +67,18 @@ krt_status krti_add_loss(krti_graph *g, krt_value *loss)
     return append(g, &g->losses, &g->num_losses, &g->losses_capacity, loss);
 }
 
+/* Most nodes have the scope of the one before. */
+static krt_status keep_scope(krti_graph *g, krti_node *n)
+{
+    const char *last = g->num_nodes > 0 ? g->nodes[g->num_nodes - 1]->scope : NULL;
+
+    if (g->scope == NULL)
+        return KRT_OK;
+    n->scope =
+        last != NULL && strcmp(last, g->scope) == 0 ? last : krti_arena_strdup(&g->arena, g->scope);
+    return n->scope != NULL ? KRT_OK : KRT_E_NOMEM;
+}
+
 static krti_node *node_new(krti_graph *g, const krti_op *op, int num_in)
 {
     if (g->num_nodes >= KRTI_MAX_NODES) {
@@ -82,15 +94,15 @@ static krti_node *node_new(krti_graph *g, const krti_op *op, int num_in)
     }
     n->op = op;
     n->num_in = num_in;
-    n->num_out = 1;
+    n->num_out = op->num_out > 0 ? op->num_out : 1;
     n->id = (int)g->num_nodes;
     n->in = krti_arena_array(&g->arena, (size_t)(num_in > 0 ? num_in : 1), sizeof(krt_value *));
-    if (n->in == NULL ||
-        (g->scope != NULL && (n->scope = krti_arena_strdup(&g->arena, g->scope)) == NULL)) {
+    n->out = krti_arena_array(&g->arena, (size_t)n->num_out, sizeof *n->out);
+    if (n->in == NULL || n->out == NULL || keep_scope(g, n) != KRT_OK) {
         g->status = KRT_E_NOMEM;
         return NULL;
     }
-    for (int i = 0; i < KRTI_MAX_OUT; i++)
+    for (int i = 0; i < n->num_out; i++)
         n->out[i] = (krt_value){.node = n, .index = i, .shape = {.rank = -1}};
     return append(g, &g->nodes, &g->num_nodes, &g->capacity, n) == KRT_OK ? n : NULL;
 }

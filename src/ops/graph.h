@@ -168,7 +168,7 @@ struct krti_node {
     int id; /* position of creation: inputs come before users */
     int num_in, num_out;
     krt_value **in; /* an optional input may be NULL */
-    krt_value out[KRTI_MAX_OUT];
+    krt_value *out; /* as many as its op has at most */
     krti_attrs attrs;
     krti_activation activation; /* fused behind; only on ops whose table entry allows it */
     bool is_static;    /* known before the run: a leaf but no input, or made of such alone */

@@ -38,9 +38,10 @@ typedef void (*krti_vjp_fn)(krti_vjp *v);
 struct krti_op {
     const char *name;
     int min_in, max_in; /* inputs below min_in may not be NULL; max_in -1: any number */
+    int num_out;        /* at most; 0: one */
     unsigned flags;
-    /* Sets dtype and shape of every output (num_out is 1 unless it says otherwise) and may
-     * normalize the attributes. */
+    /* Sets dtype and shape of every output (there may be fewer than num_out) and may normalize the
+     * attributes. */
     krt_status (*infer)(krti_graph *g, krti_node *n);
     /* in[i].data is NULL for an absent optional input. Never fails: infer has checked. Of a fusing
      * op it computes the op alone; krti_reference_run() adds what is fused behind. */

@@ -142,6 +142,7 @@ static double flops_fused(const krti_node *n)
 const krti_op krti_op_fused = {.name = "fused",
                                .min_in = 1,
                                .max_in = -1,
+                               .num_out = KRTI_MAX_OUT,
                                .infer = infer_fused,
                                .reference = reference_fused,
                                .flops = flops_fused};
@@ -154,7 +155,6 @@ static krt_status infer_vectors(krti_graph *g, krti_node *n)
     const krt_shape x = n->in[0]->shape;
 
     (void)g;
-    n->num_out = 2;
     for (int i = 0; i < 2; i++) {
         n->out[i].dtype = n->in[0]->dtype;
         n->out[i].shape = KRT_SHAPE(x.dim[x.rank - 1]);
@@ -213,12 +213,14 @@ static double flops_sums(const krti_node *n)
 const krti_op krti_op_moments = {.name = "moments",
                                  .min_in = 1,
                                  .max_in = 1,
+                                 .num_out = 2,
                                  .infer = infer_vectors,
                                  .reference = reference_moments,
                                  .flops = flops_sums};
 const krti_op krti_op_norm_sums = {.name = "norm_sums",
                                    .min_in = 3,
                                    .max_in = 3,
+                                   .num_out = 2,
                                    .infer = infer_vectors,
                                    .reference = reference_norm_sums,
                                    .flops = flops_sums};

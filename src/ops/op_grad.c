@@ -204,7 +204,6 @@ static krt_status infer_batch_norm_train(krti_graph *g, krti_node *n)
             return INFER_FAIL(g, "%s along axis %d of %s does not fit %s", n->op->name,
                               n->attrs.norm.axis, krti_shape_text(x).s,
                               krti_shape_text(n->in[i]->shape).s);
-    n->num_out = 3;
     set_vector(n, 1, channels);
     set_vector(n, 2, channels);
     return krti_infer_set(n, n->in[0]->dtype, x);
@@ -213,6 +212,7 @@ static krt_status infer_batch_norm_train(krti_graph *g, krti_node *n)
 const krti_op krti_op_batch_norm_train = {.name = "batch_norm_train",
                                           .min_in = 1,
                                           .max_in = 3,
+                                          .num_out = 3,
                                           .infer = infer_batch_norm_train,
                                           .reference = krti_ref_batch_norm_train,
                                           .flops = flops_norm,
@@ -242,7 +242,6 @@ static krt_status infer_norm_grad(krti_graph *g, krti_node *n)
 
     if (st != KRT_OK)
         return st;
-    n->num_out = 3;
     set_vector(n, 1, x.dim[n->attrs.norm.axis]);
     set_vector(n, 2, x.dim[n->attrs.norm.axis]);
     return set_shape(g, n, x);
@@ -251,12 +250,14 @@ static krt_status infer_norm_grad(krti_graph *g, krti_node *n)
 const krti_op krti_op_batch_norm_grad = {.name = "batch_norm_grad",
                                          .min_in = 4,
                                          .max_in = 5,
+                                         .num_out = 3,
                                          .infer = infer_norm_grad,
                                          .reference = krti_ref_batch_norm_grad,
                                          .flops = flops_norm};
 const krti_op krti_op_layer_norm_grad = {.name = "layer_norm_grad",
                                          .min_in = 2,
                                          .max_in = 3,
+                                         .num_out = 3,
                                          .infer = infer_norm_grad,
                                          .reference = krti_ref_layer_norm_grad,
                                          .flops = flops_norm};

@@ -16,7 +16,6 @@ static krt_status set_outputs(krti_graph *g, krti_node *n)
         return INFER_FAIL(g, "%s takes float32 or float64, found %s", n->op->name,
                           krt_dtype_name(dtype));
     rows.rank--;
-    n->num_out = 2;
     n->out[1].dtype = dtype;
     n->out[1].shape = logits;
     return krti_infer_set(n, dtype, rows);
@@ -69,6 +68,7 @@ static double flops_loss(const krti_node *n)
     const krti_op krti_op_##NAME = {.name = #NAME,                \
                                     .min_in = 2,                  \
                                     .max_in = 2,                  \
+                                    .num_out = 2,                 \
                                     .infer = INFER,               \
                                     .reference = krti_ref_##NAME, \
                                     .flops = flops_loss,          \

@@ -90,10 +90,11 @@ typedef struct buffer {
     void *computed;
 } buffer;
 
-static krt_status evaluate(krt_ctx *k, const krt_value *v, buffer *out);
+/* anywhere: a variable's bytes need no alignment. */
+static krt_status evaluate(krt_ctx *k, const krt_value *v, bool anywhere, buffer *out);
 
 /* A kernel times a vector along its last axis: BatchNormalization folded into a convolution. Large,
- * so not left to the reference loops. */
+ * so not left to the reference loops, and taken from where it lies in a file. */
 static bool is_row_scaling(const krti_node *n)
 {
     const krt_value *a = n->in[0], *b = n->in[1];
@@ -104,7 +105,8 @@ static bool is_row_scaling(const krti_node *n)
 
 typedef struct row_scaling {
     float *y;
-    const float *x, *scale;
+    const unsigned char *x; /* floats at any address */
+    const float *scale;
     size_t columns;
 } row_scaling;
 
@@ -114,8 +116,12 @@ static void scale_row(void *arg, size_t row, size_t thread)
     const size_t at = row * r->columns;
 
     (void)thread;
-    for (size_t j = 0; j < r->columns; j++)
-        r->y[at + j] = r->x[at + j] * r->scale[j];
+    for (size_t j = 0; j < r->columns; j++) {
+        float x;
+
+        memcpy(&x, r->x + (at + j) * sizeof x, sizeof x);
+        r->y[at + j] = x * r->scale[j];
+    }
 }
 
 static void scale_rows(row_scaling r, size_t rows)
@@ -159,7 +165,7 @@ static krt_status evaluate_node(krt_ctx *k, const krt_value *v, buffer *out)
         return krti_fail(k, KRT_E_INVALID, n->scope, "%s has an unknown shape", n->op->name);
     for (int i = 0; i < n->num_in; i++)
         if (n->in[i] != NULL)
-            TRY(evaluate(k, n->in[i], &in[i]));
+            TRY(evaluate(k, n->in[i], i == 0 && is_row_scaling(n), &in[i]));
     out->computed = krti_alloc_raw(k, bytes);
     if (out->computed == NULL)
         TRY(KRT_E_NOMEM);
@@ -172,7 +178,7 @@ done:
     return st;
 }
 
-static krt_status evaluate(krt_ctx *k, const krt_value *v, buffer *out)
+static krt_status evaluate(krt_ctx *k, const krt_value *v, bool anywhere, buffer *out)
 {
     const krti_node *n = v->node;
 
@@ -187,7 +193,7 @@ static krt_status evaluate(krt_ctx *k, const krt_value *v, buffer *out)
     out->data = t->data;
     if (t->data == NULL && t->size_bytes > 0)
         return krti_fail(k, KRT_E_STATE, n->scope, "the model has no weights yet");
-    if (krti_tensor_is_aligned(t))
+    if (anywhere || krti_tensor_is_aligned(t))
         return KRT_OK;
     out->computed = krti_alloc_raw(k, t->size_bytes);
     if (out->computed == NULL)
@@ -242,7 +248,7 @@ krt_status krti_build_pack(krti_build *b, const krt_value *v, const krti_pack_fo
     void *block = krti_alloc_raw(b->packs->k, form->size_bytes);
     if (block == NULL)
         return KRT_E_NOMEM;
-    st = evaluate(b->k, v, &plain);
+    st = evaluate(b->k, v, false, &plain);
     if (st != KRT_OK) {
         krti_free(b->packs->k, block);
         return st;
@@ -271,14 +277,14 @@ const void *krti_build_static(krti_build *b, const krt_value *v)
     size_t bytes = 0;
 
     if (v->node->op == &krti_op_constant || (v->node->op == &krti_op_variable && !wants_copy(v)))
-        return evaluate(b->k, v, &plain) == KRT_OK ? plain.data : NULL;
+        return evaluate(b->k, v, false, &plain) == KRT_OK ? plain.data : NULL;
     if (!krti_shape_bytes(v->shape, v->dtype, &bytes))
         return NULL;
     snprintf(key, sizeof key, "%016" PRIx64 ":%zu:plain", fingerprint(v), bytes);
     const void *known = krti_map_get(b->packs->by_key, key);
     if (known != NULL)
         return known;
-    if (evaluate(b->k, v, &plain) != KRT_OK)
+    if (evaluate(b->k, v, false, &plain) != KRT_OK)
         return NULL;
     if (plain.computed == NULL) {
         plain.computed = krti_alloc_raw(b->packs->k, bytes);

@@ -92,6 +92,13 @@ static krt_status list(krti_source *f, bool copy)
     return st;
 }
 
+/* What was read of the files to find the weights is not needed again. */
+static void forget_files(const krti_store *s)
+{
+    for (size_t i = 0; i < s->num_files; i++)
+        krti_bytes_forget(s->files[i].bytes, s->files[i].bytes->data, s->files[i].bytes->size);
+}
+
 /* The weights of a listed file. `whole`: the model of this very file, whose optimizer goes with it. */
 static krt_status fill(krt_model *model, krti_source *f, krt_report **report, bool whole,
                        const krti_match_rules *rules)
@@ -115,6 +122,7 @@ static krt_status fill(krt_model *model, krti_source *f, krt_report **report, bo
         TRY(read_waiting(model));
 
 done:
+    forget_files(f->store);
     krti_match_fini(&m);
     return f->filepath != NULL ? krti_fail_in_file(f->k, st, f->filepath) : st;
 }

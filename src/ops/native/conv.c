@@ -43,7 +43,7 @@ typedef struct conv_state {
     int images, panels;
     krti_panels form;
     krti_packing weights;
-    float zeros[]; /* one for each input channel */
+    float zeros[]; /* one for each input channel, where there is padding */
 } conv_state;
 
 static bool supports_conv(const krti_node *n, int threads)
@@ -86,17 +86,26 @@ void krti_native_describe(krti_conv_job *c, const krti_node *n)
     (void)krti_native_act(n->activation, &c->act);
 }
 
+static bool is_padded(const krti_conv_job *c)
+{
+    return c->pad_h != 0 || c->pad_w != 0 ||
+           (c->out_h - 1) * c->stride_h + (c->kernel_h - 1) * c->dilation_h >= c->in_h ||
+           (c->out_w - 1) * c->stride_w + (c->kernel_w - 1) * c->dilation_w >= c->in_w;
+}
+
 static krt_status prepare_conv(krti_build *b, krti_step *s)
 {
-    const krt_shape x = s->node->in[0]->shape;
-    const size_t channels = (size_t)x.dim[x.rank - 1];
-    conv_state *st = krti_alloc(b->k, sizeof *st + channels * sizeof st->zeros[0]);
+    krti_conv_job job = {0};
+    conv_state *st = NULL;
 
+    krti_native_describe(&job, s->node);
+    st = krti_alloc(b->k,
+                    sizeof *st + (is_padded(&job) ? (size_t)job.in_c : 0) * sizeof st->zeros[0]);
     if (st == NULL)
         return KRT_E_NOMEM;
     s->state = st;
+    st->c = job;
     st->isa = krti_isa_get();
-    krti_native_describe(&st->c, s->node);
     st->images = (int)s->node->in[0]->shape.dim[0];
     st->panels = (st->c.out_c + st->isa->panel - 1) / st->isa->panel;
     st->c.zeros = st->zeros;

@@ -56,9 +56,11 @@ enum { KRTI_MAX_CLASSES = 16 };
 
 /* --- weights (pack.c) ------------------------------------------------------------------------ */
 /* An input in a form of the kernel's own. What is known before the run is packed once and its slot
- * taken away; else each run packs it into the first bytes of its scratch. */
+ * taken away; else, and where the form is larger and soon made, each run packs it into the first bytes of
+ * its scratch. */
 typedef struct krti_packing {
     int input;
+    bool each_run;
     size_t size_bytes;
     void (*fill)(void *dst, const void *src, void *user);
     void *user; /* must outlive the step */

@@ -15,7 +15,7 @@ krt_status krti_native_pack(krti_build *b, krti_step *s, krti_packing *p, const 
 
     p->packed = NULL;
     p->scratch_bytes = 0;
-    if (!v->node->is_static) {
+    if (!v->node->is_static || p->each_run) {
         p->scratch_bytes = round_up(p->size_bytes, ALIGN);
         s->scratch_bytes += p->scratch_bytes;
         return KRT_OK;

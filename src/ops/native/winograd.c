@@ -4,6 +4,8 @@
 #include "ops/native/native.h"
 
 enum { POINTS = 16, MIN_CHANNELS = 32, MIN_TILES = 36, CACHE_FLOATS = 200 * 1024 };
+/* From so many on, transforming the weights is so little of a run that they are kept as they are. */
+enum { MANY_TILES = 800 };
 
 typedef struct form {
     size_t in_c, out_c;
@@ -144,6 +146,7 @@ static krt_status pack(krti_build *b, krti_step *s, winograd_state *st)
     snprintf(key, sizeof key, "winograd:%zu:%zu:%d:%d:%d", f->in_c, f->out_c, f->panel, f->vector,
              f->is_rotated);
     st->weights = (krti_packing){.input = 1,
+                                 .each_run = st->images * st->tiles >= MANY_TILES,
                                  .size_bytes = POINTS * rounded(f->out_c, f->vector) * f->in_c *
                                                sizeof(float),
                                  .fill = fill,

@@ -108,6 +108,68 @@ TEST(equality_is_python_s)
     krti_arena_free(&a);
 }
 
+/* [D, D, {"D": D}, -0.0, 0.0, 0, false, null], D being build()'s dict, each its own. */
+static krti_conf *repetitive(krti_arena *a)
+{
+    krti_conf *list = krti_conf_list(a), *inner = krti_conf_dict(a);
+    const double zeros[] = {-0.0, 0.0};
+    krt_status st = krti_conf_set(a, inner, "D", build(a));
+
+    for (int i = 0; i < 2 && st == KRT_OK; i++)
+        st = krti_conf_add(a, list, build(a));
+    if (st == KRT_OK)
+        st = krti_conf_add(a, list, inner);
+    for (int i = 0; i < 2 && st == KRT_OK; i++)
+        st = krti_conf_add(a, list, krti_conf_float(a, zeros[i]));
+    if (st != KRT_OK || krti_conf_add(a, list, krti_conf_int(a, 0)) != KRT_OK ||
+        krti_conf_add(a, list, krti_conf_bool(a, false)) != KRT_OK ||
+        krti_conf_add(a, list, krti_conf_null(a)) != KRT_OK)
+        return NULL;
+    return list;
+}
+
+TEST(equal_parts_are_shared_and_unequal_ones_are_not)
+{
+    krti_arena a = KRTI_ARENA_INIT(t->k), b = KRTI_ARENA_INIT(t->k);
+    krti_sharing *s = krti_sharing_new(&b);
+    const krti_conf *c = krti_conf_shared(s, repetitive(&a));
+    const krti_conf *again = krti_conf_shared(s, build(&a));
+
+    assert_non_null(c);
+    ASSERT_TRUE(krti_conf_equal(c, repetitive(&a)));
+    krti_sharing_free(s);
+    krti_arena_free(&a); /* nothing of the original is left in it */
+    ASSERT_TRUE(krti_conf_at(c, 0) == krti_conf_at(c, 1));
+    ASSERT_TRUE(krti_conf_at(c, 0) == krti_conf_get(krti_conf_at(c, 2), "D"));
+    ASSERT_TRUE(krti_conf_at(c, 0) == again);
+    ASSERT_STR_EQ("sizes", krti_conf_key_at(krti_conf_at(c, 1), 3));
+    for (size_t i = 3; i < 8; i++)
+        for (size_t j = 3; j < i; j++)
+            ASSERT_TRUE(krti_conf_at(c, i) != krti_conf_at(c, j));
+    ASSERT_TRUE(signbit(krti_conf_at(c, 3)->as.real) != 0);
+    ASSERT_INT_EQ(KRTI_CONF_INT, krti_conf_at(c, 5)->kind);
+    krti_arena_free(&b);
+}
+
+static krt_status build_and_share(krt_ctx *k, void *unused)
+{
+    krti_arena a = KRTI_ARENA_INIT(k), b = KRTI_ARENA_INIT(k);
+    krti_sharing *s = krti_sharing_new(&b);
+    const krti_conf *c = s != NULL ? repetitive(&a) : NULL;
+    const krt_status st = c != NULL && krti_conf_shared(s, c) != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    (void)unused;
+    krti_sharing_free(s);
+    krti_arena_free(&a);
+    krti_arena_free(&b);
+    return st;
+}
+
+TEST(sharing_survives_every_failing_allocation)
+{
+    ASSERT_TRUE(FAILING_SWEEP(build_and_share, NULL) >= 4);
+}
+
 static krt_status build_and_copy(krt_ctx *k, void *unused)
 {
     krti_arena a = KRTI_ARENA_INIT(k), b = KRTI_ARENA_INIT(k);
@@ -134,5 +196,7 @@ int main(void)
                UNIT(lookers_take_null_and_the_wrong_kind),
                UNIT(setting_replaces_in_place_and_removing_keeps_the_order),
                UNIT(a_copy_is_equal_and_independent), UNIT(equality_is_python_s),
+               UNIT(equal_parts_are_shared_and_unequal_ones_are_not),
+               UNIT(sharing_survives_every_failing_allocation),
                UNIT(a_tree_survives_every_failing_allocation));
 }
