@@ -9,7 +9,7 @@ truth is tf-keras: a model of today's layers holds the weights, preprocess_weigh
 into them, and its predictions are the answers.
 
 optimizer_*.h5 are models trained for three steps; beside each the slots as the optimizer object itself has them, "momentum_0" being
-that of the first trainable variable, under Keras 3's names. Needs the packages of tools/requirements-parity.txt.
+that of the first trainable variable, under Keras 3's names. optimizer_keras2_*.keras are the same as archives. Needs the packages of tools/requirements-parity.txt.
 """
 
 import argparse
@@ -299,8 +299,8 @@ def train(optimizer):
     return m
 
 
-def keep(out, name, m, slots):
-    m.save(os.path.join(out, name + ".h5"))
+def keep(out, name, m, slots, ending=".h5"):
+    m.save(os.path.join(out, name + ending))
     values = {"iteration": np.asarray(m.optimizer.iterations)}
     for slot, tensors in slots.items():
         values.update({f"{slot}_{i}": np.asarray(t) for i, t in enumerate(tensors)})
@@ -327,6 +327,19 @@ def optimizers(out):
             keep(out, f"optimizer_{kind}_{name}", m, found)
 
 
+def archives(out):
+    """The .keras of tf-keras: without a rate among the variables, and of the optimizers before 2.11 without any."""
+    adam = NEW["adam"][2]
+    for name, optimizer, slots in (
+            ("adam", keras.optimizers.Adam(0.01, beta_1=0.8), adam), ("plain_sgd", keras.optimizers.SGD(0.01), {}),
+            ("scheduled_adam", keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.9)), adam),
+            ("scaled_adam", keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(0.01)), adam),
+            ("old_sgd", keras.optimizers.legacy.SGD(0.01, momentum=0.9, decay=0.01), {})):
+        m = train(optimizer)
+        own = optimizer.inner_optimizer if name == "scaled_adam" else optimizer
+        keep(out, f"optimizer_keras2_{name}", m, {slot: attribute(own, a) for slot, a in slots.items()}, ".keras")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default=os.path.join(HERE, "..", "tests", "fixtures", "legacy"))
@@ -334,7 +347,7 @@ def main():
     out = p.parse_args().out
     os.makedirs(out, exist_ok=True)
     optimizers(out)
-    for fn in () if KERAS3 else (cnn_tf, cnn_th, deconv_tf, conv1d, merged, nested):
+    for fn in () if KERAS3 else (archives, cnn_tf, cnn_th, deconv_tf, conv1d, merged, nested):
         fn(out)
 
 

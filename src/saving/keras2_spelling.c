@@ -610,6 +610,7 @@ done:
 static krt_status new_config(krti_arena *a, const krti_conf *config, bool is_keras2,
                              krti_conf *into)
 {
+    static const char *const unknown[] = {"loss_scale_factor", "gradient_accumulation_steps"};
     krt_status st = KRT_OK;
 
     for (size_t i = 0; st == KRT_OK && i < krti_conf_num(config); i++) {
@@ -620,8 +621,14 @@ static krt_status new_config(krti_arena *a, const krti_conf *config, bool is_ker
     }
     if (st != KRT_OK || !is_keras2)
         return st;
-    krti_conf_remove(into, "loss_scale_factor");
-    krti_conf_remove(into, "gradient_accumulation_steps");
+    for (size_t i = 0; i < KRTI_COUNT(unknown); i++) {
+        if (says_something(config, unknown[i]))
+            krti_warn(a->k,
+                      "Keras 2 has no %s: it is left out of the file, with the variables that it "
+                      "keeps",
+                      unknown[i]);
+        krti_conf_remove(into, unknown[i]);
+    }
     return krti_conf_set(a, into, "is_legacy_optimizer", krti_conf_bool(a, false));
 }
 

@@ -328,7 +328,7 @@ static krt_status add_unused_momenta(saver *s, uint32_t node, size_t index)
 static krt_status visit_slots(saver *s, uint32_t node)
 {
     const krti_optimizer *o = inner_optimizer(s);
-    size_t index = 1;
+    size_t index = 1, num_unknown = 0;
     krt_status st = KRT_OK;
 
     TRY(add_state(s, node, "0", "iteration", &o->variables[0]));
@@ -338,10 +338,16 @@ static krt_status visit_slots(saver *s, uint32_t node)
         const krti_optimizer_variable *v = &o->variables[i];
         const char *word = krti_optimizer_tf_slot(o, v->slot, false);
 
+        num_unknown += v->of != NULL && word == NULL;
         if (v->of == NULL || word == NULL)
             continue;
         TRY(add_slot(s, node, index++, word, v));
     }
+    if (num_unknown > 0)
+        krti_warn(s->k,
+                  "optimizer %s: %zu gradient accumulators are left out of the checkpoint, Keras 2 "
+                  "has none",
+                  o->name, num_unknown);
     if (index == 1 && strcmp(o->class_name, "SGD") == 0)
         TRY(add_unused_momenta(s, node, index));
 

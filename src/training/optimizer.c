@@ -47,7 +47,7 @@ const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bo
         if (strcmp(s->slot, slot) == 0)
             return word != NULL ? word : slot;
     }
-    return slot;
+    return strcmp(slot, "gradient_accumulator") != 0 ? slot : NULL;
 }
 
 /* For the i-th trainable variable, whose path with "_" for "/" begins the slot's. */

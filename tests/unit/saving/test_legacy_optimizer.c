@@ -46,6 +46,7 @@ static void check_state(testing *t, const char *path, const char *name)
     ASSERT_OK(krt_tensors_read(t->k, &a.n, &a.tensors, &a.names, fixture(npz)));
     ASSERT_OK(krti_model_optimizer(m, &o));
     assert_non_null(o);
+    o = o->inner != NULL ? o->inner : o;
     ASSERT_INT_EQ(3, *(const int64_t *)o->iteration->data);
     for (size_t i = 0; i < a.n; i++) {
         if (strcmp(a.names[i], "iteration") == 0)
@@ -141,6 +142,37 @@ TEST(every_slot_of_tf_keras_is_restored)
 
     for (size_t i = 0; i < KRTI_COUNT(names); i++)
         check_file(t, names[i]);
+}
+
+TEST(every_slot_in_an_archive_of_tf_keras_is_restored)
+{
+    static const char *const names[] = {"keras2_adam", "keras2_plain_sgd", "keras2_scheduled_adam",
+                                        "keras2_scaled_adam"};
+    char file[128], archive[512];
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++) {
+        snprintf(file, sizeof file, "legacy/optimizer_%s.keras", names[i]);
+        snprintf(archive, sizeof archive, "%s", fixture(file));
+        check_state(t, archive, names[i]);
+        ASSERT_OK(krt_convert(t->k, archive, in_folder(t, "c.keras"), NULL));
+        snprintf(archive, sizeof archive, "%s", in_folder(t, "c.keras"));
+        check_state(t, archive, names[i]);
+    }
+}
+
+/* It keeps no state of its optimizers before 2.11, whose `decay` is a schedule today. */
+TEST(the_old_optimizer_in_an_archive_of_tf_keras_begins_anew)
+{
+    krt_model *m = NULL;
+    krti_optimizer *o = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, fixture("legacy/optimizer_keras2_old_sgd.keras"), NULL));
+    ASSERT_OK(krti_model_optimizer(m, &o));
+    ASSERT_STR_EQ("SGD", o->class_name);
+    assert_non_null(o->schedule);
+    ASSERT_NEAR(((float[]){0.01f}), ((float[]){krti_optimizer_rate(o)}), 1, 1e-7, 0);
+    *(int64_t *)o->iteration->data = 100;
+    ASSERT_NEAR(((float[]){0.005f}), ((float[]){krti_optimizer_rate(o)}), 1, 1e-7, 0);
 }
 
 TEST(every_slot_of_keras_3_is_restored)
@@ -278,8 +310,10 @@ int main(void)
 {
     return RUN(UNIT(every_slot_survives_a_conversion_and_the_way_back),
                UNIT(an_h5_of_keras_3_becomes_an_architecture_of_its_own),
-               UNIT(every_slot_of_tf_keras_is_restored), UNIT(every_slot_of_keras_3_is_restored),
-               UNIT(slots_of_keras_1_follow_their_counter),
+               UNIT(every_slot_of_tf_keras_is_restored),
+               UNIT(every_slot_in_an_archive_of_tf_keras_is_restored),
+               UNIT(the_old_optimizer_in_an_archive_of_tf_keras_begins_anew),
+               UNIT(every_slot_of_keras_3_is_restored), UNIT(slots_of_keras_1_follow_their_counter),
                UNIT(a_load_without_compile_leaves_the_optimizer_in_the_file),
                UNIT(settings_keep_every_number_the_file_holds),
                UNIT(a_decay_of_old_is_a_schedule_of_today),

@@ -323,17 +323,85 @@ TEST(a_copied_model_needs_its_file_no_more)
     }
 }
 
+/* ------------------------------------------------------------------------------- optimizers */
+
+/* The file says "amsgrad": true where its state was saved without: a third slot has no array. */
+TEST(slots_that_no_array_fills_are_counted)
+{
+    static const char key[] = "\"amsgrad\": false";
+    krt_ctx *k = listening(t);
+    FILE *f = fopen(fixture("legacy/optimizer_old_adam.h5"), "rb");
+    char bytes[40000];
+    const size_t size = fread(bytes, 1, sizeof bytes, f);
+    size_t at = 0;
+    krt_model *m = NULL;
+
+    fclose(f);
+    while (at + sizeof key < size && memcmp(bytes + at, key, sizeof key - 1) != 0)
+        at++;
+    memcpy(bytes + at, "\"amsgrad\": true ", sizeof key - 1);
+    assert_int_equal(krt_load(k, &m, put_file(t, "amsgrad.h5", bytes, size), NULL), KRT_OK);
+    ASSERT_STR_EQ("optimizer Adam: 12 of 18 slots restored, 6 are as in a new one; training will "
+                  "not continue exactly",
+                  warned);
+    ASSERT_INT_EQ(1, num_warnings);
+    krt_ctx_free(k);
+}
+
+/* Arrays of the optimizer's state in a file. */
+static size_t num_states(krt_ctx *k, const char *path)
+{
+    krt_file *f = NULL;
+    size_t n = 0;
+
+    assert_int_equal(krt_file_open(k, &f, path), KRT_OK);
+    for (size_t i = 0; i < krt_file_num_arrays(f); i++)
+        n += krt_file_array_at(f, i)->is_optimizer;
+    krt_file_close(f);
+    return n;
+}
+
+TEST(what_keras_2_has_no_optimizer_for_is_left_out_of_its_files_and_said)
+{
+    krt_ctx *k = listening(t);
+    krt_model *m = two_layers(k, 3, "first", "second");
+    krti_optimizer *o = NULL;
+
+    assert_int_equal(
+        krt_compile(m, KRT_COMPILE(.optimizer = KRT_ADAM(.gradient_accumulation_steps = 2))),
+        KRT_OK);
+    assert_int_equal(krti_model_optimizer(m, &o), KRT_OK);
+    assert_int_equal(krti_optimizer_build(o, m), KRT_OK);
+    ASSERT_INT_EQ(2 + 3 * 4, o->num_variables);
+    assert_int_equal(krt_save(m, in_folder(t, "a3.h5"), KRT_SAVE(.for_keras = 3)), KRT_OK);
+    ASSERT_INT_EQ(0, num_warnings);
+    ASSERT_INT_EQ(2 + 3 * 4, num_states(k, in_folder(t, "a3.h5")));
+    assert_int_equal(krt_save(m, in_folder(t, "a2.h5"), KRT_SAVE(.for_keras = 2)), KRT_OK);
+    ASSERT_STR_EQ(
+        "Keras 2 has no gradient_accumulation_steps: it is left out of the file, with the "
+        "variables that it keeps",
+        warned);
+    ASSERT_INT_EQ(1 + 2 * 4, num_states(k, in_folder(t, "a2.h5")));
+    assert_int_equal(krt_save_checkpoint(m, in_folder(t, "a"), NULL), KRT_OK);
+    ASSERT_STR_EQ("optimizer adam: 4 gradient accumulators are left out of the checkpoint, Keras 2 "
+                  "has none",
+                  warned);
+    ASSERT_INT_EQ(2, num_warnings);
+    krt_ctx_free(k);
+}
+
 int main(void)
 {
-    return RUN(UNIT(a_layer_of_another_shape_is_skipped_with_one_warning_when_asked),
-               UNIT(by_name_pairs_what_has_the_same_name_and_leaves_the_rest),
-               UNIT(by_name_is_for_the_old_form_only),
-               UNIT(layers_to_skip_keep_their_weights_in_every_form),
-               UNIT(a_name_to_skip_must_be_a_layers), UNIT(rules_give_the_files_layers_other_names),
-               UNIT(weights_come_out_as_copies_and_go_in_again),
-               UNIT(weights_that_do_not_fit_are_refused_in_keras_words),
-               UNIT(a_frozen_layer_says_so_in_its_config),
-               UNIT(a_transfer_pairs_weights_by_their_paths),
-               UNIT(a_transfer_refuses_another_shape_unless_asked),
-               UNIT(a_copied_model_needs_its_file_no_more));
+    return RUN(
+        UNIT(a_layer_of_another_shape_is_skipped_with_one_warning_when_asked),
+        UNIT(by_name_pairs_what_has_the_same_name_and_leaves_the_rest),
+        UNIT(by_name_is_for_the_old_form_only),
+        UNIT(layers_to_skip_keep_their_weights_in_every_form),
+        UNIT(a_name_to_skip_must_be_a_layers), UNIT(rules_give_the_files_layers_other_names),
+        UNIT(weights_come_out_as_copies_and_go_in_again),
+        UNIT(weights_that_do_not_fit_are_refused_in_keras_words),
+        UNIT(a_frozen_layer_says_so_in_its_config), UNIT(a_transfer_pairs_weights_by_their_paths),
+        UNIT(a_transfer_refuses_another_shape_unless_asked),
+        UNIT(a_copied_model_needs_its_file_no_more), UNIT(slots_that_no_array_fills_are_counted),
+        UNIT(what_keras_2_has_no_optimizer_for_is_left_out_of_its_files_and_said));
 }
