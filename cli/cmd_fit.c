@@ -19,7 +19,7 @@ typedef struct options {
     const char *history, *save;
     long long epochs, batch_size, initial_epoch, early_stopping, reduce_lr;
     double validation_split, learning_rate, scale;
-    bool no_shuffle, save_best_only, save_weights_only, resume, progress, verify;
+    bool no_shuffle, save_best_only, save_weights_only, background, resume, progress, verify;
 } options;
 
 enum { MAX_CALLBACKS = 8, MAX_CLASSES = 4096 };
@@ -123,6 +123,22 @@ static int check_folder(const char *path)
                      folder, folder);
 }
 
+/* Nor for an ending that krt_save() does not know. */
+static int check_ending(cli *c, const char *path)
+{
+    static const char *const endings[] = {".keras", ".h5", ".hdf5"};
+    const size_t n = path != NULL ? strlen(path) : 0;
+
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
+        if (path == NULL ||
+            (n > strlen(endings[i]) && strcmp(path + n - strlen(endings[i]), endings[i]) == 0))
+            return CLI_DONE;
+    return misuse(c,
+                  "--save writes a whole model: .keras or .h5, not \"%s\"; other forms are made of "
+                  "it with: keratin convert",
+                  path);
+}
+
 static int check_options(cli *c, const options *o)
 {
     int status = CLI_DONE;
@@ -136,7 +152,9 @@ static int check_options(cli *c, const options *o)
     if (o->resume && o->checkpoint == NULL && o->backup_dir == NULL)
         return misuse(c, "--resume needs the --checkpoint template of the run that is continued, "
                          "or its --backup-dir");
-    status = check_folder(o->save);
+    status = check_ending(c, o->save);
+    if (status == CLI_DONE)
+        status = check_folder(o->save);
     return status == CLI_DONE ? check_folder(o->history) : status;
 }
 
@@ -153,7 +171,8 @@ static krt_status fit(job *j, int64_t freq)
             ? NULL
             : KRT_MODEL_CHECKPOINT(o->checkpoint, .monitor = monitor, .mode = mode,
                                    .save_best_only = o->save_best_only,
-                                   .save_weights_only = o->save_weights_only, .save_freq = freq),
+                                   .save_weights_only = o->save_weights_only, .save_freq = freq,
+                                   .background = o->background),
         stops ? KRT_EARLY_STOPPING(.monitor = monitor, .mode = mode, .patience = o->early_stopping,
                                    .verbose = 1)
               : NULL,
@@ -362,6 +381,7 @@ static const opt table[] = {
     OPT("save-best-only", OPT_FLAG, save_best_only, NULL, "checkpoints only when better", 0),
     OPT("save-weights-only", OPT_FLAG, save_weights_only, NULL, "checkpoints of weights", 0),
     OPT("save-freq", OPT_TEXT, save_freq, "N", "batches between checkpoints, or epoch", 0),
+    OPT("background", OPT_FLAG, background, NULL, "checkpoints while training goes on", 0),
     OPT("early-stopping", OPT_INT, early_stopping, "N", "stop after N epochs without a better one",
         0),
     OPT("reduce-lr", OPT_INT, reduce_lr, "N", "a tenth of the rate after N such epochs", 0),

@@ -36,6 +36,9 @@ typedef struct krt_model_checkpoint_args {
     int64_t     save_freq;         /**< KRT_EVERY_EPOCH, or batches */
     int64_t     period; /**< 1; Keras 2's: every so many epochs, when save_freq is by epoch */
     double      initial_value_threshold; /**< KRT_NONE_F; the first best */
+    /** false; true as krt_save_async(): training goes on while the file is written, and a failure
+     *  ends it at the next save or at its end */
+    bool background;
 } krt_model_checkpoint_args;
 /** Keras: keras.callbacks.ModelCheckpoint. The form follows the ending: whole models `.keras`, `.h5`;
  *  weights `.weights.h5`, `.weights.json`, `.h5`, and, as tf.keras has it, a TensorFlow checkpoint for

@@ -25,6 +25,7 @@ typedef struct checkpoint {
     int64_t epoch;         /* under way, from 0 */
     int64_t batches, last; /* since the last save; the last batch seen, KRT_NONE: none */
     int64_t epochs;        /* since the last save, of `period` */
+    bool is_under_way;     /* a save in the background, to `path` */
 } checkpoint;
 
 static bool ends_with_any(const char *path, const char *const *endings, size_t n)
@@ -247,24 +248,44 @@ static krt_status decide(checkpoint *c, const krt_logs *logs, bool *saves)
 
 /* Weights alone: what ends in no form's name is a TensorFlow checkpoint, as in Keras 2, whose `.h5` it
  * is too. */
-static krt_status write_weights(krt_model *m, const char *path)
+static krt_status write_weights(krt_model *m, const char *path, bool background)
 {
     static const char *const forms[] = {".weights.h5", ".weights.json", ".safetensors", ".npz",
                                         ".keras"};
     static const char *const hdf5[] = {".h5", ".hdf5"};
 
-    if (ends_with_any(path, forms, KRTI_COUNT(forms)))
-        return krt_save_weights(m, path, KRT_SAVE_WEIGHTS());
-    if (ends_with_any(path, hdf5, KRTI_COUNT(hdf5)))
-        return krt_save_weights(m, path, KRT_SAVE_WEIGHTS(.legacy = true));
-    return krt_save_checkpoint(m, path, KRT_SAVE_WEIGHTS());
+    const bool is_form = ends_with_any(path, forms, KRTI_COUNT(forms));
+    const bool is_hdf5 = !is_form && ends_with_any(path, hdf5, KRTI_COUNT(hdf5));
+
+    if (!is_form && !is_hdf5)
+        return krt_save_checkpoint(m, path, KRT_SAVE_WEIGHTS());
+    return (background ? krt_save_weights_async
+                       : krt_save_weights)(m, path, KRT_SAVE_WEIGHTS(.legacy = is_hdf5));
 }
 
 static krt_status write_model(const checkpoint *c, krt_model *m)
 {
     const char *path = krti_str_text(&c->path);
 
-    return c->a->save_weights_only ? write_weights(m, path) : krt_save(m, path, KRT_SAVE());
+    if (c->a->save_weights_only)
+        return write_weights(m, path, c->a->background);
+    return (c->a->background ? krt_save_async : krt_save)(m, path, KRT_SAVE());
+}
+
+/* The file is there: only now is it what was best. */
+static krt_status settle(checkpoint *c, krt_ctx *k)
+{
+    krt_status st = KRT_OK;
+
+    if (!c->is_under_way)
+        return KRT_OK;
+    c->is_under_way = false;
+    TRY(krt_save_wait(k));
+    if (c->state_path != NULL && c->monitor.has_best)
+        TRY(write_state(c, k, krti_str_text(&c->path)));
+
+done:
+    return st;
 }
 
 static krt_status save(checkpoint *c, krt_model *m, int64_t batch, const krt_logs *logs)
@@ -275,6 +296,7 @@ static krt_status save(checkpoint *c, krt_model *m, int64_t batch, const krt_log
     bool saves = false;
     krt_status st = KRT_OK;
 
+    TRY(settle(c, k));
     krti_str_clear(&c->path);
     TRY(krti_template_format(k, &c->path, c->a->filepath, &values));
     TRY(decide(c, logs, &saves));
@@ -288,9 +310,11 @@ static krt_status save(checkpoint *c, krt_model *m, int64_t batch, const krt_log
                          krti_str_text(&c->path));
     TRY(krti_make_parents(k, krti_str_text(&c->path)));
     TRY(write_model(c, m));
-    TRY(say_file(c, "finished"));
-    if (c->state_path != NULL && c->monitor.has_best)
-        TRY(write_state(c, k, krti_str_text(&c->path)));
+    c->is_under_way = true;
+    if (!c->a->background) {
+        TRY(say_file(c, "finished"));
+        TRY(settle(c, k));
+    }
 
 done:
     return st;
@@ -333,6 +357,12 @@ static krt_status on_train_batch_end(void *state, krt_model *m, int64_t batch, c
     return save(c, m, batch, logs);
 }
 
+static krt_status on_train_end(void *state, krt_model *m, const krt_logs *logs)
+{
+    (void)logs;
+    return settle(state, m->base.owned.k);
+}
+
 static const krt_model_checkpoint_args model_checkpoint_defaults = {
     .spec = {sizeof model_checkpoint_defaults, "ModelCheckpoint"},
     .monitor = "val_loss",
@@ -351,10 +381,12 @@ static const krt_field model_checkpoint_fields[] = {
     KRT_FIELD(krt_model_checkpoint_args, INT, save_freq),
     KRT_FIELD(krt_model_checkpoint_args, INT, period),
     KRT_FIELD(krt_model_checkpoint_args, FLOAT, initial_value_threshold),
+    KRT_FIELD(krt_model_checkpoint_args, BOOL, background),
 };
 
 KRTI_STOCK(model_checkpoint, "ModelCheckpoint", krt_model_checkpoint_args, model_checkpoint_fields,
            .state_size = sizeof(checkpoint), .init = init, .fini = fini,
            .hooks = {.on_epoch_begin = on_epoch_begin,
                      .on_epoch_end = on_epoch_end,
+                     .on_train_end = on_train_end,
                      .on_train_batch_end = on_train_batch_end});

@@ -168,7 +168,9 @@ krt_status krt_save_weights_async(krt_model *m, const char *filepath,
 {
     krt_ctx *k = m->base.owned.k;
     background *b = NULL;
-    const krt_status st = begin(k, &b);
 
+    if (krti_save_is_exchange(filepath)) /* from the model itself: now */
+        return krt_save_weights(m, filepath, args);
+    const krt_status st = begin(k, &b);
     return b == NULL ? st : start(k, b, krti_save_plan_weights(&b->plan, b->k, m, filepath, args));
 }

@@ -328,12 +328,11 @@ static krt_status list_tf_keras(writing *w, const krti_optimizer *o, state *s)
     krt_status st = add_one(w, s, &o->variables[0], "%s%s:0", "iteration", "");
 
     snprintf(name, sizeof name, "%s/%%s/%%s:0", o->class_name);
-    for (size_t i = o->first_slot; st == KRT_OK && i < o->num_variables; i++) {
-        const char *word = krti_optimizer_tf_slot(o, o->variables[i].slot, false);
-
-        if (o->variables[i].of != NULL && word != NULL)
-            st = add_one(w, s, &o->variables[i], name, word, krt_variable_path(o->variables[i].of));
-    }
+    for (size_t i = o->first_slot; st == KRT_OK && i < o->num_variables; i++)
+        if (o->variables[i].of != NULL && !krti_slot_is_of_keras3(o->variables[i].slot))
+            st = add_one(w, s, &o->variables[i], name,
+                         krti_optimizer_tf_slot(o, o->variables[i].slot, false),
+                         krt_variable_path(o->variables[i].of));
     return st;
 }
 

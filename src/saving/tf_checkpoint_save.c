@@ -297,7 +297,7 @@ done:
 }
 
 /* tf.keras's SGD has a momentum for every variable even when it is not used; Keras 3's has not. */
-static krt_status add_unused_momenta(saver *s, uint32_t node, size_t index)
+static krt_status add_unused_momenta(saver *s, uint32_t node, size_t *index)
 {
     const krti_optimizer *o = inner_optimizer(s);
     krt_status st = KRT_OK;
@@ -311,7 +311,7 @@ static krt_status add_unused_momenta(saver *s, uint32_t node, size_t index)
                         .shape = v->tensor->shape};
         char name[24];
 
-        snprintf(name, sizeof name, "%zu", index++);
+        snprintf(name, sizeof name, "%zu", (*index)++);
         st = krti_str_addf(&full, "SGD/m/%s", krt_variable_path(v));
         value.full_name = st == KRT_OK ? krti_arena_strdup(&s->list->arena, full.ptr) : NULL;
         value.data = krti_arena_alloc(&s->list->arena, v->tensor->size_bytes + 1);
@@ -325,31 +325,29 @@ static krt_status add_unused_momenta(saver *s, uint32_t node, size_t index)
     return KRT_OK;
 }
 
+/* tf.keras goes by the numbers: what it does not know comes behind what it does. */
 static krt_status visit_slots(saver *s, uint32_t node)
 {
     const krti_optimizer *o = inner_optimizer(s);
-    size_t index = 1, num_unknown = 0;
+    const size_t n = o->is_built ? o->num_variables : 0;
+    bool has_momenta = strcmp(o->class_name, "SGD") != 0;
+    size_t index = 1;
     krt_status st = KRT_OK;
 
     TRY(add_state(s, node, "0", "iteration", &o->variables[0]));
-    if (!o->is_built)
-        goto done;
-    for (size_t i = o->first_slot; i < o->num_variables; i++) {
-        const krti_optimizer_variable *v = &o->variables[i];
-        const char *word = krti_optimizer_tf_slot(o, v->slot, false);
+    for (int unknown = 0; unknown < 2; unknown++) {
+        for (size_t i = o->first_slot; i < n; i++) {
+            const krti_optimizer_variable *v = &o->variables[i];
+            const char *word = krti_optimizer_tf_slot(o, v->slot, false);
 
-        num_unknown += v->of != NULL && word == NULL;
-        if (v->of == NULL || word == NULL)
-            continue;
-        TRY(add_slot(s, node, index++, word, v));
+            if (v->of == NULL || word == NULL || krti_slot_is_of_keras3(v->slot) != (unknown != 0))
+                continue;
+            has_momenta |= strcmp(v->slot, "momentum") == 0;
+            TRY(add_slot(s, node, index++, word, v));
+        }
+        if (o->is_built && !has_momenta && unknown == 0)
+            TRY(add_unused_momenta(s, node, &index));
     }
-    if (num_unknown > 0)
-        krti_warn(s->k,
-                  "optimizer %s: %zu gradient accumulators are left out of the checkpoint, Keras 2 "
-                  "has none",
-                  o->name, num_unknown);
-    if (index == 1 && strcmp(o->class_name, "SGD") == 0)
-        TRY(add_unused_momenta(s, node, index));
 
 done:
     return st;

@@ -38,6 +38,11 @@ krti_optimizer_variable *krti_optimizer_find(const krti_optimizer *o, const char
     return NULL;
 }
 
+bool krti_slot_is_of_keras3(const char *slot)
+{
+    return strcmp(slot, "gradient_accumulator") == 0;
+}
+
 const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bool is_legacy)
 {
     for (size_t i = 0; i < o->cls->num_states; i++) {
@@ -47,7 +52,7 @@ const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bo
         if (strcmp(s->slot, slot) == 0)
             return word != NULL ? word : slot;
     }
-    return strcmp(slot, "gradient_accumulator") != 0 ? slot : NULL;
+    return slot;
 }
 
 /* For the i-th trainable variable, whose path with "_" for "/" begins the slot's. */

@@ -13,11 +13,14 @@ ls cp-* tb
 sed 's/[0-9]*\.[0-9e-]*/N/g' log.csv
 grep -c '"val_loss"' h.json
 try keratin fit m.keras $data --epochs 3 --validation-split 0.2 --checkpoint 'cp-{epoch:02d}.keras' --resume | plain
+try keratin fit m.keras $data --epochs 2 --no-shuffle --checkpoint 'bg-{epoch}.keras' --background --save out2.keras | plain
+keratin verify bg-1.keras >/dev/null && keratin diff bg-2.keras out2.keras
 try keratin fit m.keras $data --epochs 1 --checkpoint best.keras --save-best-only
 try keratin fit m.keras $data --save out.keras --early-stopping 2 --monitor acc
 try keratin fit m.keras $data --history h3.json | plain
 grep -c '"loss"' h3.json
 try keratin fit m.keras --save out.keras
+try keratin fit m.keras $data --save out.npz
 try keratin fit m.keras $data --save out.keras --class-weight 1
 try keratin fit m.keras $data --save out.keras --optimizer adamm
 try keratin fit m.keras $data --save out.keras --resume

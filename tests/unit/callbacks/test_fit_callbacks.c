@@ -4,8 +4,10 @@
 #include "testing.h"
 
 #include <keratin/keratin.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 enum { ROWS = 40, BATCH = 8, STEPS = ROWS / BATCH };
@@ -178,6 +180,64 @@ static void test_what_was_best_is_known_after_a_restart(void **state)
     krt_ctx_free(first.k);
 }
 
+/* Every form, while training goes on: the same files as by saves that are waited for. */
+static void test_checkpoints_in_the_background_are_the_same(void **state)
+{
+    static const struct {
+        const char *plain, *background, *found;
+        bool weights_only;
+    } forms[] = {{"p-{epoch}.keras", "b-{epoch}.keras", "-3.keras", false},
+                 {"p-{epoch}.h5", "b-{epoch}.h5", "-3.h5", false},
+                 {"p-{epoch}.weights.h5", "b-{epoch}.weights.h5", "-3.weights.h5", true},
+                 {"p-{epoch}.npz", "b-{epoch}.npz", "-3.npz", true},
+                 {"p-{epoch}.ckpt", "b-{epoch}.ckpt", "-3.ckpt.index", true}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        const training t = begin();
+        krt_findings *found = NULL;
+        char a[64], b[64];
+
+        if (fit(&t, 4,
+                KRT_SPECS(KRT_MODEL_CHECKPOINT(in_here(forms[i].plain),
+                                               .save_weights_only = forms[i].weights_only),
+                          KRT_MODEL_CHECKPOINT(in_here(forms[i].background), .background = true,
+                                               .save_weights_only = forms[i].weights_only))) !=
+            KRT_OK)
+            fail_msg("%s: %s", forms[i].background, krt_ctx_error(t.k)->message);
+        snprintf(a, sizeof a, "p%s", forms[i].found);
+        snprintf(b, sizeof b, "b%s", forms[i].found);
+        if (krt_diff(t.k, &found, in_here(a), in_here(b), NULL) != KRT_OK)
+            fail_msg("%s: %s", b, krt_ctx_error(t.k)->message);
+        if (krt_findings_num_problems(found) != 0)
+            fail_msg("%s and %s differ", a, b);
+        krt_findings_free(found);
+        krt_ctx_free(t.k);
+    }
+}
+
+/* Another writer holds the file: the next save, or the end of the training, fails with what the thread
+ * met, and nothing is noted as the best. */
+static void test_a_checkpoint_in_the_background_that_fails_ends_the_training(void **state)
+{
+    const training t = begin();
+    const int lock = open(in_here(".cp.keras.krt-lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    (void)state;
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    for (int64_t epochs = 1; epochs <= 3; epochs++) {
+        assert_int_not_equal(
+            fit(&t, epochs,
+                KRT_SPECS(KRT_MODEL_CHECKPOINT(in_here("cp.keras"), .monitor = "loss",
+                                               .save_best_only = true, .background = true))),
+            KRT_OK);
+        assert_non_null(strstr(krt_ctx_error(t.k)->message, "is being written by"));
+        assert_int_not_equal(access(in_here(".cp.keras.best.json"), F_OK), 0);
+    }
+    (void)close(lock);
+    krt_ctx_free(t.k);
+}
+
 /* --- the rest ---------------------------------------------------------------------------------- */
 
 static krt_status spoil(void *user, krt_model *m, int64_t epoch, const krt_logs *logs)
@@ -224,6 +284,8 @@ int main(void)
         cmocka_unit_test(test_an_interrupted_training_goes_on_with_the_next_batch),
         cmocka_unit_test(test_names_are_filled_in_and_periods_counted),
         cmocka_unit_test(test_what_was_best_is_known_after_a_restart),
+        cmocka_unit_test(test_checkpoints_in_the_background_are_the_same),
+        cmocka_unit_test(test_a_checkpoint_in_the_background_that_fails_ends_the_training),
         cmocka_unit_test(test_the_best_weights_come_back),
         cmocka_unit_test(test_runs_of_tensorboard_are_made_when_there_is_something_to_say),
     };

@@ -383,10 +383,8 @@ TEST(what_keras_2_has_no_optimizer_for_is_left_out_of_its_files_and_said)
         warned);
     ASSERT_INT_EQ(1 + 2 * 4, num_states(k, in_folder(t, "a2.h5")));
     assert_int_equal(krt_save_checkpoint(m, in_folder(t, "a"), NULL), KRT_OK);
-    ASSERT_STR_EQ("optimizer adam: 4 gradient accumulators are left out of the checkpoint, Keras 2 "
-                  "has none",
-                  warned);
-    ASSERT_INT_EQ(2, num_warnings);
+    ASSERT_INT_EQ(2 + 3 * 4 + 1, num_states(k, in_folder(t, "a"))); /* all, and the seed */
+    ASSERT_INT_EQ(1, num_warnings);
     krt_ctx_free(k);
 }
 
