@@ -1,6 +1,8 @@
 /* Compiling: schedule, kernels, slots, lifetimes. See plan.h. */
 #include "ops/plan.h"
 
+#include "base/fs.h"
+
 /* A static input no kernel has packed yet; becomes a static slot, or KRTI_NO_SLOT. */
 enum { PENDING_STATIC = -2 };
 
@@ -391,6 +393,20 @@ done:
 
 /* ------------------------------------------------------------------------------- compile */
 
+/* The system may have mapped more around what was packed; what is used where it lies comes back by itself. */
+static void forget_sources(const krti_graph *g)
+{
+    const krti_bytes *last = NULL;
+
+    for (size_t i = 0; i < g->num_variables; i++) {
+        const krti_bytes *source = g->variables[i]->node->attrs.tensor->source;
+
+        if (source != NULL && source != last)
+            krti_bytes_forget(source, source->data, source->size);
+        last = source;
+    }
+}
+
 krt_status krti_compile(krt_ctx *k, krti_plan **out, krti_graph *graph, krti_packs *packs,
                         const krti_compile_args *args)
 {
@@ -417,6 +433,7 @@ krt_status krti_compile(krt_ctx *k, krti_plan **out, krti_graph *graph, krti_pac
     TRY(make_steps(&c));
     TRY(assign_slots(&c));
     TRY(krti_plan_memory(p));
+    forget_sources(graph);
     *out = p;
     p = NULL;
 

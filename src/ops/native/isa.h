@@ -160,6 +160,7 @@ typedef struct krti_isa {
     /* 3 x 3, step 1, weights transformed: see winograd.inc */
     void (*winograd)(const krti_conv_job *c, int image, int first_tile, int last_tile,
                      int first_panel, int last_panel, float *scratch);
+    void (*winograd_weights)(float *y, size_t point, const float *g, size_t tap, size_t n);
     void (*depthwise_rows)(const krti_depthwise_job *d, int image, int first_row, int last_row);
     /* adds to the filter's gradient dw what these rows of dy, which is y, have to do with x */
     void (*depthwise_grad_rows)(const krti_depthwise_job *d, int image, int first_row, int last_row,

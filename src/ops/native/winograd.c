@@ -9,7 +9,7 @@ enum { MANY_TILES = 800 };
 
 typedef struct form {
     size_t in_c, out_c;
-    int panel, vector;
+    const krti_isa *isa;
     bool is_rotated; /* the source is (3, 3, out, in), its taps in reverse: a gradient's */
     int threads;
 } form;
@@ -46,34 +46,6 @@ static bool supports(const krti_node *n, int threads)
 
 /* ------------------------------------------------------------------------------- weights */
 
-enum { LANES = 16 };
-
-/* u = G g G^T for up to 16 filters at once; g: their taps. */
-static void transform(float u[POINTS][LANES], float g[9][LANES])
-{
-    float t[12][LANES];
-
-    for (size_t j = 0; j < 3; j++)
-        for (size_t l = 0; l < LANES; l++) {
-            const float ends = 0.5f * (g[j][l] + g[6 + j][l]), middle = 0.5f * g[3 + j][l];
-
-            t[j][l] = g[j][l];
-            t[3 + j][l] = ends + middle;
-            t[6 + j][l] = ends - middle;
-            t[9 + j][l] = g[6 + j][l];
-        }
-    for (size_t i = 0; i < 4; i++)
-        for (size_t l = 0; l < LANES; l++) {
-            const float *const r = t[3 * i];
-            const float ends = 0.5f * (r[l] + r[2 * LANES + l]), middle = 0.5f * r[LANES + l];
-
-            u[4 * i][l] = r[l];
-            u[4 * i + 1][l] = ends + middle;
-            u[4 * i + 2][l] = ends - middle;
-            u[4 * i + 3][l] = r[2 * LANES + l];
-        }
-}
-
 static size_t rounded(size_t n, int vector)
 {
     return (n + (size_t)vector - 1) / (size_t)vector * (size_t)vector;
@@ -85,40 +57,39 @@ typedef struct filling {
     float *y;
 } filling;
 
-/* The nine taps of filters [o, o + n) for input channel i; beyond, zeros. */
-static void read_taps(const filling *a, size_t i, size_t o, size_t n, float taps[9][LANES])
+enum { WIDEST_PANEL = 64 };
+
+/* The taps, side by side, of n filters from o on for input channel i. */
+static void gather_taps(const filling *a, size_t i, size_t o, size_t n, float taps[9][WIDEST_PANEL])
 {
     const form *f = a->f;
-    const size_t step = f->in_c * f->out_c;
-    const float *g = a->g + (f->is_rotated ? o * f->in_c + i : i * f->out_c + o);
-    const size_t across = f->is_rotated ? f->in_c : 1;
+    const float *g = a->g + o * f->in_c + i;
 
-    memset(taps, 0, 9 * sizeof taps[0]);
     for (size_t t = 0; t < 9; t++)
         for (size_t l = 0; l < n; l++)
-            taps[f->is_rotated ? 8 - t : t][l] = g[t * step + l * across];
+            taps[8 - t][l] = g[t * f->in_c * f->out_c + l * f->in_c];
 }
 
 static void fill_channel(void *arg, size_t i, size_t thread)
 {
     const filling *a = arg;
     const form *f = a->f;
-    const size_t wide = rounded(f->out_c, f->vector), panel = (size_t)f->panel;
-    float taps[9][LANES], u[POINTS][LANES];
+    const size_t wide = rounded(f->out_c, f->isa->vector), panel = (size_t)f->isa->panel;
+    float taps[9][WIDEST_PANEL];
 
     (void)thread;
-    for (size_t first = 0; first < wide; first += panel) {
+    KRTI_ASSERT(panel <= WIDEST_PANEL);
+    for (size_t first = 0; first < f->out_c; first += panel) {
         const size_t columns = krti_smaller_size(wide - first, panel);
+        const size_t n = krti_smaller_size(f->out_c - first, panel);
+        float *y = a->y + first * f->in_c + i * columns;
 
-        for (size_t o = 0; o < columns; o += LANES) {
-            const size_t n = krti_smaller_size(columns - o, LANES), at = first + o;
-            const size_t real = at < f->out_c ? krti_smaller_size(f->out_c - at, n) : 0;
-
-            read_taps(a, i, at, real, taps);
-            transform(u, taps);
-            for (size_t p = 0; p < POINTS; p++)
-                memcpy(a->y + p * wide * f->in_c + first * f->in_c + i * columns + o, u[p],
-                       n * sizeof(float));
+        if (f->is_rotated) {
+            gather_taps(a, i, first, n, taps);
+            f->isa->winograd_weights(y, wide * f->in_c, taps[0], WIDEST_PANEL, n);
+        } else {
+            f->isa->winograd_weights(y, wide * f->in_c, a->g + i * f->out_c + first,
+                                     f->in_c * f->out_c, n);
         }
     }
 }
@@ -137,18 +108,14 @@ static krt_status pack(krti_build *b, krti_step *s, winograd_state *st)
     form *f = &st->form;
     char key[64];
 
-    *f = (form){(size_t)st->c.in_c,
-                (size_t)st->c.out_c,
-                st->isa->panel,
-                st->isa->vector,
-                s->node->op == &krti_op_conv_grad_input,
-                b->threads};
-    snprintf(key, sizeof key, "winograd:%zu:%zu:%d:%d:%d", f->in_c, f->out_c, f->panel, f->vector,
-             f->is_rotated);
+    *f = (form){(size_t)st->c.in_c, (size_t)st->c.out_c, st->isa,
+                s->node->op == &krti_op_conv_grad_input, b->threads};
+    snprintf(key, sizeof key, "winograd:%zu:%zu:%d:%d:%d", f->in_c, f->out_c, f->isa->panel,
+             f->isa->vector, f->is_rotated);
     st->weights = (krti_packing){.input = 1,
                                  .each_run = st->images * st->tiles >= MANY_TILES,
-                                 .size_bytes = POINTS * rounded(f->out_c, f->vector) * f->in_c *
-                                               sizeof(float),
+                                 .size_bytes = POINTS * rounded(f->out_c, f->isa->vector) *
+                                               f->in_c * sizeof(float),
                                  .fill = fill,
                                  .user = f};
     return krti_native_pack(b, s, &st->weights, key);
