@@ -263,13 +263,13 @@ def drawn(rng):
     return keras.Model(inputs, outputs, name="drawn"), shapes
 
 
-def random():
-    """Sixteen models, each with an optimizer and losses of its own; other ones with another seed. One whose
-    training moves when a weight's last bit does says nothing of who is right: another is drawn."""
+def random(count=16):
+    """Models, each with an optimizer and losses of its own; other ones with another seed. One whose training
+    moves when a weight's last bit does says nothing of who is right: another is drawn."""
     rng = np.random.default_rng(100 + base.SEED)
     kinds = list(with_options())
     rows = []
-    while len(rows) < 16:
+    while len(rows) < count:
         keras.utils.clear_session()
         model, shapes = drawn(rng)
         n = len(model.outputs)
@@ -287,5 +287,9 @@ def random():
     return [dict(row, slack=10) for row in rows]  # in deep models that nobody tuned, rounding grows
 
 
+def few():
+    return random(5)
+
+
 if __name__ == "__main__":
-    base.main(sys.argv[1:], [*base.TRAININGS, options, embeddings, reductions, layers, random])
+    base.main(sys.argv[1:], [*base.TRAININGS, options, embeddings, reductions, layers, random, few])

@@ -20,7 +20,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-QUICK = "first,optimizers,fits,random"
+QUICK = "first,optimizers,fits,few"
 WHOLE = "first,optimizers,losses,metrics,models,fits,jax,layers,options,embeddings,reductions,random"
 EPOCHS, HALF = 4, 2
 
