@@ -93,6 +93,13 @@ static bool is_padded(const krti_conv_job *c)
            (c->out_w - 1) * c->stride_w + (c->kernel_w - 1) * c->dilation_w >= c->in_w;
 }
 
+void krti_native_narrow(krti_conv_job *c, krti_panels *f, const krti_isa *isa)
+{
+    c->is_narrow = c->out_c <= isa->narrow && c->kernel_w * c->in_c >= isa->vector;
+    if (c->is_narrow)
+        f->panel = f->vector = 1;
+}
+
 static krt_status prepare_conv(krti_build *b, krti_step *s)
 {
     krti_conv_job job = {0};
@@ -111,6 +118,7 @@ static krt_status prepare_conv(krti_build *b, krti_step *s)
     st->c.zeros = st->zeros;
     const size_t k = (size_t)st->c.kernel_h * (size_t)st->c.kernel_w * (size_t)st->c.in_c;
     st->form = krti_native_panels(k, (size_t)st->c.out_c, st->isa);
+    krti_native_narrow(&st->c, &st->form, st->isa);
     return krti_native_pack_panels(b, s, 1, &st->form, &st->weights);
 }
 

@@ -34,12 +34,11 @@ static bool is_window(const krti_node *n)
 typedef struct pixel_class {
     krti_conv_job c; /* c.y: an offset only, in y_first */
     size_t y_first, weights;
-    int tasks;
 } pixel_class;
 
 typedef struct input_state {
     const krti_isa *isa;
-    int images, panels, num_classes, num_tasks;
+    int images, panels, num_classes;
     bool is_covered; /* every pixel is in a class */
     pixel_class classes[KRTI_MAX_CLASSES];
     krti_panels forms[KRTI_MAX_CLASSES];
@@ -115,6 +114,7 @@ static void add_class(input_state *st, const krti_node *n, krti_class_axis h, kr
     f->column_step = filters;
     f->taps = st->taps + *num_taps;
     f->num_taps = (size_t)(h.taps * w.taps);
+    krti_native_narrow(&p->c, f, st->isa);
     for (int i = h.taps; i-- > 0;)
         for (int j = w.taps; j-- > 0;)
             st->taps[(*num_taps)++] =
@@ -164,7 +164,6 @@ static krt_status prepare_input(krti_build *b, krti_step *s)
         st->forms[i].threads = b->threads;
         floats += krti_native_panels_size(&st->forms[i]);
         st->panels = (p->c.out_c + st->isa->panel - 1) / st->isa->panel;
-        st->num_tasks += st->images;
     }
     const krti_window *w = &s->node->attrs.window;
     snprintf(key, sizeof key, "grad:%d:%d:%d:%d:%d:%d:%s", krti_native_axis(w, w->size, 0, 1),
@@ -180,20 +179,16 @@ typedef struct input_run {
     const input_state *st;
     const float *dy, *weights, *bias, *residual;
     float *dx;
+    int parts; /* of an image's rows */
 } input_run;
 
 static void input_task(void *arg, size_t task, size_t thread)
 {
     const input_run *r = arg;
     const input_state *st = r->st;
-    const int image = (int)task;
+    const int image = (int)task / r->parts, part = (int)task % r->parts;
 
     (void)thread;
-    if (!st->is_covered) {
-        const size_t size = st->classes[0].c.y_image;
-
-        memset(r->dx + (size_t)image * size, 0, size * sizeof(float));
-    }
     for (int i = 0; i < st->num_classes; i++) {
         krti_conv_job c = st->classes[i].c;
 
@@ -202,7 +197,8 @@ static void input_task(void *arg, size_t task, size_t thread)
         c.y = r->dx + st->classes[i].y_first;
         c.bias = r->bias;
         c.residual = r->residual != NULL ? r->residual + st->classes[i].y_first : NULL;
-        st->isa->conv_rows(&c, image, 0, c.out_h, 0, st->panels);
+        st->isa->conv_rows(&c, image, c.out_h * part / r->parts, c.out_h * (part + 1) / r->parts, 0,
+                           st->panels);
     }
 }
 
@@ -215,13 +211,13 @@ static void run_input(const krti_step *s, void *const *ptr, void *scratch, void 
                    krti_native_packed(&st->weights, s, ptr, scratch),
                    krti_input_ptr(s, ptr, 2),
                    krti_input_ptr(s, ptr, 3),
-                   ptr[s->out[0]]};
+                   ptr[s->out[0]],
+                   threads == 1 ? 1 : (threads * 4 + st->images - 1) / st->images};
 
     (void)run_state;
-    if (st->num_classes == 0)
+    if (!st->is_covered)
         memset(r.dx, 0, krti_size(s->node->out[0].shape) * sizeof(float));
-    else
-        krti_share_tasks(threads, (size_t)st->images, input_task, &r);
+    krti_share_tasks(threads, (size_t)(st->images * r.parts), input_task, &r);
 }
 
 const krti_kernel krti_native_conv_grad_input = {

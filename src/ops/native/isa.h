@@ -100,7 +100,7 @@ typedef struct krti_gemm_job {
 
 /* A convolution over channels-last images; see conv.inc. */
 typedef struct krti_conv_job {
-    const float *x, *w; /* w packed by panels: (panel, kh, kw, in, columns) */
+    const float *x, *w; /* w packed by panels: (panel, kh, kw, in, columns), or see narrow.inc */
     float *y;
     const float *bias, *residual;
     krti_act act;
@@ -109,6 +109,7 @@ typedef struct krti_conv_job {
     size_t y_image, y_row, y_pixel; /* floats from one to the next */
     const float *zeros;             /* in_c of them: what padding reads */
     const float *ahead;             /* what this thread reads after w, probably; NULL: unknown */
+    bool is_narrow;                 /* w is by channels; all of them are one panel */
 } krti_conv_job;
 
 /* Sums of outer products over the pixels of an image; see outer.inc. */
@@ -142,6 +143,7 @@ typedef struct krti_isa {
     int vector; /* floats in a register */
     int panel;  /* columns of a packed panel */
     int rows;   /* rows a micro-kernel computes at once */
+    int narrow; /* channels up to which a convolution is a narrow one */
     void (*activate)(float *y, const float *x, size_t n, krti_act act);
     /* step 0 reads one element for all, 1 walks */
     void (*binary)(float *y, const float *a, size_t step_a, const float *b, size_t step_b, size_t n,

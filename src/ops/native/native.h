@@ -85,6 +85,8 @@ typedef struct krti_panels {
 /* Of a plain (k, n) matrix, as wide as the instruction set's. */
 krti_panels krti_native_panels(size_t k, size_t n, const krti_isa *isa);
 size_t krti_native_panels_size(const krti_panels *f); /* floats */
+/* conv.c: makes a job narrow where that pays, and the form of its weights with it. */
+void krti_native_narrow(krti_conv_job *c, krti_panels *f, const krti_isa *isa);
 void krti_native_fill_panels(void *dst, const void *src, void *user);
 /* One tap at 0; `panels` must outlive the step. */
 krt_status krti_native_pack_panels(krti_build *b, krti_step *s, int input, krti_panels *panels,
@@ -104,6 +106,7 @@ extern const krti_kernel krti_native_scale_shift, krti_native_softmax, krti_nati
 extern const krti_kernel krti_native_mean, krti_native_sum, krti_native_max;
 extern const krti_kernel krti_native_max_pool, krti_native_avg_pool;
 extern const krti_kernel krti_native_concat, krti_native_pad, krti_native_transpose;
+extern const krti_kernel krti_native_repeat;
 extern const krti_kernel krti_native_unary[], krti_native_binary[]; /* ended by op NULL */
 
 #endif

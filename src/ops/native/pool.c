@@ -1,12 +1,17 @@
-/* Max and average pooling over one or two spatial axes, channels last: every output row is the
+/* Max and average pooling over one to three spatial axes, channels last: every output row is the
  * largest or the mean of the rows its window covers. */
 #include "ops/native/native.h"
 
-enum { MAX_WINDOW = 256 };
+enum { MAX_WINDOW = 256, AXES = 3 };
+
+/* One spatial axis; those that a window has not are 1 long. */
+typedef struct pool_axis {
+    int in, out, size, stride, dilation, pad;
+} pool_axis;
 
 typedef struct pool {
-    int in_h, in_w, out_h, out_w, channels;
-    int size_h, size_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
+    pool_axis axis[AXES]; /* depth, height, width */
+    int channels;
     bool is_max;
 } pool;
 
@@ -18,63 +23,86 @@ static bool supports_pool(const krti_node *n, int threads)
     (void)threads;
     for (int i = 0; i < w->rank; i++)
         area *= w->size[i];
-    return krti_all_float(n) && w->rank <= 2 && area <= MAX_WINDOW;
+    return krti_all_float(n) && area <= MAX_WINDOW;
 }
 
 static pool describe(const krti_node *n, krt_shape x, krt_shape y)
 {
     const krti_window *w = &n->attrs.window;
-    const int last = w->rank - 1, two = w->rank == 2;
+    pool p = {.channels = (int)x.dim[x.rank - 1],
+              .is_max = n->op == &krti_op_max_pool || n->op == &krti_op_max_pool_grad};
 
-    return (pool){
-        .in_h = two ? (int)x.dim[1] : 1,
-        .in_w = (int)x.dim[w->rank],
-        .out_h = two ? (int)y.dim[1] : 1,
-        .out_w = (int)y.dim[w->rank],
-        .channels = (int)x.dim[x.rank - 1],
-        .size_h = two ? (int)w->size[0] : 1,
-        .size_w = (int)w->size[last],
-        .stride_h = two ? (int)w->stride[0] : 1,
-        .stride_w = (int)w->stride[last],
-        .dilation_h = two ? (int)w->dilation[0] : 1,
-        .dilation_w = (int)w->dilation[last],
-        .pad_h = two ? (int)w->before[0] : 0,
-        .pad_w = (int)w->before[last],
-        .is_max = n->op == &krti_op_max_pool || n->op == &krti_op_max_pool_grad,
-    };
+    for (int i = 0; i < AXES; i++) {
+        const int of = i - (AXES - w->rank);
+
+        p.axis[i] = of < 0 ? (pool_axis){1, 1, 1, 1, 1, 0}
+                           : (pool_axis){.in = (int)x.dim[1 + of],
+                                         .out = (int)y.dim[1 + of],
+                                         .size = (int)w->size[of],
+                                         .stride = (int)w->stride[of],
+                                         .dilation = (int)w->dilation[of],
+                                         .pad = (int)w->before[of]};
+    }
+    return p;
+}
+
+/* The place of tap i of the window at `out`; -1 where that is padding. */
+static int tap(const pool_axis *a, int out, int i)
+{
+    const int at = out * a->stride - a->pad + i * a->dilation;
+
+    return at < a->in ? at : -1;
 }
 
 /* Offsets of the elements inside the image that a window covers; returns how many. */
-static size_t window_rows(const pool *p, int row, int column, size_t *at)
+static size_t window_rows(const pool *p, const int *out, size_t *at)
 {
+    const pool_axis *depth = &p->axis[0], *height = &p->axis[1], *width = &p->axis[2];
     size_t n = 0;
 
-    for (int i = 0; i < p->size_h; i++) {
-        const int h = row * p->stride_h - p->pad_h + i * p->dilation_h;
+    for (int i = 0; i < depth->size; i++) {
+        const int d = tap(depth, out[0], i);
 
-        for (int j = 0; h >= 0 && h < p->in_h && j < p->size_w; j++) {
-            const int w = column * p->stride_w - p->pad_w + j * p->dilation_w;
+        for (int j = 0; d >= 0 && j < height->size; j++) {
+            const int h = tap(height, out[1], j);
 
-            if (w >= 0 && w < p->in_w)
-                at[n++] = ((size_t)h * (size_t)p->in_w + (size_t)w) * (size_t)p->channels;
+            for (int k = 0; h >= 0 && k < width->size; k++) {
+                const int w = tap(width, out[2], k);
+
+                if (w >= 0)
+                    at[n++] = (((size_t)d * (size_t)height->in + (size_t)h) * (size_t)width->in +
+                               (size_t)w) *
+                              (size_t)p->channels;
+            }
         }
     }
     return n;
 }
 
+static size_t in_size(const pool *p)
+{
+    return (size_t)p->axis[0].in * (size_t)p->axis[1].in * (size_t)p->axis[2].in *
+           (size_t)p->channels;
+}
+
+/* row: of depth and height together. */
 static void pool_row(const pool *p, const krti_isa *isa, const float *x, float *y, int row)
 {
     const float *rows[MAX_WINDOW];
     size_t at[MAX_WINDOW], n = 0;
-    const size_t channels = (size_t)p->channels, step = (size_t)p->stride_w * channels;
-    const int reach = (p->size_w - 1) * p->dilation_w - p->pad_w;
+    const pool_axis *width = &p->axis[2];
+    const size_t channels = (size_t)p->channels, step = (size_t)width->stride * channels;
+    const int reach = (width->size - 1) * width->dilation - width->pad;
+    const int whole = p->axis[0].size * p->axis[1].size * width->size;
+    int out[AXES] = {row / p->axis[1].out, row % p->axis[1].out, 0};
 
-    for (int column = 0; column < p->out_w; column++, y += channels) {
-        if (n == (size_t)(p->size_h * p->size_w) && column * p->stride_w + reach < p->in_w) {
+    for (int column = 0; column < width->out; column++, y += channels) {
+        if (n == (size_t)whole && column * width->stride + reach < width->in) {
             for (size_t i = 0; i < n; i++) /* from one whole window to the next */
                 rows[i] += step;
         } else {
-            n = window_rows(p, row, column, at);
+            out[2] = column;
+            n = window_rows(p, out, at);
             for (size_t i = 0; i < n; i++)
                 rows[i] = x + at[i];
         }
@@ -100,20 +128,22 @@ static void pool_task(void *arg, size_t i, size_t thread)
 {
     const pool_run *r = arg;
     const pool *p = &r->p;
-    const size_t image = (size_t)p->in_h * (size_t)p->in_w * (size_t)p->channels;
-    const size_t out_row = (size_t)p->out_w * (size_t)p->channels, out_h = (size_t)p->out_h;
+    const size_t rows = (size_t)(p->axis[0].out * p->axis[1].out);
+    const size_t out_row = (size_t)p->axis[2].out * (size_t)p->channels;
 
     (void)thread;
-    pool_row(p, r->isa, r->x + i / out_h * image, r->y + i * out_row, (int)(i % out_h));
+    pool_row(p, r->isa, r->x + i / rows * in_size(p), r->y + i * out_row, (int)(i % rows));
 }
 
 static void run_pool(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
 {
-    pool_run r = {describe(s->node, s->node->in[0]->shape, s->node->out[0].shape), krti_isa_get(),
+    const krti_node *n = s->node;
+    pool_run r = {describe(n, n->in[0]->shape, n->out[0].shape), krti_isa_get(),
                   krti_input_ptr(s, ptr, 0), ptr[s->out[0]]};
-    const size_t rows = (size_t)s->node->in[0]->shape.dim[0] * (size_t)r.p.out_h;
-    const double work =
-        (double)krti_size(s->node->out[0].shape) * (double)r.p.size_h * (double)r.p.size_w;
+    const pool_axis *a = r.p.axis;
+    const size_t rows = (size_t)n->in[0]->shape.dim[0] * (size_t)(a[0].out * a[1].out);
+    const double work = (double)krti_size(n->out[0].shape) * (double)a[0].size * (double)a[1].size *
+                        (double)a[2].size;
 
     (void)scratch;
     (void)run_state;
@@ -138,9 +168,13 @@ typedef struct grad_run {
 /* Every element in one window and only one. */
 static bool is_tiling(const pool *p)
 {
-    return p->stride_h == p->size_h && p->stride_w == p->size_w && p->dilation_h == 1 &&
-           p->dilation_w == 1 && p->pad_h == 0 && p->pad_w == 0 &&
-           p->in_h == p->out_h * p->size_h && p->in_w == p->out_w * p->size_w;
+    for (int i = 0; i < AXES; i++) {
+        const pool_axis *a = &p->axis[i];
+
+        if (a->stride != a->size || a->dilation != 1 || a->pad != 0 || a->in != a->out * a->size)
+            return false;
+    }
+    return true;
 }
 
 static void max_window(const grad_run *r, size_t out, float *dx, const float *x, const size_t *at,
@@ -181,23 +215,24 @@ static void grad_task(void *arg, size_t image, size_t thread)
 {
     const grad_run *r = arg;
     const pool *p = &r->p;
-    const size_t channels = (size_t)p->channels;
-    const size_t size = (size_t)p->in_h * (size_t)p->in_w * channels;
-    size_t out = image * (size_t)p->out_h * (size_t)p->out_w * channels, at[MAX_WINDOW];
+    const pool_axis *a = p->axis;
+    const size_t size = in_size(p), windows = (size_t)(a[0].out * a[1].out * a[2].out);
+    size_t out = image * windows * (size_t)p->channels, at[MAX_WINDOW];
     float *dx = r->dx + image * size;
 
     (void)thread;
     if (r->is_shared)
         memset(dx, 0, size * sizeof *dx);
-    for (int row = 0; row < p->out_h; row++)
-        for (int column = 0; column < p->out_w; column++, out += channels) {
-            const size_t n = window_rows(p, row, column, at);
+    for (size_t i = 0; i < windows; i++, out += (size_t)p->channels) {
+        const int row = (int)i / a[2].out,
+                  place[] = {row / a[1].out, row % a[1].out, (int)i % a[2].out};
+        const size_t n = window_rows(p, place, at);
 
-            if (p->is_max && n > 0)
-                max_window(r, out, dx, r->x + image * size, at, n);
-            else if (n > 0)
-                avg_window(r, out, dx, at, n);
-        }
+        if (p->is_max && n > 0)
+            max_window(r, out, dx, r->x + image * size, at, n);
+        else if (n > 0)
+            avg_window(r, out, dx, at, n);
+    }
 }
 
 static void run_grad(const krti_step *s, void *const *ptr, void *scratch, void *run_state)

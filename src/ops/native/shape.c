@@ -1,8 +1,9 @@
-/* Moving bytes: concatenation, constant padding and transposition of four-byte elements. */
+/* Moving bytes: concatenation, constant padding, repetition and transposition of four-byte elements. */
 #include "ops/native/native.h"
 
-static bool four_bytes(const krti_node *n)
+static bool supports_four_bytes(const krti_node *n, int threads)
 {
+    (void)threads;
     for (int i = 0; i < n->num_in; i++)
         if (n->in[i] == NULL || krt_dtype_size(n->in[i]->dtype) != 4 ||
             n->in[i]->dtype != n->out[0].dtype)
@@ -11,12 +12,6 @@ static bool four_bytes(const krti_node *n)
 }
 
 /* ------------------------------------------------------------------------------- concatenation */
-
-static bool supports_concat(const krti_node *n, int threads)
-{
-    (void)threads;
-    return four_bytes(n);
-}
 
 /* Rows copied between places of other widths. */
 typedef struct concat_run {
@@ -58,8 +53,10 @@ static void run_concat(const krti_step *s, void *const *ptr, void *scratch, void
     }
 }
 
-const krti_kernel krti_native_concat = {
-    .name = "native_concat", .op = &krti_op_concat, .supports = supports_concat, .run = run_concat};
+const krti_kernel krti_native_concat = {.name = "native_concat",
+                                        .op = &krti_op_concat,
+                                        .supports = supports_four_bytes,
+                                        .run = run_concat};
 
 /* ------------------------------------------------------------------------------- padding */
 
@@ -133,13 +130,44 @@ static void run_pad(const krti_step *s, void *const *ptr, void *scratch, void *r
 const krti_kernel krti_native_pad = {
     .name = "native_pad", .op = &krti_op_pad, .supports = supports_pad, .run = run_pad};
 
-/* ------------------------------------------------------------------------------- transposition */
+/* ------------------------------------------------------------------------------- repetition */
 
-static bool supports_transpose(const krti_node *n, int threads)
+typedef struct repeat_run {
+    const char *x;
+    char *y;
+    size_t bytes, times; /* of what lies behind the axis */
+} repeat_run;
+
+static void repeat_task(void *arg, size_t i, size_t thread)
 {
-    (void)threads;
-    return four_bytes(n);
+    const repeat_run *a = arg;
+    char *y = a->y + i * a->times * a->bytes;
+
+    (void)thread;
+    for (size_t t = 0; t < a->times; t++, y += a->bytes)
+        memcpy(y, a->x + i * a->bytes, a->bytes);
 }
+
+static void run_repeat(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
+{
+    const krti_node *n = s->node;
+    const krt_shape x = n->in[0]->shape;
+    repeat_run a = {ptr[s->in[0]], ptr[s->out[0]], 4, (size_t)n->attrs.repeat.times};
+
+    (void)scratch;
+    (void)run_state;
+    for (int i = n->attrs.repeat.axis + 1; i < x.rank; i++)
+        a.bytes *= (size_t)x.dim[i];
+    krti_share_tasks(krti_share(s, (double)krti_size(n->out[0].shape)), krti_size(x) * 4 / a.bytes,
+                     repeat_task, &a);
+}
+
+const krti_kernel krti_native_repeat = {.name = "native_repeat",
+                                        .op = &krti_op_repeat,
+                                        .supports = supports_four_bytes,
+                                        .run = run_repeat};
+
+/* ------------------------------------------------------------------------------- transposition */
 
 /* Axes that stay neighbours are merged; what remains is walked by output rows. The innermost two
  * loops go in blocks of 16 by 16, so that both sides touch whole cache lines. */
@@ -240,5 +268,5 @@ static void run_transpose(const krti_step *s, void *const *ptr, void *scratch, v
 
 const krti_kernel krti_native_transpose = {.name = "native_transpose",
                                            .op = &krti_op_transpose,
-                                           .supports = supports_transpose,
+                                           .supports = supports_four_bytes,
                                            .run = run_transpose};

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 /* Subnormal numbers cost a hundred times as much as others and mean nothing here: inside the inner
  * loops they count as zero, as in the runtimes of Keras's backends. The caller's mode comes back. */
 #if defined(__SSE__)

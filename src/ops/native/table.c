@@ -34,6 +34,7 @@ const krti_kernel *const krti_kernels_native[] = {
     &krti_native_avg_pool_grad,
     &krti_native_concat,
     &krti_native_pad,
+    &krti_native_repeat,
     &krti_native_transpose,
     &krti_native_unary[0],
     &krti_native_unary[1],
