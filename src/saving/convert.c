@@ -43,25 +43,28 @@ static krt_status load_once(krti_conversion *c)
     return st;
 }
 
-krt_status krti_conversion_model(krti_conversion *c, krt_model **out)
-{
-    krt_status st = load_once(c);
-
-    if (st == KRT_OK && c->m->cannot_run != NULL && c->m->cannot_status == KRT_E_UNKNOWN_CLASS)
-        st = krti_fail(c->k, KRT_E_UNKNOWN_CLASS, NULL,
-                       "%s; without its code the names that %s needs are not known. The forms of "
-                       "Keras 3 (.keras, .weights.h5, .weights.json) need none",
-                       c->m->cannot_run, krti_path_name(c->out));
-    *out = c->m;
-    return st;
-}
-
 /* Whether the weights lie in Keras 3's tree and can be passed on as they are. Keras 2.13 to 2.15 wrote
  * such a tree too, with paths of its own. */
 static bool is_keras3(const krti_conversion *c)
 {
     return c->f->store != NULL && !c->f->store->is_legacy && !c->f->store->has_paths &&
            c->f->store->checkpoint == NULL && c->f->generation >= 3;
+}
+
+krt_status krti_conversion_model(krti_conversion *c, krt_model **out)
+{
+    krt_status st = load_once(c);
+
+    if (st == KRT_OK && c->m->cannot_run != NULL && c->m->cannot_status == KRT_E_UNKNOWN_CLASS)
+        st = krti_fail(c->k, KRT_E_UNKNOWN_CLASS, NULL,
+                       "%s; without its code the names that %s needs are not known. %s",
+                       c->m->cannot_run, krti_path_name(c->out),
+                       is_keras3(c) ? "The forms of Keras 3 (.keras, .weights.h5, .weights.json) "
+                                      "need none"
+                                    : "Its arrays can go into .safetensors or .npz, which take "
+                                      "them under the names they have");
+    *out = c->m;
+    return st;
 }
 
 /* ------------------------------------------------------------------------------- lists */

@@ -8,6 +8,7 @@ static const char PATH[] = "optimizer", INNER_PATH[] = "optimizer/inner_optimize
 struct krti_saved_state {
     krt_ctx *k;
     krti_store *store;
+    bool is_keras2; /* whose list is another than Keras 3's */
 };
 
 static void free_state(struct krti_saved_state *s)
@@ -59,35 +60,60 @@ static krti_optimizer_variable *variable_at(const krti_optimizer *o, size_t i)
     return i < o->num_variables ? &o->variables[i] : variable_at(o->inner, i - o->num_variables);
 }
 
-/* Whose variables the file has, and from which on they are one further in ours. */
+/* Keras 2's list in a `.keras`: the counter, then the slots; no rate, no product of Nadam's, no number in
+ * place of a slot that Adafactor does not need. The first of its slots from *at on. */
+static krti_optimizer_variable *next_of_keras2(const krti_optimizer *o, size_t *at)
+{
+    while (*at < o->num_variables) {
+        krti_optimizer_variable *v = &o->variables[(*at)++];
+
+        if (v->of != NULL && (v->tensor->shape.rank > 0 || v->of->tensor->shape.rank == 0))
+            return v;
+    }
+    return NULL;
+}
+
+static size_t count_of_keras2(const krti_optimizer *o)
+{
+    size_t n = 1, at = o->first_slot;
+
+    while (next_of_keras2(o, &at) != NULL)
+        n++;
+    return n;
+}
+
+/* Whose variables the file has. */
 typedef struct owner {
     const krti_optimizer *o; /* NULL: nobody's here */
-    size_t num, shifted_from;
+    size_t num;
+    bool is_keras2;
 } owner;
 
-/* Keras 2 keeps no rate in a `.keras`, which is Keras 3's second variable; of a LossScaleOptimizer the
- * inner one's variables alone; and momenta of an SGD that has none, of which nothing is needed. */
+/* Of a LossScaleOptimizer Keras 2 lists the inner one's variables alone, and of an SGD momenta also where it
+ * has none, of which nothing is needed. */
 static owner find_owner(const krti_store_object *state, const krti_optimizer *o)
 {
     const size_t num = state->num + state->num_other;
 
     if (num == count(o))
-        return (owner){o, state->num, SIZE_MAX};
+        return (owner){o, state->num, false};
     if (o->inner != NULL)
         o = o->inner;
-    if (num > 1 && num == state->num && num + o->first_slot == o->num_variables + 1)
-        return (owner){o, num, o->schedule != NULL ? SIZE_MAX : 1};
-    if (num > 1 && strcmp(o->class_name, "SGD") == 0 && o->num_variables == o->first_slot)
-        return (owner){o, 1, SIZE_MAX};
-    return (owner){NULL, 0, 0};
+    if (num > 1 && num == state->num && num == count_of_keras2(o))
+        return (owner){o, num, true};
+    if (num > 1 && strcmp(o->class_name, "SGD") == 0 && count_of_keras2(o) == 1)
+        return (owner){o, 1, true};
+    return (owner){NULL, 0, false};
 }
 
 static krt_status fill(krti_store *s, const krti_store_object *state, const owner *of)
 {
+    size_t at = of->o->first_slot;
     krt_status st = KRT_OK;
 
     for (size_t i = 0; i < of->num && st == KRT_OK; i++) {
-        krti_optimizer_variable *v = variable_at(of->o, i < of->shifted_from ? i : i + 1);
+        krti_optimizer_variable *v =
+            of->is_keras2 && i > 0 ? next_of_keras2(of->o, &at) : variable_at(of->o, i);
         const krti_store_array *a = &s->arrays[state->first + i];
         char found[160], expected[160];
 
@@ -106,7 +132,7 @@ static krt_status fill(krti_store *s, const krti_store_object *state, const owne
 static krt_status restore_from(krti_store *s, krt_model *m, krti_optimizer *o)
 {
     const krti_store_object *state = find_state(s);
-    owner of = {NULL, 0, 0};
+    owner of = {NULL, 0, false};
     bool has_seed = false;
     size_t num = 0;
     krt_status st = krti_optimizer_build(o, m);
@@ -152,6 +178,7 @@ krt_status krti_load_optimizer_state(krt_model *m, krti_source *f)
         return KRT_E_NOMEM;
     s->k = f->k;
     s->store = krti_store_use(f->store);
+    s->is_keras2 = f->generation == 2;
     if (m->free_saved != NULL)
         m->free_saved(m->saved);
     m->saved = s;
@@ -219,9 +246,11 @@ krt_status krti_save_list_add_optimizer(krti_save_list *l, krt_model *m)
 
     if (krti_compile_config(m) == NULL)
         return KRT_OK;
-    if (o == NULL && m->saved != NULL && find_state(m->saved->store) != NULL)
-        return krti_save_list_add_optimizer_of(l, m->saved->store);
-    if (o == NULL && m->saved != NULL)
+    const bool waits = o == NULL && m->saved != NULL,
+               is_tree = waits && find_state(m->saved->store) != NULL;
+    if (waits && (!is_tree || m->saved->is_keras2))
         st = krti_model_optimizer(m, &o);
+    if (is_tree && o == NULL && st != KRT_E_NOMEM) /* as it is, also of a class nobody knows */
+        return krti_save_list_add_optimizer_of(l, m->saved->store);
     return st == KRT_OK && o != NULL ? add_living(l, o) : st;
 }
