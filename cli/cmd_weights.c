@@ -65,12 +65,17 @@ static krt_status list_json(const cli *c, krt_file *f, bool digest)
 /* Columns of the list, as wide as their widest cell. */
 enum { PATH, SHAPE, DTYPE, BYTES, OFFSET, PLACE, COLUMNS };
 
+static const char *dtype_text(const krt_file_array *a)
+{
+    return a->dtype != KRT_DTYPE_NONE ? krt_dtype_name(a->dtype) : "unreadable";
+}
+
 static void format_row(const krt_file_array *a, const char *cell[COLUMNS],
                        char buffer[COLUMNS][160])
 {
     cell[PATH] = a->path;
     cell[SHAPE] = krt_shape_print(a->shape, buffer[SHAPE], 160);
-    cell[DTYPE] = a->dtype != KRT_DTYPE_NONE ? krt_dtype_name(a->dtype) : "unreadable";
+    cell[DTYPE] = dtype_text(a);
     cell[BYTES] = buffer[BYTES];
     snprintf(buffer[BYTES], 160, "%lld", (long long)a->size_bytes);
     cell[OFFSET] = buffer[OFFSET];
@@ -87,25 +92,41 @@ static void print_cell(const char *text, size_t width, bool to_the_right)
     const size_t length = strlen(text);
     const int pad = length < width ? (int)(width - length) : 0;
 
-    if (to_the_right)
-        printf("%*s", pad, "");
+    for (int i = 0; i < pad && to_the_right; i++)
+        putchar(' ');
     print_safe(stdout, text, "");
-    if (!to_the_right)
-        printf("%*s", pad, "");
+    for (int i = 0; i < pad && !to_the_right; i++)
+        putchar(' ');
+}
+
+static size_t num_digits(long long value)
+{
+    size_t n = 1;
+
+    for (; value >= 10; value /= 10)
+        n++;
+    return n;
 }
 
 static void measure(const krt_file *f, size_t width[COLUMNS], const char *const head[COLUMNS])
 {
-    const char *cell[COLUMNS];
-    char buffer[COLUMNS][160];
+    char shape[160];
 
     for (int column = 0; column < COLUMNS; column++)
         width[column] = strlen(head[column]);
     for (size_t i = 0; i < krt_file_num_arrays(f); i++) {
-        format_row(krt_file_array_at(f, i), cell, buffer);
+        const krt_file_array *a = krt_file_array_at(f, i);
+        const size_t wanted[COLUMNS] = {
+            [PATH] = strlen(a->path),
+            [SHAPE] = strlen(krt_shape_print(a->shape, shape, sizeof shape)),
+            [DTYPE] = strlen(dtype_text(a)),
+            [BYTES] = num_digits((long long)a->size_bytes),
+            [OFFSET] = a->offset == KRT_NONE ? 1 : num_digits((long long)a->offset),
+            [PLACE] = a->file != NULL ? strlen(a->file) : 0};
+
         for (int column = 0; column < COLUMNS; column++)
-            if (strlen(cell[column]) > width[column])
-                width[column] = strlen(cell[column]);
+            if (wanted[column] > width[column])
+                width[column] = wanted[column];
     }
 }
 

@@ -40,17 +40,20 @@ static bool is_plain(unsigned char c)
 
 void print_safe(FILE *f, const char *text, const char *keep)
 {
-    const unsigned char *p = (const unsigned char *)text;
+    const unsigned char *p = (const unsigned char *)text, *from = p;
 
     while (*p != '\0') {
         const size_t length = is_plain(*p) || strchr(keep, *p) != NULL ? 1 : utf8_length(p);
 
-        if (length > 0)
-            fwrite(p, 1, length, f);
-        else
-            fprintf(f, "\\x%02x", *p);
-        p += length > 0 ? length : 1;
+        if (length > 0) {
+            p += length;
+            continue;
+        }
+        fwrite(from, 1, (size_t)(p - from), f);
+        fprintf(f, "\\x%02x", *p++);
+        from = p;
     }
+    fwrite(from, 1, (size_t)(p - from), f);
 }
 
 const char *with_commas(long long value, char *buffer)

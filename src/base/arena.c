@@ -32,7 +32,7 @@ static char *block_data(block *b)
     return (char *)b + (sizeof *b + GRAIN - 1) / GRAIN * GRAIN;
 }
 
-void *krti_arena_alloc(krti_arena *a, size_t size)
+static void *take(krti_arena *a, size_t size)
 {
     if (size > SIZE_MAX - 4 * GRAIN - sizeof(block)) {
         krti_fail(a->k, KRT_E_NOMEM, NULL, "out of memory: %zu bytes wanted", size);
@@ -47,7 +47,15 @@ void *krti_arena_alloc(krti_arena *a, size_t size)
         return NULL;
     void *p = block_data(b) + b->used;
     b->used += need;
-    memset(p, 0, need);
+    return p;
+}
+
+void *krti_arena_alloc(krti_arena *a, size_t size)
+{
+    void *p = take(a, size);
+
+    if (p != NULL)
+        memset(p, 0, size);
     return p;
 }
 
@@ -62,10 +70,12 @@ void *krti_arena_array(krti_arena *a, size_t n, size_t size)
 
 char *krti_arena_strndup(krti_arena *a, const char *text, size_t length)
 {
-    char *copy = krti_arena_alloc(a, length + 1);
+    char *copy = take(a, length + 1);
 
-    if (copy != NULL)
-        memcpy(copy, text, length);
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
     return copy;
 }
 

@@ -31,17 +31,24 @@ krt_status krti_str_add(krti_str *s, const char *text)
 
 krt_status krti_str_addf(krti_str *s, const char *format, ...)
 {
+    enum { FIRST_TRY = 32 };
     va_list args;
 
-    va_start(args, format);
-    const int n = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    if (n < 0 || reserve(s, (size_t)n) != KRT_OK)
+    if (reserve(s, FIRST_TRY) != KRT_OK)
         return s->status;
     va_start(args, format);
-    vsnprintf(s->ptr + s->length, (size_t)n + 1, format, args);
+    const int n = vsnprintf(s->ptr + s->length, s->capacity - s->length, format, args);
     va_end(args);
-    s->length += (size_t)n;
+    if (n >= 0 && (size_t)n >= s->capacity - s->length) {
+        s->ptr[s->length] = '\0';
+        if (reserve(s, (size_t)n) != KRT_OK)
+            return s->status;
+        va_start(args, format);
+        vsnprintf(s->ptr + s->length, (size_t)n + 1, format, args);
+        va_end(args);
+    }
+    s->length += n > 0 ? (size_t)n : 0;
+    s->ptr[s->length] = '\0';
     return KRT_OK;
 }
 

@@ -13,6 +13,8 @@
 
 /* Text beyond this is no config: its tree would take up to 50 times the memory. */
 enum { LARGEST_TEXT = 64 << 20, SMALL_DICT = 40 };
+/* A config says the same few hundred words a thousand times. */
+enum { WORDS = 512, LONGEST_WORD = 48 };
 
 typedef struct pair {
     const char *key;
@@ -28,6 +30,11 @@ typedef struct parser {
     pair *pairs; /* of all open containers, innermost last */
     size_t n, capacity;
     krti_str string; /* the last string with escapes, decoded */
+    krti_conf *null, *yes, *no;
+    struct {
+        const char *text;
+        size_t length;
+    } words[WORDS]; /* the last of each hash */
 } parser;
 
 static krt_status parse_value(parser *ps, krti_conf **out);
@@ -165,10 +172,23 @@ static bool is_plain(char c)
     return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
 }
 
+/* The same of eight characters at once. */
+static bool are_plain(const char *p)
+{
+    const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
+    uint64_t word = 0;
+
+    memcpy(&word, p, sizeof word);
+    const uint64_t quotes = word ^ (ones * '"'), slashes = word ^ (ones * '\\');
+    return ((word | (word - ones * 0x20) | (quotes - ones) | (slashes - ones)) & highs) == 0;
+}
+
 /* Steps over characters that stand for themselves. */
 static krt_status skip_plain(parser *ps)
 {
     for (;;) {
+        while (ps->end - ps->p >= 8 && are_plain(ps->p))
+            ps->p += 8;
         while (ps->p < ps->end && is_plain(*ps->p))
             ps->p++;
         if (ps->p == ps->end)
@@ -212,6 +232,25 @@ static krt_status parse_string(parser *ps, const char **text, size_t *length)
     *text = krti_str_text(&ps->string);
     *length = ps->string.length;
     return st;
+}
+
+/* The text for good: as it was kept before where it is a word met lately. */
+static const char *keep_text(parser *ps, const char *text, size_t length)
+{
+    if (length == 0 || length > LONGEST_WORD)
+        return krti_arena_strndup(ps->arena, text, length);
+    const unsigned char first = (unsigned char)text[0], last = (unsigned char)text[length - 1];
+    const uint32_t shape = (uint32_t)length << 24 | (uint32_t)first << 16 |
+                           (uint32_t)(unsigned char)text[length / 2] << 8 | last;
+    const size_t i = shape * 2654435761u >> 23;
+    if (ps->words[i].length == length && memcmp(ps->words[i].text, text, length) == 0)
+        return ps->words[i].text;
+    const char *kept = krti_arena_strndup(ps->arena, text, length);
+    if (kept != NULL) {
+        ps->words[i].text = kept;
+        ps->words[i].length = length;
+    }
+    return kept;
 }
 
 /* ------------------------------------------------------------------------------- scalars */
@@ -269,17 +308,33 @@ static krt_status parse_number(parser *ps, krti_conf **out)
     return *out != NULL ? KRT_OK : KRT_E_NOMEM;
 }
 
-static krti_conf *make_word(krti_arena *a, size_t which)
+/* One node of each for all of a text: nothing is ever written into a scalar that was read. */
+static krti_conf *make_word(parser *ps, size_t which)
 {
+    krti_arena *a = ps->arena;
+
     switch (which) {
     case 0:
-        return krti_conf_null(a);
+        return ps->null != NULL ? ps->null : (ps->null = krti_conf_null(a));
     case 1:
+        return ps->yes != NULL ? ps->yes : (ps->yes = krti_conf_bool(a, true));
     case 2:
-        return krti_conf_bool(a, which == 1);
+        return ps->no != NULL ? ps->no : (ps->no = krti_conf_bool(a, false));
     default:
         return krti_conf_float(a, which == 3 ? (double)NAN : which == 4 ? HUGE_VAL : -HUGE_VAL);
     }
+}
+
+static krti_conf *make_string(parser *ps, const char *text, size_t length)
+{
+    krti_conf *c = krti_arena_alloc(ps->arena, sizeof *c);
+
+    if (c == NULL)
+        return NULL;
+    c->kind = KRTI_CONF_STRING;
+    c->as.string.text = keep_text(ps, text, length);
+    c->as.string.length = length;
+    return c->as.string.text != NULL ? c : NULL;
 }
 
 /* A bare word; `*is_word` false when none stands here. */
@@ -296,7 +351,7 @@ static krt_status parse_word(parser *ps, krti_conf **out, bool *is_word)
             continue;
         ps->p += n;
         *is_word = true;
-        *out = make_word(ps->arena, i);
+        *out = make_word(ps, i);
         return *out != NULL ? KRT_OK : KRT_E_NOMEM;
     }
     return KRT_OK;
@@ -400,7 +455,7 @@ static krt_status parse_key(parser *ps, pair *member)
         return st;
     if (memchr(text, '\0', member->length) != NULL)
         return fail_at(ps, start, "a NUL in a key");
-    member->key = krti_arena_strndup(ps->arena, text, member->length);
+    member->key = keep_text(ps, text, member->length);
     if (member->key == NULL)
         return KRT_E_NOMEM;
     skip_blanks(ps);
@@ -477,7 +532,7 @@ static krt_status parse_value(parser *ps, krti_conf **out)
         return parse_container(ps, out);
     if (c == '"') {
         st = parse_string(ps, &text, &length);
-        if (st == KRT_OK && (*out = krti_conf_string_n(ps->arena, text, length)) == NULL)
+        if (st == KRT_OK && (*out = make_string(ps, text, length)) == NULL)
             st = KRT_E_NOMEM;
         return st;
     }
