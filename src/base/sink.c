@@ -1,45 +1,20 @@
 /* See sink.h. */
 #include "base/sink.h"
 
-#include "base/tasks.h"
+enum { BLOCK = 256 << 10 }; /* is still in a second-level cache when it is written */
 
-enum {
-    BLOCK = 1 << 20, /* stays in a second-level cache */
-    FEW = 64 << 10   /* are looked at sooner than another thread hears of them */
-};
-
-typedef struct block {
-    const krti_sink *sink;
-    const krti_look *look;
-    uint64_t offset;
-    const unsigned char *data;
-    size_t size;
-    krt_status st;
-} block;
-
-static void do_half(void *arg, size_t half, size_t thread)
+krt_status krti_sink_write(const krti_sink *sink, uint64_t offset, const void *data, size_t size,
+                           const krti_look *look)
 {
-    block *b = arg;
-
-    (void)thread;
-    if (half == 0)
-        b->st = b->sink->write(b->sink->user, b->offset, b->data, b->size);
-    else
-        b->look->at(b->look->user, b->data, b->size);
-}
-
-krt_status krti_sink_write(krt_ctx *k, const krti_sink *sink, uint64_t offset, const void *data,
-                           size_t size, const krti_look *look)
-{
-    block b = {sink, look, offset, data, size, KRT_OK};
+    const unsigned char *p = data;
+    krt_status st = KRT_OK;
 
     if (look == NULL)
         return sink->write(sink->user, offset, data, size);
-    for (size_t left = size; left > 0 && b.st == KRT_OK; left -= b.size) {
-        b.size = left < BLOCK ? left : BLOCK;
-        krti_share_tasks(b.size > FEW ? krti_num_threads(k) : 1, 2, do_half, &b);
-        b.data += b.size;
-        b.offset += b.size;
+    for (size_t n = 0; size > 0 && st == KRT_OK; p += n, offset += n, size -= n) {
+        n = size < BLOCK ? size : BLOCK;
+        look->at(look->user, p, n);
+        st = sink->write(sink->user, offset, p, n);
     }
-    return b.st;
+    return st;
 }

@@ -1,9 +1,6 @@
-/* Where a container writer puts its bytes, and writing while something else looks at them.
- *
- * A digest or a checksum costs a fraction of what writing costs, but one after the other they add up. A
- * sum reads what the system call reads, so both are done at once, by two threads: a save takes as
- * long as the slower of the two. Where there is no second thread, the second finds the block in the
- * cache. */
+/* Where a container writer puts its bytes, and something that looks at them on the way: a digest or a
+ * checksum, which finds each block in the cache. A file takes the bytes at once and has them written by
+ * another thread meanwhile (behind.h). */
 #ifndef KRTI_BASE_SINK_H
 #define KRTI_BASE_SINK_H
 
@@ -21,9 +18,8 @@ typedef struct krti_look {
     void *user;
 } krti_look;
 
-/* Writes, while `look` (NULL: nobody) is shown the same bytes. After a failure it has seen no one
- * knows how many. */
-krt_status krti_sink_write(krt_ctx *k, const krti_sink *sink, uint64_t offset, const void *data,
-                           size_t size, const krti_look *look);
+/* Shows `look` (NULL: nobody) the bytes and writes them, block by block. */
+krt_status krti_sink_write(const krti_sink *sink, uint64_t offset, const void *data, size_t size,
+                           const krti_look *look);
 
 #endif

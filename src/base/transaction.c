@@ -5,6 +5,7 @@
 #define _GNU_SOURCE 1 /* realpath */
 #endif
 #include "base/transaction.h"
+#include "base/behind.h"
 #include "base/number.h"
 #include "base/sys.h"
 
@@ -18,7 +19,6 @@
 #include <unistd.h>
 
 enum {
-    BUFFER = 256 << 10, /* small writes are gathered up to this */
     NAME_LONGEST = 200, /* of a target's name in names of ours; longer ones are cut and hashed */
     TRIES = 100,        /* other names of ours that may be in the way */
     TREE_DEPTH = 64
@@ -29,9 +29,7 @@ struct krti_txn_file {
     krti_txn_file *next;
     char *temp, *path; /* what it is called now, what it will be called */
     int fd;
-    unsigned char *buffer;
-    uint64_t buffer_at; /* position of the buffer's first byte */
-    size_t buffered;
+    krti_behind *out;
     bool is_renamed;
 };
 
@@ -301,13 +299,13 @@ static krt_status take_lock(krti_txn *t)
 
 static void abandon_file(krti_txn *t, krti_txn_file *f)
 {
+    krti_behind_free(f->out);
     if (f->fd >= 0)
         (void)t->sys->close(f->fd);
     if (f->temp != NULL && !f->is_renamed && t->new_dir == NULL)
         (void)t->sys->unlink(f->temp);
     krti_free(t->k, f->temp);
     krti_free(t->k, f->path);
-    krti_free(t->k, f->buffer);
     krti_free(t->k, f);
 }
 
@@ -560,13 +558,17 @@ static krt_status open_temp(krti_txn *t, krti_txn_file *f)
 static krt_status create(krti_txn *t, krti_txn_file *f, const char *name)
 {
     f->path = joined(t->k, t->new_dir != NULL ? t->new_dir : t->dir, name);
-    if (f->path == NULL || (f->buffer = krti_alloc_raw(t->k, BUFFER)) == NULL)
+    if (f->path == NULL)
         return KRT_E_NOMEM;
     if (t->new_dir == NULL && krti_path_kind_of(f->path) == KRTI_PATH_DIR)
         return krti_fail(t->k, KRT_E_EXISTS, strcmp(name, t->name) != 0 ? name : NULL,
                          "is a directory, expected a file or a new name; save under another one");
-    const krt_status st = t->new_dir != NULL ? make_parents(t, f->path) : KRT_OK;
-    return st == KRT_OK ? open_temp(t, f) : st;
+    krt_status st = t->new_dir != NULL ? make_parents(t, f->path) : KRT_OK;
+    if (st == KRT_OK)
+        st = open_temp(t, f);
+    if (st == KRT_OK && (f->out = krti_behind_new(t->k, f->fd)) == NULL)
+        st = KRT_E_NOMEM;
+    return st;
 }
 
 krt_status krti_txn_create(krti_txn *t, krti_txn_file **out, const char *name)
@@ -596,11 +598,11 @@ krt_status krti_txn_create_target(krti_txn *t, krti_txn_file **out)
     return krti_txn_create(t, out, t->name);
 }
 
-static krt_status cannot_write(krti_txn *t)
+static krt_status cannot_write(krti_txn *t, int error)
 {
-    const int error = errno;
     krt_status st = KRT_E_IO;
 
+    errno = error;
     if (error == ENOSPC || error == EDQUOT) {
         st = krti_fail(t->k, st, NULL,
                        "No space left on device while writing beside %s. Nothing was changed; free "
@@ -612,52 +614,12 @@ static krt_status cannot_write(krti_txn *t)
     return krti_fail_errno(t->k, st, "cannot write beside %s; nothing was changed", t->name);
 }
 
-static krt_status write_through(krti_txn_file *f, uint64_t offset, const unsigned char *data,
-                                size_t size)
-{
-    while (size > 0) {
-        const ssize_t n = f->t->sys->pwrite(f->fd, data, size, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n == 0)
-            errno = ENOSPC;
-        if (n <= 0)
-            return cannot_write(f->t);
-        data += n;
-        offset += (uint64_t)n;
-        size -= (size_t)n;
-    }
-    return KRT_OK;
-}
-
-static krt_status flush(krti_txn_file *f)
-{
-    const size_t n = f->buffered;
-
-    f->buffered = 0;
-    return write_through(f, f->buffer_at, f->buffer, n);
-}
-
 krt_status krti_txn_write(krti_txn_file *f, uint64_t offset, const void *data, size_t size)
 {
-    krt_status st = KRT_OK;
+    const int error = krti_behind_write(f->out, offset, data, size);
 
-    if (f->buffered > 0 && (offset != f->buffer_at + f->buffered || size > BUFFER - f->buffered))
-        TRY(flush(f));
-    if (size >= BUFFER / 4) {
-        TRY(flush(f));
-        TRY(write_through(f, offset, data, size));
-        goto done;
-    }
-    if (f->buffered == 0)
-        f->buffer_at = offset;
-    if (size > 0)
-        memcpy(f->buffer + f->buffered, data, size);
-    f->buffered += size;
-
-done:
-    return st == KRT_OK ? st : krti_fail_in_file(f->t->k, st, f->t->target);
+    return error == 0 ? KRT_OK
+                      : krti_fail_in_file(f->t->k, cannot_write(f->t, error), f->t->target);
 }
 
 static krt_status sink_write(void *user, uint64_t offset, const void *data, size_t size)
@@ -680,8 +642,9 @@ static krt_status finish_file(krti_txn_file *f)
 
     if (f->fd < 0) /* it is */
         return KRT_OK;
-    st = flush(f);
-
+    const int error = krti_behind_flush(f->out);
+    if (error != 0)
+        return cannot_write(t, error);
     if (st == KRT_OK && t->sync && t->sys->sync(f->fd) != 0 && errno != EINVAL)
         st = krti_fail_errno(t->k, KRT_E_IO, "cannot sync to disk; nothing was changed");
     if (st != KRT_OK)
@@ -692,8 +655,8 @@ static krt_status finish_file(krti_txn_file *f)
         return krti_fail_errno(t->k, KRT_E_IO, "cannot close the new file; nothing was changed");
     if (t->new_dir != NULL && t->sync)
         st = sync_parents(t, f->path);
-    krti_free(t->k, f->buffer);
-    f->buffer = NULL;
+    krti_behind_free(f->out);
+    f->out = NULL;
     return st;
 }
 

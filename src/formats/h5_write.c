@@ -386,7 +386,7 @@ done:
 static krt_status write_block(krti_h5_writer *w, const krti_sink *sink, uint64_t at,
                               const void *data, size_t size)
 {
-    return krti_sink_write(w->k, sink, at, data, size, w->look.at != NULL ? &w->look : NULL);
+    return krti_sink_write(sink, at, data, size, w->look.at != NULL ? &w->look : NULL);
 }
 
 static krt_status write_blocks(krti_h5_writer *w, const krti_sink *sink, const krti_h5_node *d,

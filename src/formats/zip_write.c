@@ -203,7 +203,7 @@ static krt_status write_member(void *user, uint64_t offset, const void *data, si
     const krti_look look = {add_crc, segment_at(z, offset)};
     if (look.user == NULL)
         return krti_fail(z->k, KRT_E_INVALID, m->entry.name, "is written in too many pieces");
-    return krti_sink_write(z->k, &z->sink, m->data + offset, data, size, &look);
+    return krti_sink_write(&z->sink, m->data + offset, data, size, &look);
 }
 
 krt_status krti_zip_begin(krti_zip_writer *z, const krti_zip_entry *entry, krti_sink *out)

@@ -69,7 +69,7 @@ static krt_status write_item(writing *w, krti_txn_file *f, size_t i)
     if (t->size == 0)
         return KRT_OK;
     TRY(krti_named_item_read(w->list, item, &data, &owned));
-    TRY(krti_sink_write(w->k, &sink, t->offset, data, (size_t)t->size, &look));
+    TRY(krti_sink_write(&sink, t->offset, data, (size_t)t->size, &look));
 
 done:
     krti_tensor_let_go(owned);

@@ -53,7 +53,7 @@ TEST(every_byte_is_written_and_looked_at_in_order)
         const krti_look look = {look_at, &s};
 
         look_at(&expected, data, sizes[i]);
-        ASSERT_OK(krti_sink_write(t->k, &sink, 77, data, sizes[i], &look));
+        ASSERT_OK(krti_sink_write(&sink, 77, data, sizes[i], &look));
         ASSERT_INT_EQ(sizes[i], s.written);
         ASSERT_INT_EQ(sizes[i], s.looked);
         assert_true(s.sum == expected.sum);
@@ -69,7 +69,7 @@ TEST(nobody_needs_to_look)
     seen s = {.bytes = malloc(LARGEST), .fails_at = SIZE_MAX};
     const krti_sink sink = {take, &s};
 
-    ASSERT_OK(krti_sink_write(t->k, &sink, 0, data, LARGEST, NULL));
+    ASSERT_OK(krti_sink_write(&sink, 0, data, LARGEST, NULL));
     ASSERT_INT_EQ(LARGEST, s.written);
     assert_memory_equal(s.bytes, data, LARGEST);
     free(s.bytes);
@@ -83,7 +83,7 @@ TEST(a_write_that_fails_is_the_last)
     const krti_sink sink = {take, &s};
     const krti_look look = {look_at, &s};
 
-    ASSERT_STATUS(KRT_E_IO, krti_sink_write(t->k, &sink, 0, data, LARGEST, &look));
+    ASSERT_STATUS(KRT_E_IO, krti_sink_write(&sink, 0, data, LARGEST, &look));
     ASSERT_INT_EQ(2 << 20, s.written);
     assert_true(s.looked <= 3 << 20);
     free(s.bytes);
