@@ -425,12 +425,6 @@ static const char *const without[] = {"input",
 
 /* ------------------------------------------------------------------------------- running */
 
-static double random_number(uint64_t *state)
-{
-    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (double)(*state >> 40) * 0x1p-24;
-}
-
 static krt_value *random_value(krti_graph *g, krt_dtype dtype, krt_shape shape, double low,
                                double high, uint64_t *state)
 {
@@ -441,44 +435,6 @@ static krt_value *random_value(krti_graph *g, krt_dtype dtype, krt_shape shape, 
     for (size_t i = 0; i < n; i++)
         numbers[i] = low + (high - low) * random_number(state);
     return values_of(g, dtype, shape, n, numbers);
-}
-
-/* Runs every node up to `last` by the reference kernels. Buffers by node and output. */
-static void run_all(krti_graph *g, void **data, int last)
-{
-    for (int i = 0; i <= last; i++) {
-        const krti_node *n = g->nodes[i];
-        krti_view in[16] = {{.data = NULL}}, out[KRTI_MAX_OUT];
-
-        if (n->op == &krti_op_constant) {
-            data[i * KRTI_MAX_OUT] = n->constant;
-            continue;
-        }
-        assert_true(n->num_in <= 16);
-        for (int j = 0; j < n->num_in; j++)
-            if (n->in[j] != NULL)
-                in[j] =
-                    view_of(n->in[j], data[n->in[j]->node->id * KRTI_MAX_OUT + n->in[j]->index]);
-        for (int j = 0; j < n->num_out; j++) {
-            void **to = &data[i * KRTI_MAX_OUT + j];
-            size_t size = 0;
-
-            assert_true(krti_shape_bytes(n->out[j].shape, n->out[j].dtype, &size));
-            if (*to == NULL)
-                *to = krti_arena_alloc(&g->arena, size + 8);
-            memset(*to, 0xA5, size); /* a kernel that forgets an element shows */
-            out[j] = view_of(&n->out[j], *to);
-        }
-        krti_reference_run(n, in, out);
-    }
-}
-
-static double number_at(const void *data, krt_dtype dtype, size_t i)
-{
-    double d;
-
-    krti_convert(&d, KRT_FLOAT64, (const char *)data + i * krt_dtype_size(dtype), dtype, 1);
-    return d;
 }
 
 typedef struct differentiated {
