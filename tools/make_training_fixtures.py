@@ -345,7 +345,8 @@ def losses():
     rows = []
     for name, loss, activation, y in kinds:
         data = {"x": [X], "y": [y]}
-        rows.append(train(name, mlp(3, activation), data, steps=5, optimizer=O.SGD(0.1), loss=loss))
+        rate = 0.001 if isinstance(loss, K.MeanAbsolutePercentageError) else 0.1  # a hundred times the gradient: it would run away
+        rows.append(train(name, mlp(3, activation), data, steps=5, optimizer=O.SGD(rate), loss=loss))
         if name in ("MeanSquaredError", "MeanSquaredError weights mean", "CategoricalCrossentropy", "SparseCategoricalCrossentropy ignore", "Hinge bits"):
             weighted = dict(data, weights=[{"shape": [12], "seed": 9, "kind": "positive"}])
             rows.append(train(name + " weighted", mlp(3, activation), weighted, steps=5, optimizer=O.SGD(0.1), loss=loss))
@@ -638,6 +639,21 @@ def custom():
     return [row, muon]
 
 
+def mixed():
+    """A training in half precision: what Keras leaves in files of its weights in float32 and of the loss's scale."""
+    before = keras.config.dtype_policy().name
+    keras.config.set_dtype_policy("mixed_float16")
+    x = keras.Input((4,))
+    model = keras.Model(x, L.Dense(3, activation="softmax", dtype="float32", name="o")(L.Dense(3, activation="tanh", name="h")(x)), name="m")
+    keras.config.set_dtype_policy(before)
+    set_weights(model)
+    model.compile(O.Adam(0.02), "sparse_categorical_crossentropy")
+    model.fit(array(X), array(CLASSES), batch_size=4, epochs=2, shuffle=False, verbose=0)
+    for form in ["keras", "h5"]:
+        model.save(HERE / f"mixed_float16.{form}")
+    return [{"name": "mixed_float16", "slots": [[v.path, flat(v.numpy())] for v in model.optimizer.variables]}]
+
+
 def augmentation():
     """Image layers in training: two calls each on the same images, as their seed goes on."""
     layers = [
@@ -677,7 +693,7 @@ def augmentation():
 
 
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, jax, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, mixed, jax, augmentation]
 
 
 def main(names, trainings=TRAININGS):

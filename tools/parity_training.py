@@ -53,6 +53,10 @@ def distance(a, b):
     return far
 
 
+def all_variables(model):
+    return model.weights + model.optimizer.variables
+
+
 def report(name, results):
     for what, far in results.items():
         print(f"{'ok' if far <= 1 else 'FAILED':7} {name}: {what} ({far:.2g} of the tolerance)", flush=True)
@@ -75,9 +79,6 @@ def hand_over(keratin, folder, quick):
         keratin_fit(keratin, folder, source, target, start, end)
         return keras.models.load_model(target)
 
-    def all_of(model):
-        return model.weights + model.optimizer.variables
-
     O = keras.optimizers
     kinds = make_training_fixtures.optimizer_kinds() + [
         O.SGD(O.schedules.ExponentialDecay(0.05, 3, 0.9), momentum=0.5),
@@ -97,12 +98,43 @@ def hand_over(keratin, folder, quick):
         by_keras(model, 0, HALF)
         model.save(theirs)
         half = by_us(start, ours, 0, HALF)
-        results = {"two epochs here": distance(all_of(model), all_of(half))}
+        results = {"two epochs here": distance(all_variables(model), all_variables(half))}
         by_keras(model, HALF, EPOCHS)
         by_keras(half, HALF, EPOCHS)
-        results["from here to Keras"] = distance(all_of(model), all_of(half))
-        results["from Keras to here"] = distance(all_of(model), all_of(by_us(theirs, both, HALF, EPOCHS)))
+        results["from here to Keras"] = distance(all_variables(model), all_variables(half))
+        results["from Keras to here"] = distance(all_variables(model), all_variables(by_us(theirs, both, HALF, EPOCHS)))
         failed += report(f"{optimizer.name} {number}", results)
+    return failed + hand_over_mixed(keratin, folder)
+
+
+def hand_over_mixed(keratin, folder):
+    """Trainings in half precision there, in float32 here: what the files hold fits, the numbers about so."""
+    import keras
+
+    x, y = data(folder)
+    failed = 0
+    for policy in ["mixed_float16", "mixed_bfloat16"]:
+        keras.config.set_dtype_policy(policy)
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential([
+            keras.Input((6,)), keras.layers.Dense(16, activation="tanh"), keras.layers.BatchNormalization(),
+            keras.layers.Dense(3, activation="softmax", dtype="float32"),
+        ])
+        model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+        model.fit(x, y, batch_size=8, epochs=HALF, shuffle=False, verbose=0)
+        model.save(folder / "theirs.keras")
+        names = [v.path for v in all_variables(keras.models.load_model(folder / "theirs.keras"))]
+        model.fit(x, y, batch_size=8, initial_epoch=HALF, epochs=EPOCHS, shuffle=False, verbose=0)
+        keratin_fit(keratin, folder, folder / "theirs.keras", folder / "both.keras", HALF, EPOCHS)
+        results = {}
+        for reader in [policy, "float32"]:
+            keras.config.set_dtype_policy(reader)
+            both = keras.models.load_model(folder / "both.keras")
+            same = names == [v.path for v in all_variables(both)]
+            far = distance(all_variables(model), all_variables(both)) if same else float("inf")
+            results[f"from Keras to here, read as {reader}, about"] = far / (10 if policy == "mixed_float16" else 50)
+        failed += report(policy, results)
+    keras.config.set_dtype_policy("float32")
     return failed
 
 

@@ -372,11 +372,11 @@ static krt_status add_optimizer(writing *w, bool for_keras2, bool is_legacy)
     s.names = krti_arena_array(&w->arena, room, sizeof *s.names);
     if (s.items == NULL || s.names == NULL)
         return KRT_E_NOMEM;
+    if (!for_keras2 && o != whole) /* a LossScaleOptimizer's own */
+        TRY(list_keras3(w, whole, &s));
     TRY(!for_keras2 ? list_keras3(w, o, &s)
         : is_legacy ? list_legacy(w, o, &s)
                     : list_tf_keras(w, o, &s));
-    if (!for_keras2 && o != whole) /* a LossScaleOptimizer's own come last */
-        TRY(list_keras3(w, whole, &s));
     TRY(krti_h5_add_group(w->h5, krti_h5_writer_root(w->h5), where, &group));
     TRY(krti_str_addf(&owner, "/%s", where));
     for (size_t i = 0; i < s.n; i++) {

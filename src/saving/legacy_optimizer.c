@@ -94,13 +94,12 @@ static void pair_momentum_cache(restoring *r)
 
 static void pair_in_order(restoring *r)
 {
-    const size_t inner = r->o->num_variables,
-                 outer = r->outer != NULL ? r->outer->num_variables : 0;
+    const size_t outer = r->outer != NULL ? r->outer->num_variables : 0;
 
-    for (size_t i = 0; i < r->list->num && i < inner; i++)
-        r->of[i] = &r->o->variables[i];
-    for (size_t i = 0; i < outer && r->list->num == inner + outer; i++)
-        r->of[inner + i] = &r->outer->variables[i];
+    for (size_t i = 0; i < r->list->num && i < outer; i++)
+        r->of[i] = &r->outer->variables[i];
+    for (size_t i = outer; i < r->list->num && i < outer + r->o->num_variables; i++)
+        r->of[i] = &r->o->variables[i - outer];
 }
 
 /* Keras 1 and 2: slot after slot, behind the numbers. */

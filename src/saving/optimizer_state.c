@@ -19,10 +19,15 @@ static void free_state(struct krti_saved_state *s)
     krti_free(s->k, s);
 }
 
-/* The object of Keras 3's tree; NULL in other stores. */
+/* An object of Keras 3's tree; NULL in other stores. */
+static const krti_store_object *find_in(const krti_store *s, const char *path)
+{
+    return krti_save_list_takes(s) ? krti_store_find(s, path) : NULL;
+}
+
 static const krti_store_object *find_state(const krti_store *s)
 {
-    return krti_save_list_takes(s) ? krti_store_find(s, PATH) : NULL;
+    return find_in(s, PATH);
 }
 
 static bool has_state(const krti_store *s)
@@ -131,7 +136,8 @@ static krt_status fill(krti_store *s, const krti_store_object *state, const owne
 
 static krt_status restore_from(krti_store *s, krt_model *m, krti_optimizer *o)
 {
-    const krti_store_object *state = find_state(s);
+    const krti_store_object *inner = o->inner == NULL ? find_in(s, INNER_PATH) : NULL;
+    const krti_store_object *state = inner != NULL ? inner : find_state(s);
     owner of = {NULL, 0, false};
     bool has_seed = false;
     size_t num = 0;
@@ -158,10 +164,16 @@ done:
     return st;
 }
 
-/* Called by the training floor when it makes the optimizer. */
+/* Called by the training floor when it makes the optimizer. A model of Keras's mixed_float16 was trained
+ * with a LossScaleOptimizer, of which its settings do not speak. */
 static krt_status restore(krt_model *m, struct krti_optimizer *o)
 {
-    return restore_from(m->saved->store, m, o);
+    krti_store *s = m->saved->store;
+    krt_status st = KRT_OK;
+
+    if (o->inner == NULL && find_in(s, INNER_PATH) != NULL)
+        st = krti_optimizer_scale_loss(m, o);
+    return st == KRT_OK ? restore_from(s, m, o) : st;
 }
 
 krt_status krti_load_optimizer_state(krt_model *m, krti_source *f)

@@ -356,6 +356,28 @@ done:
     return st;
 }
 
+krt_status krti_optimizer_scale_loss(krt_model *m, krti_optimizer *o)
+{
+    const krti_conf_spec own = {{KRTI_CONF_SPEC, o->class_name}, o->config};
+    krti_arena a = KRTI_ARENA_INIT(o->k);
+    krti_optimizer *outer = NULL;
+    krti_conf *object = NULL;
+    krt_status st = KRT_OK;
+
+    TRY(krti_spec_to_conf(o->k, &a, &krti_optimizers,
+                          KRT_LOSS_SCALE_OPTIMIZER(&own.spec, .name = "loss_scale_optimizer"),
+                          &object));
+    TRY(krti_optimizer_from_conf(m, &outer, object));
+    const krti_optimizer inner = *o;
+    *o = *outer;
+    *outer = inner;
+
+done:
+    krti_optimizer_free(outer);
+    krti_arena_free(&a);
+    return st;
+}
+
 void krti_optimizer_free(krti_optimizer *o)
 {
     if (o == NULL)

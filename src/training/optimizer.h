@@ -55,6 +55,9 @@ struct krti_optimizer {
 
 /* From Keras's object or a name; built later. Fails: E_UNKNOWN_CLASS, E_INVALID. */
 krt_status krti_optimizer_from_conf(krt_model *m, krti_optimizer **out, const krti_conf *object);
+/* Puts a LossScaleOptimizer around one that is not built yet, as Keras's compile() does for a model of
+ * mixed_float16. */
+krt_status krti_optimizer_scale_loss(krt_model *m, krti_optimizer *o);
 void krti_optimizer_free(krti_optimizer *o); /* NULL allowed */
 /* Adds the slots for the model's trainable variables, once. Their values are Keras's initial ones. */
 krt_status krti_optimizer_build(krti_optimizer *o, krt_model *m);

@@ -252,7 +252,7 @@ static double loss_with(const sloped *s, double *element, double value)
     *element = value;
     run_all(s->g, s->data, s->loss->node->id);
     *element = kept;
-    return number_at(data_of(s, s->loss), KRT_FLOAT64, 0);
+    return element_at(data_of(s, s->loss), KRT_FLOAT64, 0);
 }
 
 static void check_case(testing *t, const layer_case *c)

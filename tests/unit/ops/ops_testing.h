@@ -136,7 +136,7 @@ static inline void run_all(krti_graph *g, void **data, int last)
     }
 }
 
-static inline double number_at(const void *data, krt_dtype dtype, size_t i)
+static inline double element_at(const void *data, krt_dtype dtype, size_t i)
 {
     double d;
 

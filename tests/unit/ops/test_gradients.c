@@ -478,7 +478,7 @@ static double loss_with(differentiated *d, double *element, double value)
     *element = value;
     run_all(d->g, d->data, d->loss->node->id);
     *element = kept;
-    return number_at(data_of(d, d->loss), KRT_FLOAT64, 0);
+    return element_at(data_of(d, d->loss), KRT_FLOAT64, 0);
 }
 
 static void check_case(testing *t, const gradient_case *c, bool *seen)
@@ -495,13 +495,13 @@ static void check_case(testing *t, const gradient_case *c, bool *seen)
             fail_msg("%s: no gradient for input %d", c->name, i);
         assert_true(krt_shape_equal(d.dx[i]->shape, c->shape[i]));
         for (int64_t j = 0; j < krt_shape_size(c->shape[i]); j++)
-            dx[j] = number_at(data_of(&d, d.dx[i]), KRT_FLOAT64, (size_t)j);
+            dx[j] = element_at(data_of(&d, d.dx[i]), KRT_FLOAT64, (size_t)j);
         for (int64_t j = 0; j < krt_shape_size(c->shape[i]); j++) {
             double *element = (double *)d.x[i]->node->constant + j;
             const double x = *element;
             const double slope =
                 (loss_with(&d, element, x + h) - loss_with(&d, element, x - h)) / (2 * h);
-            const double rough = number_at(data_of(&single, single.dx[i]), KRT_FLOAT32, (size_t)j);
+            const double rough = element_at(data_of(&single, single.dx[i]), KRT_FLOAT32, (size_t)j);
 
             if (!(fabs(slope - dx[j]) <= tolerance * (1 + fabs(slope))))
                 fail_msg("%s: input %d, element %d at %.9g: the slope is %.12g, the gradient %.12g",

@@ -2,6 +2,7 @@
  * save, though optimizers compute in float32. */
 #include "testing.h"
 
+#include "formats/json.h"
 #include "layers/layer.h"
 #include "saving/optimizer_state.h"
 
@@ -162,9 +163,104 @@ TEST(what_is_float64_in_the_file_stays_float64)
     krt_model_free(m);
 }
 
+/* ------------------------------------------------------------------------------- half precision */
+
+static const krti_conf *read_conf(testing *t, krti_arena *a, const char *path)
+{
+    krti_bytes *bytes = NULL;
+    const krti_conf *c = NULL;
+
+    ASSERT_OK(krti_bytes_map(t->k, &bytes, path));
+    ASSERT_OK(krti_json_parse(a, &c, bytes->data, bytes->size));
+    krti_bytes_drop(bytes);
+    return c;
+}
+
+/* The variables of a LossScaleOptimizer and of the one in it, under Keras's names, but for the model's
+ * part of a name, which is that of the file. */
+static void expect_variables(testing *t, krt_model *m, const krti_conf *slots)
+{
+    krti_optimizer *o = NULL;
+    size_t at = 0;
+
+    ASSERT_OK(krti_model_optimizer(m, &o));
+    ASSERT_TRUE(o != NULL && o->inner != NULL);
+    for (; o != NULL; o = o->inner)
+        for (size_t i = 0; i < o->num_variables; i++) {
+            const krti_conf *slot = krti_conf_at(slots, at++), *values = krti_conf_at(slot, 1);
+            const char *path = krti_conf_text(krti_conf_at(slot, 0));
+            krt_tensor *own = NULL;
+
+            ASSERT_STR_EQ(strrchr(path, '/'), strrchr(o->variables[i].path, '/'));
+            ASSERT_OK(krt_tensor_cast(o->variables[i].tensor, &own, KRT_FLOAT32));
+            ASSERT_INT_EQ(krti_conf_num(values), krt_shape_size(own->shape));
+            for (size_t j = 0; j < krti_conf_num(values); j++) {
+                double expected = NAN;
+
+                assert_true(krti_conf_as_float(krti_conf_at(values, j), &expected));
+                ASSERT_TRUE((float)expected == ((const float *)own->data)[j]);
+            }
+            krt_tensor_free(own);
+        }
+    ASSERT_INT_EQ(krti_conf_num(slots), at);
+}
+
+static float train(testing *t, krt_model *m)
+{
+    static const float x[8] = {0.5f, -1, 0.25f, 2, -0.5f, 1, 0, 1};
+    static const int32_t y[2] = {0, 2};
+    krt_tensor *features = NULL, *classes = NULL;
+    const krt_logs *logs = NULL;
+    double loss = NAN;
+
+    ASSERT_OK(krt_tensor_wrap(t->k, &features, KRT_FLOAT32, KRT_SHAPE(2, 4), x));
+    ASSERT_OK(krt_tensor_wrap(t->k, &classes, KRT_INT32, KRT_SHAPE(2), y));
+    krt_reset_metrics(m);
+    for (int i = 0; i < 3; i++)
+        ASSERT_OK(krt_train_on_batch(m, &logs,
+                                     KRT_DATA(.num_x = 1, .num_y = 1,
+                                              .x = (const krt_tensor *[]){features},
+                                              .y = (const krt_tensor *[]){classes})));
+    ASSERT_TRUE(krt_logs_get(logs, "loss", &loss));
+    krt_tensor_free(features);
+    krt_tensor_free(classes);
+    return (float)loss;
+}
+
+/* Files of Keras's mixed_float16, whose settings name Adam alone, and of ours, which name both. */
+TEST(a_training_in_half_precision_goes_on_with_its_scale)
+{
+    krti_arena a = KRTI_ARENA_INIT(t->k);
+    const krti_conf *rows = read_conf(t, &a, KERATIN_FIXTURES "/training/mixed.json");
+    const krti_conf *slots = krti_conf_get(krti_conf_at(rows, 0), "slots");
+    krt_model *m = NULL, *again = NULL;
+
+    for (int is_h5 = 0; is_h5 < 2; is_h5++) {
+        char path[512];
+
+        snprintf(path, sizeof path, KERATIN_FIXTURES "/training/mixed_float16.%s",
+                 is_h5 ? "h5" : "keras");
+        ASSERT_OK(krt_load(t->k, &m, path, NULL));
+        expect_variables(t, m, slots);
+        snprintf(path, sizeof path, "%s", in_folder(t, is_h5 ? "m.h5" : "m.keras"));
+        ASSERT_OK(krt_save(m, path, NULL));
+        ASSERT_OK(krt_load(t->k, &again, path, NULL));
+        expect_variables(t, again, slots);
+        ASSERT_TRUE(train(t, m) == train(t, again));
+        ASSERT_OK(krt_save(m, path, NULL));
+        krt_model_free(again);
+        ASSERT_OK(krt_load(t->k, &again, path, NULL));
+        ASSERT_TRUE(train(t, m) == train(t, again));
+        krt_model_free(again);
+        krt_model_free(m);
+    }
+    krti_arena_free(&a);
+}
+
 int main(void)
 {
-    return RUN(UNIT(float64_slots_keep_their_digits_in_models),
+    return RUN(UNIT(a_training_in_half_precision_goes_on_with_its_scale),
+               UNIT(float64_slots_keep_their_digits_in_models),
                UNIT(float64_slots_keep_their_digits_beside_weights),
                UNIT(what_is_float64_in_the_file_stays_float64));
 }
