@@ -192,11 +192,17 @@ static void drop_misfits(restoring *r)
 
 static krt_status restore(restoring *r)
 {
+    const krti_optimizer_variable *product = krti_optimizer_find(r->o, "u_product", NULL);
+    bool has_product = false;
     krt_status st = KRT_OK;
 
-    for (size_t i = 0; st == KRT_OK && i < r->list->num; i++)
+    for (size_t i = 0; st == KRT_OK && i < r->list->num; i++) {
+        has_product = has_product || r->of[i] == product;
         if (r->of[i] != NULL)
             st = krti_optimizer_variable_read(r->s, r->list->first + i, r->of[i]);
+    }
+    if (st == KRT_OK && !has_product)
+        krti_optimizer_infer_product(r->o);
     return st;
 }
 

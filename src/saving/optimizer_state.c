@@ -89,14 +89,14 @@ static size_t count_of_keras2(const krti_optimizer *o)
 
 /* Whose variables the file has. */
 typedef struct owner {
-    const krti_optimizer *o; /* NULL: nobody's here */
+    krti_optimizer *o; /* NULL: nobody's here */
     size_t num;
     bool is_keras2;
 } owner;
 
 /* Of a LossScaleOptimizer Keras 2 lists the inner one's variables alone, and of an SGD momenta also where it
  * has none, of which nothing is needed. */
-static owner find_owner(const krti_store_object *state, const krti_optimizer *o)
+static owner find_owner(const krti_store_object *state, krti_optimizer *o)
 {
     const size_t num = state->num + state->num_other;
 
@@ -158,6 +158,8 @@ static krt_status restore_from(krti_store *s, krt_model *m, krti_optimizer *o)
         goto done;
     }
     TRY(fill(s, state, &of));
+    if (of.is_keras2)
+        krti_optimizer_infer_product(of.o);
     TRY(krti_store_seed(s, &o->seed, &has_seed));
 
 done:

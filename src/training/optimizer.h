@@ -58,6 +58,9 @@ krt_status krti_optimizer_from_conf(krt_model *m, krti_optimizer **out, const kr
 /* Puts a LossScaleOptimizer around one that is not built yet, as Keras's compile() does for a model of
  * mixed_float16. */
 krt_status krti_optimizer_scale_loss(krt_model *m, krti_optimizer *o);
+/* Nadam's product, which Keras 2 keeps in no .h5 or .keras, as it is after as many steps as were done;
+ * nothing for other classes. */
+void krti_optimizer_infer_product(krti_optimizer *o);
 void krti_optimizer_free(krti_optimizer *o); /* NULL allowed */
 /* Adds the slots for the model's trainable variables, once. Their values are Keras's initial ones. */
 krt_status krti_optimizer_build(krti_optimizer *o, krt_model *m);

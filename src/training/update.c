@@ -202,14 +202,19 @@ krt_value *krti_update_adamax(krti_updating *u)
                                      krti_multiply(g, u->scalars[0], shift(g, norm, a->epsilon))));
 }
 
+static float nadam_u(const krti_optimizer *o, float step)
+{
+    const krt_nadam_args *a = o->args;
+
+    return (float)a->beta_1 * (1 - 0.5f * powf(0.96f, step));
+}
+
 /* u_t+1 / (1 - product t+1), (1 - u_t) / (1 - product t), 1 - beta_2^t, and the product. */
 void krti_scalars_nadam(const krti_optimizer *o, float step, float rate, float *out)
 {
     const krt_nadam_args *a = o->args;
     const krti_optimizer_variable *product = krti_optimizer_find(o, "u_product", NULL);
-    const float beta_1 = (float)a->beta_1;
-    const float u = beta_1 * (1 - 0.5f * powf(0.96f, step));
-    const float next = beta_1 * (1 - 0.5f * powf(0.96f, step + 1));
+    const float u = nadam_u(o, step), next = nadam_u(o, step + 1);
 
     (void)rate;
     out[3] = *(const float *)product->tensor->data * u;
@@ -221,6 +226,19 @@ void krti_scalars_nadam(const krti_optimizer *o, float step, float rate, float *
 void krti_commit_nadam(krti_optimizer *o, const float *scalars)
 {
     *(float *)krti_optimizer_find(o, "u_product", NULL)->tensor->data = scalars[3];
+}
+
+void krti_optimizer_infer_product(krti_optimizer *o)
+{
+    enum { COMES_TO_REST = 1000 };
+    const krti_optimizer_variable *v = krti_optimizer_find(o, "u_product", NULL);
+    float product = 1;
+
+    if (v == NULL)
+        return;
+    for (int64_t i = 1; i <= *(const int64_t *)o->iteration->data && i <= COMES_TO_REST; i++)
+        product *= nadam_u(o, (float)i);
+    *(float *)v->tensor->data = product;
 }
 
 krt_value *krti_update_nadam(krti_updating *u)

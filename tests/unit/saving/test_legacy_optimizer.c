@@ -189,6 +189,23 @@ TEST(the_old_optimizer_in_an_archive_of_tf_keras_begins_anew)
     ASSERT_NEAR(((float[]){0.01f}), ((float[]){krti_optimizer_rate(o)}), 1, 1e-7, 0);
     *(int64_t *)o->iteration->data = 100;
     ASSERT_NEAR(((float[]){0.005f}), ((float[]){krti_optimizer_rate(o)}), 1, 1e-7, 0);
+    krt_model_free(m);
+}
+
+/* Its product is in no file: it is the product of what its three steps took. */
+TEST(nadam_of_keras_2_goes_on_with_its_product)
+{
+    krti_optimizer *o = NULL;
+    krt_model *m = NULL;
+    double product = 1;
+
+    for (int i = 1; i <= 3; i++)
+        product *= 0.9 * (1 - 0.5 * pow(0.96, i));
+    ASSERT_OK(krt_load(t->k, &m, fixture("legacy/optimizer_new_nadam.h5"), NULL));
+    ASSERT_OK(krti_model_optimizer(m, &o));
+    const krti_optimizer_variable *v = krti_optimizer_find(o, "u_product", NULL);
+    assert_true(fabs((double)*(const float *)v->tensor->data - product) < 1e-6);
+    krt_model_free(m);
 }
 
 TEST(every_slot_of_keras_3_is_restored)
@@ -329,6 +346,7 @@ int main(void)
                UNIT(every_slot_of_tf_keras_is_restored),
                UNIT(every_slot_in_an_archive_of_tf_keras_is_restored),
                UNIT(the_old_optimizer_in_an_archive_of_tf_keras_begins_anew),
+               UNIT(nadam_of_keras_2_goes_on_with_its_product),
                UNIT(every_slot_of_keras_3_is_restored), UNIT(slots_of_keras_1_follow_their_counter),
                UNIT(a_load_without_compile_leaves_the_optimizer_in_the_file),
                UNIT(settings_keep_every_number_the_file_holds),
