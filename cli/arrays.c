@@ -5,7 +5,79 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- inputs ---------------------------------------------------------------------------------- */
+/* --- what takes them ------------------------------------------------------------------------- */
+
+/* The inputs or the outputs of a model. An end goes by its key, which is the one of Keras's data
+ * dicts, or by its name. */
+typedef struct ends {
+    const krt_model *m;
+    size_t n;
+    const char *(*key)(const krt_model *m, size_t i);
+    const char *(*name)(const krt_model *m, size_t i);
+    const char *what;   /* "input" */
+    const char *letter; /* "x", as NumPy files are wont to call it, and the option's name */
+} ends;
+
+static ends inputs_of(const krt_model *m)
+{
+    return (ends){m,  krt_model_num_inputs(m), krt_model_input_key, krt_model_input_name, "input",
+                  "x"};
+}
+
+static ends outputs_of(const krt_model *m)
+{
+    return (ends){
+        m, krt_model_num_outputs(m), krt_model_output_key, krt_model_output_key, "output", "y"};
+}
+
+/* Two outputs of one layer have the same name, which then says nothing. */
+static bool is_only(const ends *e, size_t i)
+{
+    const char *key = e->key(e->m, i);
+
+    for (size_t j = 0; j < e->n; j++)
+        if (j != i && (key == NULL || strcmp(key, e->key(e->m, j)) == 0))
+            return false;
+    return key != NULL;
+}
+
+static bool is_end(const ends *e, size_t i, const char *text, size_t length)
+{
+    const char *const names[] = {e->key(e->m, i), e->name(e->m, i)};
+
+    for (size_t j = 0; j < 2 && is_only(e, i); j++)
+        if (names[j] != NULL && strncmp(names[j], text, length) == 0 && names[j][length] == '\0')
+            return true;
+    return false;
+}
+
+/* Number of the end of this name; e->n when there is none. */
+static size_t end_named(const ends *e, const char *text, size_t length)
+{
+    size_t i = 0;
+
+    while (i < e->n && !is_end(e, i, text, length))
+        i++;
+    return i;
+}
+
+/* "a, b" */
+static const char *end_names(const ends *e, char *buffer, size_t size)
+{
+    size_t used = 0;
+
+    buffer[0] = '\0';
+    for (size_t i = 0; i < e->n && used < size; i++) {
+        const char *key = e->key(e->m, i);
+        const int n =
+            snprintf(buffer + used, size - used, "%s%s", i > 0 ? ", " : "", key ? key : "?");
+
+        used += n > 0 ? (size_t)n : 0;
+    }
+    return buffer;
+}
+
+/* --- one file for all of them ---------------------------------------------------------------- */
 
 /* The arrays of one file. */
 typedef struct arrays {
@@ -22,36 +94,6 @@ static void free_arrays(krt_ctx *k, arrays *a)
     krt_free(k, a->names);
 }
 
-/* Number of the input of this name; the number of inputs when there is none. */
-static size_t input_named(const krt_model *m, const char *name, size_t length)
-{
-    size_t i = 0;
-
-    for (; i < krt_model_num_inputs(m); i++) {
-        const char *candidate = krt_model_input_name(m, i);
-
-        if (candidate != NULL && strncmp(candidate, name, length) == 0 && candidate[length] == '\0')
-            break;
-    }
-    return i;
-}
-
-/* "a, b" */
-static const char *input_names(const krt_model *m, char *buffer, size_t size)
-{
-    size_t used = 0;
-
-    buffer[0] = '\0';
-    for (size_t i = 0; i < krt_model_num_inputs(m) && used < size; i++) {
-        const char *name = krt_model_input_name(m, i);
-        const int n = snprintf(buffer + used, size - used, "%s%s", i > 0 ? ", " : "",
-                               name != NULL ? name : "?");
-
-        used += n > 0 ? (size_t)n : 0;
-    }
-    return buffer;
-}
-
 /* Takes tensor i out of the list, so that it outlives it. */
 static krt_tensor *take(arrays *a, size_t i)
 {
@@ -61,58 +103,64 @@ static krt_tensor *take(arrays *a, size_t i)
     return t;
 }
 
-/* An array goes by the input's name, by "x_" before it, or, for the only input, by "x". */
-static bool fits(const char *name, const krt_model *m, size_t input)
+/* An array goes by the end's name, by "x_" before it, or, for the only one, by "x". */
+static bool fits(const char *name, const ends *e, size_t i)
 {
-    const char *wanted = krt_model_input_name(m, input);
+    const bool has_letter = name != NULL && name[0] == e->letter[0];
 
     if (name == NULL)
         return false;
-    if (wanted != NULL && (strcmp(name, wanted) == 0 ||
-                           (strncmp(name, "x_", 2) == 0 && strcmp(name + 2, wanted) == 0)))
-        return true;
-    return krt_model_num_inputs(m) == 1 && strcmp(name, "x") == 0;
+    return is_end(e, i, name, strlen(name)) ||
+           (has_letter && name[1] == '_' && is_end(e, i, name + 2, strlen(name + 2))) ||
+           (has_letter && name[1] == '\0' && e->n == 1);
 }
 
-/* The array for an input; a->n when none has its name. */
-static size_t array_for(const arrays *a, const krt_model *m, size_t input)
+/* The array for an end; a->n when none has its name. */
+static size_t array_for(const arrays *a, const ends *e, size_t i)
 {
     size_t j = 0;
 
-    while (j < a->n && (a->names == NULL || !fits(a->names[j], m, input)))
+    while (j < a->n && (a->names == NULL || !fits(a->names[j], e, i)))
         j++;
     return j;
 }
 
-/* By name where every input finds one, else in the file's order where the numbers agree. */
-static int share_out(const char *file, const krt_model *m, arrays *a, krt_tensor **x)
+/* By name where every end finds an array, in the file's order where none does. */
+static int share_out(const char *file, const ends *e, arrays *a, krt_tensor **x)
 {
-    const size_t n = krt_model_num_inputs(m);
-    size_t named = 0;
+    size_t named = 0, missing = e->n;
     char names[256];
 
-    while (named < n && array_for(a, m, named) < a->n)
-        named++;
-    if (named < n && a->n != n)
-        return fail_says(file, "%zu array%s for the model's %zu input%s (%s)", a->n,
-                         a->n == 1 ? "" : "s", n, n == 1 ? "" : "s",
-                         input_names(m, names, sizeof names));
-    for (size_t i = 0; i < n; i++)
-        x[i] = take(a, named == n ? array_for(a, m, i) : i);
+    for (size_t i = e->n; i-- > 0;)
+        if (array_for(a, e, i) < a->n)
+            named++;
+        else
+            missing = i;
+    if (named < e->n && a->n != e->n)
+        return fail_says(file, "%zu array%s for the model's %zu %s%s (%s)", a->n,
+                         a->n == 1 ? "" : "s", e->n, e->what, e->n == 1 ? "" : "s",
+                         end_names(e, names, sizeof names));
+    if (named > 0 && named < e->n)
+        return fail_says(file, "no array for the %s \"%s\"; the model's are %s", e->what,
+                         e->key(e->m, missing), end_names(e, names, sizeof names));
+    for (size_t i = 0; i < e->n; i++)
+        x[i] = take(a, named == e->n ? array_for(a, e, i) : i);
     return CLI_DONE;
 }
 
-static int read_one(cli *c, const krt_model *m, const char *file, krt_tensor **x)
+static int read_one(cli *c, const ends *e, const char *file, krt_tensor **x)
 {
     arrays a = {0};
     int status;
 
     if (krt_tensors_read(c->k, &a.n, &a.tensors, &a.names, file) != KRT_OK)
         return fail(c, file);
-    status = share_out(file, m, &a, x);
+    status = share_out(file, e, &a, x);
     free_arrays(c->k, &a);
     return status;
 }
+
+/* --- a file for each ------------------------------------------------------------------------- */
 
 static bool is_readable(const char *file)
 {
@@ -123,49 +171,75 @@ static bool is_readable(const char *file)
     return f != NULL;
 }
 
-/* --x NAME=FILE. */
-static int read_named(cli *c, const krt_model *m, const char *text, krt_tensor **x)
+/* NAME=FILE. */
+static int read_named(cli *c, const ends *e, const char *text, krt_tensor **x)
 {
     const size_t length = strcspn(text, "=");
-    const size_t i = input_named(m, text, length);
+    const size_t i = end_named(e, text, length);
     char names[256];
 
-    if (i == krt_model_num_inputs(m))
-        return fail_says(c->arguments[0], "no input \"%.*s\"; the model's inputs are %s",
-                         (int)(length < 200 ? length : 200), text,
-                         input_names(m, names, sizeof names));
+    if (i == e->n)
+        return fail_says(c->arguments[0], "no %s \"%.*s\"; the model's %ss are %s", e->what,
+                         (int)(length < 200 ? length : 200), text, e->what,
+                         end_names(e, names, sizeof names));
     if (x[i] != NULL)
-        return misuse(c, "two arrays for the input \"%s\"", krt_model_input_name(m, i));
+        return misuse(c, "two arrays for the %s \"%s\"", e->what, e->key(e->m, i));
     if (krt_tensor_read(c->k, &x[i], text + length + 1) != KRT_OK)
         return fail(c, text + length + 1);
     return CLI_DONE;
 }
 
-int arrays_for_inputs(cli *c, const krt_model *m, const opt_list *files, krt_tensor **x)
+static bool is_named(const ends *e, const char *text)
 {
-    const size_t n = krt_model_num_inputs(m);
+    const size_t length = strcspn(text, "=");
+
+    return text[length] == '=' && (end_named(e, text, length) < e->n || !is_readable(text));
+}
+
+static int read_ends(cli *c, const ends *e, const opt_list *files, krt_tensor **x)
+{
     char names[256];
 
     for (size_t i = 0; i < files->n; i++) {
         const char *text = files->items[i];
-        const size_t length = strcspn(text, "=");
-        const bool named =
-            text[length] == '=' && (input_named(m, text, length) < n || !is_readable(text));
+        const bool named = is_named(e, text);
         int status;
 
         if (!named && files->n > 1)
-            return misuse(c, "several --x need names: --x NAME=FILE; the model's inputs are %s",
-                          input_names(m, names, sizeof names));
-        status = named ? read_named(c, m, text, x) : read_one(c, m, text, x);
+            return misuse(c, "several --%s need names: --%s NAME=FILE; the model's %ss are %s",
+                          e->letter, e->letter, e->what, end_names(e, names, sizeof names));
+        status = named ? read_named(c, e, text, x) : read_one(c, e, text, x);
         if (status != CLI_DONE)
             return status;
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < e->n; i++)
         if (x[i] == NULL)
-            return fail_says(c->arguments[0], "no array for the input \"%s\"; its inputs are %s",
-                             krt_model_input_name(m, i), input_names(m, names, sizeof names));
+            return fail_says(c->arguments[0], "no array for the %s \"%s\"; its %ss are %s", e->what,
+                             e->key(e->m, i), e->what, end_names(e, names, sizeof names));
     return CLI_DONE;
 }
+
+int arrays_for_inputs(cli *c, const krt_model *m, const opt_list *files, krt_tensor **x)
+{
+    const ends e = inputs_of(m);
+
+    return read_ends(c, &e, files, x);
+}
+
+/* Files without a name stand in the outputs' order, where there is one for each. */
+static int arrays_for_outputs(cli *c, const krt_model *m, const opt_list *files, krt_tensor **y)
+{
+    const ends e = outputs_of(m);
+
+    if (files->n != e.n || e.n < 2 || is_named(&e, files->items[0]))
+        return read_ends(c, &e, files, y);
+    for (size_t i = 0; i < e.n; i++)
+        if (krt_tensor_read(c->k, &y[i], files->items[i]) != KRT_OK)
+            return fail(c, files->items[i]);
+    return CLI_DONE;
+}
+
+/* --- all of them ----------------------------------------------------------------------------- */
 
 /* x / scale as float32, for --scale. */
 krt_status array_scale(krt_tensor **x, double scale)
@@ -184,32 +258,6 @@ krt_status array_scale(krt_tensor **x, double scale)
     krt_tensor_free(*x);
     *x = copy;
     return KRT_OK;
-}
-
-int arrays_for_outputs(cli *c, const krt_model *m, const opt_list *files, krt_tensor **y)
-{
-    const size_t n = krt_model_num_outputs(m);
-
-    if (files->n == n) {
-        for (size_t i = 0; i < n; i++)
-            if (krt_tensor_read(c->k, &y[i], files->items[i]) != KRT_OK)
-                return fail(c, files->items[i]);
-        return CLI_DONE;
-    }
-    arrays a = {0};
-    int status = CLI_DONE;
-
-    if (files->n != 1)
-        return misuse(c, "%zu files for the model's %zu outputs: give one .npz, or one file each",
-                      files->n, n);
-    if (krt_tensors_read(c->k, &a.n, &a.tensors, &a.names, files->items[0]) != KRT_OK)
-        return fail(c, files->items[0]);
-    if (a.n != n)
-        status = fail_says(files->items[0], "%zu arrays for the model's %zu outputs", a.n, n);
-    for (size_t i = 0; status == CLI_DONE && i < n; i++)
-        y[i] = take(&a, i);
-    free_arrays(c->k, &a);
-    return status;
 }
 
 int samples_read(cli *c, const krt_model *m, const opt_list *x, const opt_list *y, double scale,

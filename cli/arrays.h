@@ -7,8 +7,6 @@
 /* One tensor for each input, from one file or from NAME=FILE; what was read is the caller's, also on
  * failure. Returns a status of the tool, the failure printed. */
 int arrays_for_inputs(cli *c, const krt_model *m, const opt_list *files, krt_tensor **x);
-/* One for each output: one file each, or one that holds them all in order. */
-int arrays_for_outputs(cli *c, const krt_model *m, const opt_list *files, krt_tensor **y);
 /* x / scale as float32, for --scale. */
 krt_status array_scale(krt_tensor **x, double scale);
 

@@ -81,7 +81,7 @@ static const options defaults = {.batch_size = 32, .scale = 1};
 
 static const opt table[] = {
     OPT_X_ROW,
-    OPT("y", OPT_LIST, y, "FILE", "targets, one file for each output", 0),
+    OPT("y", OPT_LIST, y, "FILE", "targets; of several outputs as --x", 0),
     OPT("batch-size", OPT_INT, batch_size, "N", "samples at a time (32)", 1),
     OPT("loss", OPT_TEXT, settings.loss, "NAME", "instead of the file's", 0),
     OPT("metrics", OPT_TEXT, settings.metrics, "A,B", "instead of the file's", 0),

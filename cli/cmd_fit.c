@@ -360,7 +360,7 @@ static const options defaults = {.epochs = 1,
 
 static const opt table[] = {
     OPT_X_ROW,
-    OPT("y", OPT_LIST, y, "FILE", "targets, one file for each output", 0),
+    OPT("y", OPT_LIST, y, "FILE", "targets; of several outputs as --x", 0),
     OPT("epochs", OPT_INT, epochs, "N", "number of the last epoch (1)", 1),
     OPT("batch-size", OPT_INT, batch_size, "N", "samples a step (32)", 1),
     OPT("validation-split", OPT_NUMBER, validation_split, "F", "this part, the last, validates", 0),

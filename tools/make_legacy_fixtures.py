@@ -340,6 +340,14 @@ def archives(out):
         keep(out, f"optimizer_keras2_{name}", m, {slot: attribute(own, a) for slot, a in slots.items()}, ".keras")
 
 
+def compiled_only(out):
+    """Saved before any training: the optimizer has made no variables yet."""
+    m = keras.Sequential([keras.layers.Dense(2, name="d")])
+    m.build((None, 3))
+    m.compile("adam", "mse")
+    m.save(os.path.join(out, "compiled_only.h5"))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default=os.path.join(HERE, "..", "tests", "fixtures", "legacy"))
@@ -347,7 +355,7 @@ def main():
     out = p.parse_args().out
     os.makedirs(out, exist_ok=True)
     optimizers(out)
-    for fn in () if KERAS3 else (archives, cnn_tf, cnn_th, deconv_tf, conv1d, merged, nested):
+    for fn in () if KERAS3 else (archives, cnn_tf, cnn_th, deconv_tf, conv1d, merged, nested, compiled_only):
         fn(out)
 
 

@@ -78,6 +78,10 @@ KRT_API size_t      krt_model_num_outputs(const krt_model *m);
 KRT_API krt_shape   krt_model_input_shape(const krt_model *m, size_t i);
 KRT_API krt_shape   krt_model_output_shape(const krt_model *m, size_t i);
 KRT_API const char *krt_model_input_name(const krt_model *m, size_t i);
+/** What data, losses and metrics of an input or output go by: its key where the model has them in a
+ *  dict, else the name of its layer. Keras: the keys of a dict given to fit(). NULL past the last. */
+KRT_API const char *krt_model_input_key(const krt_model *m, size_t i);
+KRT_API const char *krt_model_output_key(const krt_model *m, size_t i);
 KRT_API krt_dtype   krt_model_input_dtype(const krt_model *m, size_t i);
 
 /** Keras: len(model.layers), model.layers[i], in Keras's order. */

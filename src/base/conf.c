@@ -226,6 +226,16 @@ const char *krti_conf_key_at(const krti_conf *dict, size_t i)
     return krti_conf_is(dict, KRTI_CONF_DICT) && i < dict->as.list.n ? dict->as.list.keys[i] : NULL;
 }
 
+const char *krti_conf_key_after(const krti_conf *dict, const char *last)
+{
+    const char *next = NULL, *key;
+
+    for (size_t i = 0; (key = krti_conf_key_at(dict, i)) != NULL; i++)
+        if ((last == NULL || strcmp(key, last) > 0) && (next == NULL || strcmp(key, next) < 0))
+            next = key;
+    return next;
+}
+
 bool krti_conf_is(const krti_conf *c, krti_conf_kind kind)
 {
     return c != NULL && c->kind == kind;

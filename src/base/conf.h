@@ -68,6 +68,8 @@ const krti_conf *krti_conf_get(const krti_conf *dict, const char *key);
 const krti_conf *krti_conf_at(const krti_conf *list, size_t i);
 size_t krti_conf_num(const krti_conf *list_or_dict);
 const char *krti_conf_key_at(const krti_conf *dict, size_t i);
+/* The next key in the order of sorted names, as Keras flattens dicts; NULL: the first, and the end. */
+const char *krti_conf_key_after(const krti_conf *dict, const char *last);
 bool krti_conf_is(const krti_conf *c, krti_conf_kind kind);
 bool krti_conf_is_null(const krti_conf *c);     /* absent or null */
 const char *krti_conf_text(const krti_conf *c); /* NULL unless a string */

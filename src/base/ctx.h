@@ -58,6 +58,7 @@ struct krt_ctx {
     uint64_t seed;
     uint64_t draws;            /* random streams handed out so far; see rng.h */
     int file_generation;       /* Keras 1, 2 or 3 while its file is read; 0: 3. Set by the loader */
+    int file_trains_as;        /* the same for krt_layer.trains_as; 0: the file's generation */
     bool is_closing;           /* krt_ctx_free() is under way: it frees every object itself */
     krti_owned *owned;         /* newest first, so that users go before what they use */
     struct krti_map *classes;  /* registered layer classes by "package>Name"; see layers */

@@ -59,6 +59,7 @@ krt_status krti_layer_alloc(krt_ctx *k, krt_layer **out, size_t size, const char
         return KRT_E_NOMEM;
     l->arena = (krti_arena)KRTI_ARENA_INIT(k);
     l->trainable = true;
+    l->trains_as = 3;
     l->dtype_policy = "float32";
     krti_own(k, &l->owned, layer_destroy);
     if (bare != NULL)

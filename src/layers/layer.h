@@ -45,7 +45,8 @@ struct krt_layer {
     bool is_built;
     int depth;      /* of the object in its file: guards recursion */
     int generation; /* of the Keras that wrote it: 1, 2 or 3; it decides what some names mean */
-    int num_calls;  /* on symbolic tensors, in any model: the next one's number in Keras */
+    int trains_as; /* the same, of the Keras that training follows: files of either form pass it on */
+    int num_calls; /* on symbolic tensors, in any model: the next one's number in Keras */
     krt_variable **variables; /* own, in Keras's order of creation = index in `vars` */
     size_t num_variables, variables_capacity;
     uint64_t shared_variables; /* bit i: variables[i] belongs to another layer */

@@ -16,6 +16,7 @@
 static const struct {
     const char *old_name, *name;
 } renamed_classes[] = {
+    {"Custom>CustomScaleLayer", "CustomScaleLayer"}, /* of tf.keras's Inception-ResNet */
     {"AtrousConvolution1D", "Conv1D"},
     {"AtrousConvolution2D", "Conv2D"},
     {"AvgPool1D", "AveragePooling1D"},

@@ -212,7 +212,7 @@ static krt_value *as_moved(const krt_layer *l, krti_graph *g, krt_value *varianc
     const krt_batch_normalization_args *a = l->args;
     const int axis = a->axis.n == 1 ? find_axis(l, x, a->axis.axis[0]) : -1;
 
-    if (l->generation != 2 || x.rank != 4 || (axis != 1 && axis != 3))
+    if (l->trains_as != 2 || x.rank != 4 || (axis != 1 && axis != 3))
         return variance;
     const double n = (double)krt_shape_size(x) / (double)x.dim[axis];
     return n > 1 ? krti_affine(g, variance, n / (n - 1), 0, 0) : variance;

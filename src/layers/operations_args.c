@@ -476,10 +476,29 @@ static int read_ints(const krti_opcall *o, const char *name, const krti_conf *ar
     return n;
 }
 
+/* What a starred parameter takes, one after another: [tf.shape(x)[0], 2]. */
+static int read_items(const krti_opcall *o, const char *name, int64_t *out, int max)
+{
+    const size_t num = krti_opcall_num(o, name);
+    int n = 0;
+
+    for (size_t i = 0; i < num; i++) {
+        const int more = read_ints(o, name, krti_opcall_at(o, name, i), out + n, max - n);
+
+        if (more < 0)
+            return -1;
+        n += more;
+    }
+    return n;
+}
+
 int krti_opcall_ints(const krti_opcall *o, const char *name, int64_t *out, int max)
 {
     const krti_conf *const arg = krti_opcall_find(o, name);
+    param p;
 
+    if (find_param(o->params, name, &p) && p.star)
+        return read_items(o, name, out, max);
     return arg != NULL ? read_ints(o, name, arg, out, max) : 0;
 }
 

@@ -338,27 +338,36 @@ krt_value *krti_operation_trapezoid(const krti_opcall *o)
 
 enum { MAX_FACTORS = 256 };
 
-/* One factor after the other, as cumsum does it with sums. */
+static krt_value *ones_of(krti_graph *g, krt_value *x)
+{
+    return x != NULL ? krti_broadcast_to(g, krti_scalar_of(g, x->dtype, 1), x->shape) : NULL;
+}
+
+/* One factor after the other, as cumsum does it with sums, and like it from behind or without the
+ * factor itself, which only TensorFlow asks for. */
 krt_value *krti_operation_cumprod(const krti_opcall *o)
 {
+    const bool exclusive = krti_opcall_bool(o, "exclusive", false);
+    const bool reverse = krti_opcall_bool(o, "reverse", false);
     int axis;
-    krt_value *x = along(o, "axis", &axis), *parts[MAX_FACTORS];
+    krt_value *x = along(o, "axis", &axis), *parts[MAX_FACTORS], *total = NULL;
 
     if (x == NULL)
         return NULL;
     const int64_t n = x->shape.dim[axis];
     if (n == KRT_NONE || n == 0)
         return x;
-    if (n > MAX_FACTORS || krti_opcall_bool(o, "exclusive", false) ||
-        krti_opcall_bool(o, "reverse", false))
-        return krti_opcall_fail(o, KRT_E_UNSUPPORTED,
-                                "products of more than %d elements, exclusive or from behind",
+    if (n > MAX_FACTORS)
+        return krti_opcall_fail(o, KRT_E_UNSUPPORTED, "products of more than %d elements",
                                 MAX_FACTORS);
     x = krti_cast(o->g, x, krti_opcall_dtype(o, "dtype", x->dtype));
     for (int64_t i = 0; i < n; i++) {
-        krt_value *const factor = krti_slice_axis(o->g, x, axis, i, i + 1, 1);
+        const int64_t at = reverse ? n - 1 - i : i;
+        krt_value *const factor = krti_slice_axis(o->g, x, axis, at, at + 1, 1);
+        krt_value *const before = total != NULL ? total : ones_of(o->g, factor);
 
-        parts[i] = i == 0 ? factor : krti_multiply(o->g, parts[i - 1], factor);
+        total = total != NULL ? krti_multiply(o->g, total, factor) : factor;
+        parts[at] = exclusive ? before : total;
     }
     return krti_concat(o->g, parts, (size_t)n, axis);
 }

@@ -3,7 +3,8 @@
  * A TFOpLambda names a public function, "math.reduce_mean", and passes every argument but the first
  * by TensorFlow's keyword; the parameter lists here say which of them is which of Keras's (see
  * krti_opcall). The module in front hardly ever matters, so it is dropped where it is one of the
- * modules below; "strings.split" or "sparse.add" keep theirs and are not found. A TensorFlowOpLayer
+ * modules below and the table has no entry with it; "strings.split" or "sparse.add" keep theirs and
+ * are not found. A TensorFlowOpLayer
  * holds a node of a graph: its inputs go by place, what is not an input is an attribute. */
 #include "layers/operations_list.h"
 #include "layers/operations_run.h"
@@ -51,6 +52,7 @@ static const mapping functions[] = {
     {"logical_or", "LogicalOr", "x=x1 y=x2"},
     {"logical_xor", "LogicalXor", "x=x1 y=x2"},
     {"add_n", "add_n", "*inputs=xs"},
+    {"accumulate_n", "add_n", "*inputs=xs"},
     {"where", "Where", "condition x=x1 y=x2"},
     {"where_v2", "Where", "condition x=x1 y=x2"},
     {"matmul", "Matmul", "a=x1 b=x2 transpose_a transpose_b adjoint_a adjoint_b"},
@@ -98,6 +100,7 @@ static const mapping functions[] = {
     {"reciprocal", "Reciprocal", "x"},
     {"relu", "Relu", "features=x"},
     {"relu6", "Relu6", "features=x"},
+    {"rint", "Round", "x"},
     {"round", "Round", "x"},
     {"rsqrt", "Rsqrt", "x"},
     {"selu", "Selu", "features=x"},
@@ -140,6 +143,7 @@ static const mapping functions[] = {
     {"argsort", "Argsort", "values=x axis?-1 direction"},
     {"top_k", "TopK", "input=x k?1 sorted"},
     /* shapes */
+    {"adjoint", "Swapaxes", "matrix=x axis1?-2 axis2?-1"},
     {"band_part", "band_part", "input=x num_lower num_upper"},
     {"batch_flatten", "batch_flatten", "x"},
     {"broadcast_to", "BroadcastTo", "input=x shape"},
@@ -150,11 +154,13 @@ static const mapping functions[] = {
     {"embedding_lookup", "Take", "params=x ids=indices axis?0"},
     {"expand_dims", "ExpandDims", "input=x axis"},
     {"expand_dims_v2", "ExpandDims", "input=x axis"},
-    {"fill", "Full", "dims=shape value=fill_value"},
+    {"fill", "Full", "*dims=shape value=fill_value"},
     {"gather", "Take", "params=x indices validate_indices name axis?0 batch_dims"},
     {"getitem", "GetItem", "tensor=x slice_spec=key"},
+    {"matrix_transpose", "Swapaxes", "a=x axis1?-2 axis2?-1"},
     {"meshgrid", "Meshgrid", "*args=x indexing"},
     {"one_hot", "OneHot", "indices=x depth=num_classes on_value off_value axis?-1 dtype"},
+    {"ones", "Full", "*shape dtype?float32 fill_value?1"},
     {"pad", "Pad", "tensor=x paddings=pad_width mode name constant_values"},
     {"pad_v2", "Pad", "tensor=x paddings=pad_width mode constant_values"},
     {"range", "Arange", "start limit=stop delta=step dtype"},
@@ -181,14 +187,24 @@ static const mapping functions[] = {
     {"transpose", "Transpose", "a=x perm=axes"},
     {"transpose_v2", "Transpose", "a=x perm=axes"},
     {"unstack", "Unstack", "value=x num axis?0"},
+    {"zeros", "Full", "*shape dtype?float32 fill_value?0"},
     /* images and windows */
     {"adjust_brightness", "Add", "image=x1 delta=x2"},
     {"avg_pool", "AveragePool", "input|value=inputs ksize=pool_size strides padding data_format"},
+    {"avg_pool1d", "AveragePool", "input=inputs ksize=pool_size strides padding data_format"},
     {"avg_pool2d", "AveragePool", "input=inputs ksize=pool_size strides padding data_format"},
+    {"avg_pool3d", "AveragePool", "input=inputs ksize=pool_size strides padding data_format"},
     {"central_crop", "central_crop", "image=images central_fraction"},
+    {"conv1d", "Conv",
+     "value|input=inputs filters=kernel stride=strides padding data_format dilations=dilation_rate"},
     {"conv2d", "Conv",
      "input=inputs filters|filter=kernel strides padding data_format dilations=dilation_rate"},
+    {"conv3d", "Conv",
+     "input=inputs filters|filter=kernel strides padding data_format dilations=dilation_rate"},
     {"crelu", "crelu", "features=x name axis?-1"},
+    {"crop_to_bounding_box", "CropImages",
+     "image=images offset_height=top_cropping offset_width=left_cropping target_height "
+     "target_width"},
     {"depthwise_conv2d", "DepthwiseConv",
      "input=inputs filter=kernel strides padding rate|dilations=dilation_rate"},
     {"depthwise_conv2d_v2", "DepthwiseConv",
@@ -197,11 +213,18 @@ static const mapping functions[] = {
      "images sizes=size strides rates=dilation_rate padding"},
     {"flip_left_right", "Flip", "image=x axis?-2"},
     {"flip_up_down", "Flip", "image=x axis?-3"},
+    {"grayscale_to_rgb", "Repeat", "images=x repeats?3 axis?-1"},
+    {"image.transpose", "Swapaxes", "image=x axis1?-3 axis2?-2"},
     {"local_response_normalization", "local_response_normalization",
      "input=x depth_radius bias alpha beta"},
     {"lrn", "local_response_normalization", "input=x depth_radius bias alpha beta"},
     {"max_pool", "MaxPool", "input|value=inputs ksize=pool_size strides padding data_format"},
+    {"max_pool1d", "MaxPool", "input=inputs ksize=pool_size strides padding data_format"},
     {"max_pool2d", "MaxPool", "input=inputs ksize=pool_size strides padding data_format"},
+    {"max_pool3d", "MaxPool", "input=inputs ksize=pool_size strides padding data_format"},
+    {"pad_to_bounding_box", "PadImages",
+     "image=images offset_height=top_padding offset_width=left_padding target_height "
+     "target_width"},
     {"per_image_standardization", "per_image_standardization", "image=images"},
     {"resize", "Resize", "images size method=interpolation preserve_aspect_ratio antialias"},
     {"resize_images_v2", "Resize", "images size method=interpolation preserve_aspect_ratio antialias"},
@@ -346,7 +369,11 @@ static const char *bare_name(const char *function)
 
 const krti_operation *krti_operation_of_function(const char *function, const char **params)
 {
-    return find(functions, KRTI_COUNT(functions), bare_name(function), params);
+    const krti_operation *const by_module =
+        find(functions, KRTI_COUNT(functions), function, params);
+
+    return by_module != NULL ? by_module
+                             : find(functions, KRTI_COUNT(functions), bare_name(function), params);
 }
 
 const krti_operation *krti_operation_of_node_def(const char *op, const char **params)

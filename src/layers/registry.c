@@ -317,6 +317,7 @@ static krt_status make(krt_ctx *k, krt_layer **out, const krti_conf *object,
     l->cls = cls;
     l->depth = depth;
     l->generation = k->file_generation != 0 ? k->file_generation : 3;
+    l->trains_as = k->file_trains_as != 0 ? k->file_trains_as : l->generation;
     l->object = object;
     l->config = krti_conf_get(object, "config");
     TRY(read_base(l, object, l->config));

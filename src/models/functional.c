@@ -367,21 +367,11 @@ static krt_status each_leaf(reader *r, const krti_conf *c, int depth, leaf_fn fn
 
 static krt_status sorted_each(reader *r, const krti_conf *dict, int depth, leaf_fn fn)
 {
-    const char *last = NULL;
+    const char *key = NULL;
     krt_status st = KRT_OK;
 
-    for (size_t done = 0; st == KRT_OK && done < krti_conf_num(dict); done++) {
-        const char *next = NULL;
-
-        for (size_t i = 0; i < krti_conf_num(dict); i++) {
-            const char *key = krti_conf_key_at(dict, i);
-
-            if ((last == NULL || strcmp(key, last) > 0) && (next == NULL || strcmp(key, next) < 0))
-                next = key;
-        }
-        st = each_leaf(r, krti_conf_get(dict, next), depth + 1, fn);
-        last = next;
-    }
+    while (st == KRT_OK && (key = krti_conf_key_after(dict, key)) != NULL)
+        st = each_leaf(r, krti_conf_get(dict, key), depth + 1, fn);
     return st;
 }
 

@@ -693,6 +693,7 @@ static krt_status model_new(krt_ctx *k, krt_model **out, const krti_conf *object
     m->base.config = m->config;
     m->base.depth = depth;
     m->base.generation = k->file_generation != 0 ? k->file_generation : 3;
+    m->base.trains_as = k->file_trains_as != 0 ? k->file_trains_as : m->base.generation;
     /* Sequential.from_config() takes the name and the layers, nothing else. */
     m->base.trainable = strcmp(class_name, "Sequential") == 0 ||
                         krti_conf_get_bool(krti_conf_get(m->config, "config"), "trainable", true);
@@ -755,6 +756,35 @@ krt_shape krt_model_output_shape(const krt_model *m, size_t i)
 const char *krt_model_input_name(const krt_model *m, size_t i)
 {
     return i < m->num_inputs ? m->inputs[i].name : NULL;
+}
+
+/* The key of leaf i of a dict of tensors as Keras flattens it, by sorted keys. NULL: no such dict. */
+static const char *key_of(const krt_model *m, const char *structure, size_t num, size_t i)
+{
+    const krti_conf *const dict = krti_conf_get(krti_conf_get(m->config, "config"), structure);
+    const char *key = NULL;
+
+    if (!krti_conf_is(dict, KRTI_CONF_DICT) || krti_conf_num(dict) != num)
+        return NULL;
+    for (size_t j = 0; j <= i; j++)
+        key = krti_conf_key_after(dict, key);
+    return key;
+}
+
+const char *krt_model_input_key(const krt_model *m, size_t i)
+{
+    const char *const key = key_of(m, "input_layers", m->num_inputs, i);
+
+    return key != NULL ? key : krt_model_input_name(m, i);
+}
+
+const char *krt_model_output_key(const krt_model *m, size_t i)
+{
+    if (i >= m->num_outputs)
+        return NULL;
+    const char *const key = key_of(m, "output_layers", m->num_outputs, i);
+
+    return key != NULL ? key : m->nodes[m->outputs[i].node].layer->name;
 }
 
 krt_dtype krt_model_input_dtype(const krt_model *m, size_t i)

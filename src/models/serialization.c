@@ -232,22 +232,11 @@ static krti_conf *structure_conf(ends *e, const krti_conf *given);
 static krti_conf *dict_conf(ends *e, const krti_conf *given)
 {
     krti_conf *dict = krti_conf_copy(e->a, given);
-    const char *last = NULL;
+    const char *key = NULL;
 
-    for (size_t done = 0; dict != NULL && done < krti_conf_num(given); done++) {
-        const char *next = NULL;
-
-        for (size_t i = 0; i < krti_conf_num(given); i++) {
-            const char *key = krti_conf_key_at(given, i);
-
-            if ((last == NULL || strcmp(key, last) > 0) && (next == NULL || strcmp(key, next) < 0))
-                next = key;
-        }
-        if (krti_conf_set(e->a, dict, next, structure_conf(e, krti_conf_get(given, next))) !=
-            KRT_OK)
+    while (dict != NULL && (key = krti_conf_key_after(given, key)) != NULL)
+        if (krti_conf_set(e->a, dict, key, structure_conf(e, krti_conf_get(given, key))) != KRT_OK)
             return NULL;
-        last = next;
-    }
     return dict;
 }
 

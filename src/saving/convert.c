@@ -200,7 +200,11 @@ static krt_status write_keras_as(krti_conversion *c, bool zipped)
     TRY(check_fit(c));
     TRY(list_weights(c, &l));
     TRY(krti_source_assets(c->f, &assets, &num_assets));
-    const krti_keras_parts parts = {.config = &config, .assets = assets, .num_assets = num_assets};
+    const krti_keras_parts parts = {.config = &config,
+                                    .assets = assets,
+                                    .num_assets = num_assets,
+                                    .trains_as =
+                                        c->m != NULL ? c->m->base.trains_as : c->f->trains_as};
     TRY(krti_write_keras(l, &parts, c->out, zipped, &c->options));
 
 done:

@@ -28,8 +28,11 @@ static krt_status make_metadata(writing *w)
 
     if (krti_local_time(&t))
         strftime(date, sizeof date, "%Y-%m-%d@%H:%M:%S", &t);
-    return krti_str_addf(&w->metadata, "{\"keras_version\": \"%s\", \"date_saved\": \"%s\"}",
-                         KERAS_VERSION, date);
+    krti_str_addf(&w->metadata, "{\"keras_version\": \"%s\", \"date_saved\": \"%s\"", KERAS_VERSION,
+                  date);
+    if (w->parts->trains_as != 0 && w->parts->trains_as != 3)
+        krti_str_addf(&w->metadata, ", \"" KRTI_TRAINS_AS "\": %d", w->parts->trains_as);
+    return krti_str_add(&w->metadata, "}");
 }
 
 static uint64_t size_of_all(const writing *w)

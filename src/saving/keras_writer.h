@@ -16,6 +16,7 @@ typedef struct krti_keras_parts {
     const krti_str *config; /* config.json: the text, since its tree would take ten times as much */
     const krti_asset *assets;
     size_t num_assets;
+    int trains_as; /* see krt_layer; 0 or 3: as Keras 3 does, which goes without saying */
 } krti_keras_parts;
 
 /* Writes metadata.json, config.json, model.weights.h5 and the assets, in this order, into an archive

@@ -16,6 +16,7 @@
 #include "saving/legacy_h5_format.h"
 #include "saving/optimizer_state.h"
 #include "saving/serialization.h"
+#include "saving/source.h"
 #include "saving/weights_writer.h"
 #include "training/optimizer.h"
 
@@ -30,6 +31,7 @@ typedef struct writing {
     krti_h5_image *image;
     krti_h5_writer *h5; /* the image's */
     int generation;     /* whose order of weights and whose version */
+    int64_t trains_as;  /* the model's; the writer keeps its place */
 } writing;
 
 /* ------------------------------------------------------------------------------- names */
@@ -115,6 +117,17 @@ static krt_status add_versions(writing *w, krti_h5_node *node)
         add_text(w, node, "keras_version", w->generation >= 3 ? "3.15.1" : KRTI_KERAS2_VERSION);
 
     return st == KRT_OK ? add_text(w, node, "backend", "tensorflow") : st;
+}
+
+/* Whose training the model follows, where it is not that of the form. */
+static krt_status add_ways(writing *w, krti_h5_node *root)
+{
+    const krti_h5_type type = krti_h5_type_int(8, true);
+
+    w->trains_as = w->m->base.trains_as;
+    return w->trains_as != w->generation
+               ? krti_h5_add_attribute(w->h5, root, KRTI_TRAINS_AS, &type, &w->trains_as)
+               : KRT_OK;
 }
 
 /* ------------------------------------------------------------------------------- weights */
@@ -435,6 +448,7 @@ static krt_status add_whole(writing *w, const krti_legacy_h5_options *o)
     TRY(krti_serialize_any(&arena, w->m, &object));
     TRY(spell_architecture(w, &arena, object, &for_keras, &model));
     TRY(add_versions(w, krti_h5_writer_root(w->h5)));
+    TRY(add_ways(w, krti_h5_writer_root(w->h5)));
     TRY(add_json(w, "model_config", model));
     if (krti_conf_num(krti_conf_get(object, "compile_config")) > 0 && o->include_optimizer) {
         TRY(krti_keras2_settings(&arena, krti_conf_get(object, "compile_config"), for_keras == 2,

@@ -221,7 +221,8 @@ static krt_status tell(restoring *r, krt_report *report)
     }
     for (size_t i = 0; i < r->o->num_variables; i++)
         slots += r->o->variables[i].of != NULL;
-    if (st == KRT_OK && restored < slots)
+    /* Before the first step there are no slots, and nothing is lost. */
+    if (st == KRT_OK && restored < slots && (restored > 0 || krti_optimizer_iterations(r->o) > 0))
         krti_warn(r->k,
                   "optimizer %s: %zu of %zu slots restored, %zu are as in a new one; training will "
                   "not continue exactly",

@@ -205,10 +205,11 @@ typedef struct kind {
     const char *const (*names)[2];
     size_t num_names;
     bool is_metric;
+    const char *output; /* of several, the one that this is said of; else NULL */
 } kind;
 
-static const kind losses = {"keras.losses", long_names, KRTI_COUNT(long_names), false};
-static const kind metrics = {"keras.metrics", metric_names, KRTI_COUNT(metric_names), true};
+static const kind losses = {"keras.losses", long_names, KRTI_COUNT(long_names), false, NULL};
+static const kind metrics = {"keras.metrics", metric_names, KRTI_COUNT(metric_names), true, NULL};
 
 const char *krti_long_loss_name(const char *name)
 {
@@ -224,15 +225,28 @@ static krti_conf *name_of(krti_arena *a, const kind *k, const char *name)
     return krti_conf_string(a, other != NULL ? other : name);
 }
 
+/* tf.keras names the metrics of an output after it, "kind_accuracy", and Keras 3 would once more. */
+static const char *own_name(const kind *k, const krti_conf *config)
+{
+    const char *name = krti_conf_get_text(config, "name");
+    const size_t n = k->output != NULL ? strlen(k->output) : 0;
+    const bool is_prefixed = n > 0 && name != NULL && strncmp(name, k->output, n) == 0;
+
+    return is_prefixed && name[n] == '_' ? name + n + 1 : name;
+}
+
 /* The config of a class: without the function in it, and with today's word for "auto". */
-static krti_conf *config_of(krti_arena *a, const krti_conf *given)
+static krti_conf *config_of(krti_arena *a, const kind *k, const krti_conf *given)
 {
     krti_conf *config = krti_conf_copy(a, given);
     const char *reduction = krti_conf_get_text(config, "reduction");
+    const char *name = own_name(k, given);
 
     if (!krti_conf_is(config, KRTI_CONF_DICT))
         return config;
     krti_conf_remove(config, "fn");
+    if (name != NULL && krti_conf_set(a, config, "name", krti_conf_string(a, name)) != KRT_OK)
+        return NULL;
     if (reduction != NULL && (strcmp(reduction, "auto") == 0 || strcmp(reduction, "AUTO") == 0) &&
         krti_conf_set(a, config, "reduction", krti_conf_string(a, "sum_over_batch_size")) != KRT_OK)
         return NULL;
@@ -246,22 +260,39 @@ static bool is_wrapper(const char *class_name)
            strcmp(class_name, "LossFunctionWrapper") == 0;
 }
 
+/* tf.keras writes "accuracy" as the function that it stood for, and has to guess where nobody has seen
+ * a target yet: in a file saved before any training it takes them for one-hot. The targets decide. */
+static bool is_by_shape(const char *name, const char *fn)
+{
+    static const char *const functions[] = {"binary_accuracy", "categorical_accuracy",
+                                            "sparse_categorical_accuracy"};
+
+    if (name == NULL || (strcmp(name, "accuracy") != 0 && strcmp(name, "acc") != 0))
+        return false;
+    for (size_t i = 0; fn != NULL && i < KRTI_COUNT(functions); i++)
+        if (strcmp(functions[i], fn) == 0)
+            return true;
+    return false;
+}
+
 static krti_conf *class_of(krti_arena *a, const kind *k, const krti_conf *given)
 {
     const krti_conf *config = krti_conf_get(given, "config");
     const char *class_name = bare_class(krti_conf_get_text(given, "class_name"));
-    const char *fn = krti_conf_get_text(config, "fn");
+    const char *fn = krti_conf_get_text(config, "fn"), *name = own_name(k, config);
 
     if (strcmp(class_name, "function") == 0 && krti_conf_text(config) != NULL)
         return name_of(a, k, krti_conf_text(config));
     if (is_wrapper(class_name)) {
+        if (k->is_metric && is_by_shape(name, fn))
+            return krti_conf_string(a, name);
         class_name = k->is_metric && fn != NULL
                          ? look_up(metric_classes, KRTI_COUNT(metric_classes), fn)
                          : NULL;
         if (class_name == NULL)
             return fn != NULL ? name_of(a, k, fn) : krti_conf_copy(a, given);
     }
-    return object_of(a, k->module, class_name, config_of(a, config));
+    return object_of(a, k->module, class_name, config_of(a, k, config));
 }
 
 static krti_conf *respell(krti_arena *a, const kind *k, const krti_conf *given, int depth)
@@ -289,12 +320,26 @@ static krti_conf *respell(krti_arena *a, const kind *k, const krti_conf *given, 
 }
 
 /* tf.keras writes a list for every output; a model of one output has a flat list today. */
-static krti_conf *metrics_of(krti_arena *a, const krti_conf *given, size_t num_outputs)
+static krti_conf *metrics_of(krti_arena *a, const krti_conf *given, const char *const *outputs,
+                             size_t num_outputs)
 {
-    if (num_outputs == 1 && krti_conf_num(given) == 1 &&
-        krti_conf_is(krti_conf_at(given, 0), KRTI_CONF_LIST))
-        given = krti_conf_at(given, 0);
-    return respell(a, &metrics, given, 0);
+    kind k = metrics;
+    krti_conf *all = NULL;
+    krt_status st = KRT_OK;
+
+    if (!krti_conf_is(given, KRTI_CONF_LIST) || krti_conf_num(given) != num_outputs)
+        return respell(a, &k, given, 0);
+    if (num_outputs == 1)
+        return respell(a, &k,
+                       krti_conf_is(krti_conf_at(given, 0), KRTI_CONF_LIST) ? krti_conf_at(given, 0)
+                                                                            : given,
+                       0);
+    all = krti_conf_list(a);
+    for (size_t i = 0; st == KRT_OK && i < num_outputs; i++) {
+        k.output = outputs[i];
+        st = krti_conf_add(a, all, respell(a, &k, krti_conf_at(given, i), 1));
+    }
+    return st == KRT_OK ? all : NULL;
 }
 
 /* ------------------------------------------------------------------------------- the whole */
@@ -308,7 +353,7 @@ static krti_conf *or_default(krti_arena *a, const krti_conf *training, const cha
 }
 
 krt_status krti_legacy_settings(krti_arena *a, const krti_conf *training, int generation,
-                                size_t num_outputs, krti_conf **out)
+                                const char *const *outputs, size_t num_outputs, krti_conf **out)
 {
     const krti_conf *optimizer = krti_conf_get(training, "optimizer_config");
     krti_conf *c = krti_conf_dict(a);
@@ -320,9 +365,10 @@ krt_status krti_legacy_settings(krti_arena *a, const krti_conf *training, int ge
     TRY(krti_conf_set(a, c, "loss", respell(a, &losses, krti_conf_get(training, "loss"), 0)));
     TRY(set_copy(a, c, "loss_weights", krti_conf_get(training, "loss_weights")));
     TRY(krti_conf_set(a, c, "metrics",
-                      metrics_of(a, krti_conf_get(training, "metrics"), num_outputs)));
-    TRY(krti_conf_set(a, c, "weighted_metrics",
-                      metrics_of(a, krti_conf_get(training, "weighted_metrics"), num_outputs)));
+                      metrics_of(a, krti_conf_get(training, "metrics"), outputs, num_outputs)));
+    TRY(krti_conf_set(
+        a, c, "weighted_metrics",
+        metrics_of(a, krti_conf_get(training, "weighted_metrics"), outputs, num_outputs)));
     TRY(krti_conf_set(a, c, "run_eagerly",
                       or_default(a, training, "run_eagerly", krti_conf_bool(a, false))));
     TRY(krti_conf_set(a, c, "steps_per_execution",

@@ -65,6 +65,12 @@ static krti_optimizer_variable *variable_at(const krti_optimizer *o, size_t i)
     return i < o->num_variables ? &o->variables[i] : variable_at(o->inner, i - o->num_variables);
 }
 
+/* Iteration and rate are all there is of an optimizer that has made no step: nothing is lost. */
+static bool is_unused(const krti_store_object *state)
+{
+    return state->num + state->num_other <= 2;
+}
+
 /* Keras 2's list in a `.keras`: the counter, then the slots; no rate, no product of Nadam's, no number in
  * place of a slot that Adafactor does not need. The first of its slots from *at on. */
 static krti_optimizer_variable *next_of_keras2(const krti_optimizer *o, size_t *at)
@@ -149,6 +155,8 @@ static krt_status restore_from(krti_store *s, krt_model *m, krti_optimizer *o)
         return st;
     of = find_owner(state, o);
     if (of.o == NULL) {
+        if (is_unused(state))
+            goto done;
         krti_warn(
             s->k,
             "Skipping variable loading for optimizer '%s', because it has %zu variables "

@@ -59,6 +59,8 @@ static krt_status make_config(krti_save_plan *p, const krt_model *m, bool compil
     krti_conf *object = NULL;
     krt_status st = krti_serialize_portable(&arena, m, &object);
 
+    p->trains_as = m->base.trains_as;
+
     if (st == KRT_OK && !compiled)
         krti_conf_remove(object, "compile_config");
     if (st == KRT_OK)
@@ -77,7 +79,7 @@ void krti_save_plan_free(krti_save_plan *p)
 
 krt_status krti_save_plan_write(krti_save_plan *p)
 {
-    const krti_keras_parts parts = {.config = &p->config};
+    const krti_keras_parts parts = {.config = &p->config, .trains_as = p->trains_as};
     krt_status st = KRT_OK;
 
     if (p->legacy != NULL)

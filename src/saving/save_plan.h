@@ -12,6 +12,7 @@ typedef struct krti_save_plan {
     krti_arena arena;
     krti_save_list *list; /* NULL: the answer to "overwrite?" was no, nothing is to be done */
     krti_str config;      /* of a whole model, as text; empty: weights alone */
+    int trains_as;        /* see krt_layer; of a whole model */
     const char *filepath;
     krti_write_options options;
     double max_shard_bytes; /* 0: one file */

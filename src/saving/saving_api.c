@@ -156,33 +156,47 @@ krt_status krti_load_build(krt_ctx *k, krt_model **out, const krti_source *f)
     if (st != KRT_OK)
         return st;
     k->file_generation = f->generation;
+    k->file_trains_as = f->trains_as;
     st = krti_model_from_conf(k, out, f->config);
-    k->file_generation = 0;
+    k->file_generation = k->file_trains_as = 0;
     return f->filepath != NULL ? krti_fail_in_file(k, st, f->filepath) : st;
 }
 
-/* The compile settings beside the architecture of an .h5 file. The other forms have them in it, a
- * .keras of Keras 2 in the words of its time. */
+/* What Keras 2 wrote in the spelling of Keras 3. */
+static krt_status take_legacy_settings(krt_model *m, const krti_conf *given, int generation)
+{
+    krti_arena arena = KRTI_ARENA_INIT(m->base.owned.k);
+    const char **outputs = krti_arena_array(&arena, m->num_outputs + 1, sizeof *outputs);
+    krti_conf *settings = NULL;
+    krt_status st = outputs != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    for (size_t i = 0; st == KRT_OK && i < m->num_outputs; i++)
+        outputs[i] = m->nodes[m->outputs[i].node].layer->name;
+    if (st == KRT_OK)
+        st = krti_legacy_settings(&arena, given, generation, outputs, m->num_outputs, &settings);
+    if (st == KRT_OK)
+        st = krti_set_compile_config(m, settings);
+    krti_arena_free(&arena);
+    return st;
+}
+
+/* The compile settings: beside the architecture in an .h5 file, in it elsewhere. */
 static krt_status take_settings(krt_model *m, const krti_source *f, bool compile)
 {
+    const krti_conf *const inside = krti_conf_get(f->config, "compile_config");
     krti_arena arena = KRTI_ARENA_INIT(f->k);
-    const krti_conf *training = krti_conf_get(f->config, "compile_config");
-    krti_conf *settings = NULL;
+    const krti_conf *training = NULL;
     krt_status st = KRT_OK;
 
     if (!compile)
         return krti_set_compile_config(m, NULL);
-    if (f->training != NULL) {
-        st = krti_json_parse(&arena, &training, f->training, strlen(f->training));
-        if (st != KRT_OK)
-            TRY(krti_fail_in_object(f->k, st, "training_config"));
-    } else if (f->generation != 2 || krti_conf_num(training) == 0) {
-        return KRT_OK;
-    }
-    TRY(krti_legacy_settings(&arena, training, f->generation, m->num_outputs, &settings));
-    TRY(krti_set_compile_config(m, settings));
-
-done:
+    if (f->training == NULL)
+        return f->generation == 2 && krti_conf_num(inside) > 0
+                   ? take_legacy_settings(m, inside, f->generation)
+                   : KRT_OK;
+    st = krti_json_parse(&arena, &training, f->training, strlen(f->training));
+    st = st == KRT_OK ? take_legacy_settings(m, training, f->generation)
+                      : krti_fail_in_object(f->k, st, "training_config");
     krti_arena_free(&arena);
     return st;
 }

@@ -64,15 +64,15 @@ static const char *const reaching[] = {
     "RestoreV2",       "SaveV2",         "raw_ops.PyFunc",   "raw_ops.EagerPyFunc",
 };
 
-/* tf-keras registers its own optimizers under "Custom>". */
-static bool is_tf_keras_optimizer(const char *name)
+/* tf-keras registers its own optimizers, and a layer of Inception-ResNet, under "Custom>". */
+static bool is_tf_keras_own(const char *name)
 {
-    static const char *const optimizers[] = {"Custom>Adam",    "Custom>SGD",      "Custom>RMSprop",
-                                             "Custom>Adagrad", "Custom>Adadelta", "Custom>AdamW",
-                                             "Custom>Adamax",  "Custom>Nadam",    "Custom>Ftrl",
-                                             "Custom>Lion",    "Custom>Adafactor"};
+    static const char *const own[] = {
+        "Custom>Adam",     "Custom>SGD",   "Custom>RMSprop",   "Custom>Adagrad",
+        "Custom>Adadelta", "Custom>AdamW", "Custom>Adamax",    "Custom>Nadam",
+        "Custom>Ftrl",     "Custom>Lion",  "Custom>Adafactor", "Custom>CustomScaleLayer"};
 
-    return is_among(name, optimizers, KRTI_COUNT(optimizers));
+    return is_among(name, own, KRTI_COUNT(own));
 }
 
 /* Whether a module is Keras's own, of any generation. */
@@ -113,7 +113,7 @@ static krt_status check_names(scanning *s, const krti_conf *c, const char *cls)
                                  "the config names the Python function \"%s\", whose code is not "
                                  "in the file",
                                  function);
-    if (is_tf_keras_optimizer(cls) || (registered != NULL && is_tf_keras_optimizer(registered)))
+    if (is_tf_keras_own(cls) || (registered != NULL && is_tf_keras_own(registered)))
         return KRT_OK;
     if (strchr(cls, '>') != NULL ||
         (registered != NULL &&

@@ -59,6 +59,12 @@ static int generation_of_config(const krti_conf *config)
     return module != NULL && !krti_starts_with(module, "tf_keras") ? 3 : 2;
 }
 
+static void take_ways(krti_source *f, int64_t generation)
+{
+    if (generation >= 1 && generation <= 3)
+        f->trains_as = (int)generation;
+}
+
 const char *krti_source_writer(const krti_source *f, char buffer[64])
 {
     if (f->keras_version != NULL)
@@ -136,6 +142,7 @@ static krt_status take_metadata(krti_source *f, const void *text, size_t size)
         return krti_fail_in_object(f->k, st, "metadata.json");
     f->keras_version = krti_conf_get_text(c, "keras_version");
     f->date_saved = krti_conf_get_text(c, "date_saved");
+    take_ways(f, krti_conf_get_int(c, KRTI_TRAINS_AS, 0));
     return KRT_OK;
 }
 
@@ -354,6 +361,8 @@ static krt_status open_legacy_h5(krti_source *f, krti_h5 *h5, krti_h5_object gro
 {
     const krti_h5_object root = krti_h5_root(h5);
     const char *text = NULL;
+    int64_t trains_as = 0;
+    bool found = false;
     krt_status st = KRT_OK;
 
     f->kind = KRT_FILE_LEGACY_WEIGHTS_H5;
@@ -361,6 +370,8 @@ static krt_status open_legacy_h5(krti_source *f, krti_h5 *h5, krti_h5_object gro
     TRY(take_versions(f, h5, group));
     TRY(take_text(f, h5, root, "model_config", &text));
     TRY(take_text(f, h5, root, "training_config", &f->training));
+    TRY(krti_h5_attribute_int(h5, root, KRTI_TRAINS_AS, &trains_as, &found));
+    take_ways(f, found ? trains_as : 0);
     f->is_compiled = f->training != NULL;
     if (text == NULL)
         goto done;

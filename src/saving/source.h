@@ -29,6 +29,7 @@ typedef struct krti_source {
     int64_t size_bytes; /* of all its files that are known without listing the weights */
     const char *keras_version, *backend, *date_saved; /* NULL: the file does not say */
     int generation;                                   /* Keras 1, 2 or 3; 0: Keras 0 */
+    int trains_as; /* see krt_layer; 0: the file does not say, so its generation */
     bool is_compiled, has_weights;
     krti_store *store; /* once asked for */
 } krti_source;
@@ -36,6 +37,10 @@ typedef struct krti_source {
 krt_status krti_source_open(krt_ctx *k, krti_source **out, const char *filepath);
 krt_status krti_source_wrap(krt_ctx *k, krti_source **out, const void *data, size_t size);
 void krti_source_close(krti_source *f); /* NULL allowed */
+
+/* What our own whole files say where form and model are of different generations: a key of
+ * metadata.json, an attribute of an .h5 file. */
+#define KRTI_TRAINS_AS "keratin_trains_as"
 
 /* Lists the weights, into f->store, once. `check`: an archive member's checksum is computed, which
  * reads all of it, and shards are held against their map. Fails: E_FORMAT when the file has none;

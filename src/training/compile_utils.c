@@ -1,16 +1,11 @@
 /* From compile settings to a loss and metrics for each output, once the shapes of the targets are
  * known. Keras: trainers/compile_utils.py.
  *
- * Settings come as one thing for all outputs, as a list in the outputs' order, or as a dict by output
- * name; outputs are named after their layers. */
+ * Settings come as one thing for all outputs, as a list in the outputs' order, or as a dict by output:
+ * by its key where the model's outputs are a dict, else by the name of its layer. */
 #include "training/training.h"
 
 /* ------------------------------------------------------------------------------- outputs */
-
-static const char *output_name(const krt_model *m, size_t i)
-{
-    return m->nodes[m->outputs[i].node].layer->name;
-}
 
 /* Whether the config is an object or a name, and not a list or dict of such. */
 static bool is_single(const krti_conf *c)
@@ -22,7 +17,7 @@ static bool is_single(const krti_conf *c)
 static bool is_output(const krt_model *m, const char *name)
 {
     for (size_t i = 0; i < m->num_outputs; i++)
-        if (strcmp(output_name(m, i), name) == 0)
+        if (strcmp(krt_model_output_key(m, i), name) == 0)
             return true;
     return false;
 }
@@ -33,7 +28,7 @@ static krt_status refuse_key(const struct krti_training *t, const char *what, co
     krt_status st = KRT_OK;
 
     for (size_t i = 0; i < t->m->num_outputs; i++)
-        krti_str_addf(&names, "%s'%s'", i > 0 ? ", " : "", output_name(t->m, i));
+        krti_str_addf(&names, "%s'%s'", i > 0 ? ", " : "", krt_model_output_key(t->m, i));
     st = krti_fail(t->k, KRT_E_INVALID, NULL,
                    "Expected keys [%s] in %s dict, but found the key '%s'", krti_str_text(&names),
                    what, key);
@@ -50,7 +45,7 @@ static krt_status setting_of(const struct krti_training *t, const krti_conf *c, 
         for (size_t j = 0; j < krti_conf_num(c); j++)
             if (!is_output(t->m, krti_conf_key_at(c, j)))
                 return refuse_key(t, what, krti_conf_key_at(c, j));
-        *out = krti_conf_get(c, output_name(t->m, i));
+        *out = krti_conf_get(c, krt_model_output_key(t->m, i));
         return KRT_OK;
     }
     if (krti_conf_num(c) != t->m->num_outputs)
@@ -108,7 +103,7 @@ static krt_status find_losses(struct krti_training *t)
     for (size_t i = 0; st == KRT_OK && i < t->num_outputs; i++) {
         const krti_conf *object = NULL;
 
-        t->outputs[i].name = output_name(t->m, i);
+        t->outputs[i].name = krt_model_output_key(t->m, i);
         st = loss_object(t, i, &object);
         t->outputs[i].has_loss = !krti_conf_is_null(object);
         t->num_losses += t->outputs[i].has_loss;

@@ -19,7 +19,7 @@ typedef struct krti_output_metric {
 
 /* One output with what is said about it. */
 typedef struct krti_trained_output {
-    const char *name; /* of its layer */
+    const char *name; /* krt_model_output_key() */
     int target;       /* which y; -1: none, it has no loss */
     bool has_loss;
     krti_loss loss;

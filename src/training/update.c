@@ -57,9 +57,15 @@ static krt_value *sum_all(krti_graph *g, krt_value *x)
     return krti_reduce_sum(g, x, NULL, 0, false);
 }
 
+/* tf.keras adds the rows of an embedding up before the rule sees them, as JAX does. */
+static bool is_by_row(const krti_updating *u)
+{
+    return u->follows_tensorflow && u->v->layer->trains_as >= 3;
+}
+
 static krt_value *squared(const krti_updating *u)
 {
-    return krti_rows_squared(u->g, u->follows_tensorflow, u->gradient);
+    return krti_rows_squared(u->g, is_by_row(u), u->gradient);
 }
 
 static krt_value *absolute(krti_graph *g, krt_value *x, const void *how)
@@ -192,10 +198,9 @@ krt_value *krti_update_adamax(krti_updating *u)
     const krt_adamax_args *a = u->args;
     krti_graph *g = u->g;
     krt_value *m = set(u, "momentum", move(g, get(u, "momentum"), u->gradient, 1 - a->beta_1));
-    krt_value *norm =
-        set(u, "norm",
-            krti_maximum(g, scale(g, get(u, "norm"), a->beta_2),
-                         krti_of_rows(g, u->follows_tensorflow, u->gradient, absolute, NULL)));
+    krt_value *norm = set(u, "norm",
+                          krti_maximum(g, scale(g, get(u, "norm"), a->beta_2),
+                                       krti_of_rows(g, is_by_row(u), u->gradient, absolute, NULL)));
 
     return krti_subtract(g, u->variable,
                          krti_divide(g, krti_multiply(g, u->rate, m),

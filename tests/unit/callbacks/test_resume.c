@@ -75,7 +75,9 @@ static training begin(int64_t seed, int optimizer)
     krt_add_input(t->m, KRT_SHAPE(2), NULL);
     krt_add(t->m, KRT_DENSE(16, .activation = "tanh"));
     krt_add(t->m, KRT_DROPOUT(0.25));
+    krt_add(t->m, KRT_RESHAPE(KRT_SHAPE(2, 2, 4))); /* images, whose variance differs in Keras 2 */
     krt_add(t->m, KRT_BATCH_NORMALIZATION());
+    krt_add(t->m, KRT_FLATTEN());
     krt_add(t->m, KRT_DENSE(8, .activation = "relu"));
     krt_add(t->m, KRT_DROPOUT(0.5, .seed = 3));
     krt_add(t->m, KRT_GAUSSIAN_NOISE(0.1));

@@ -160,6 +160,10 @@ TEST(tensorflow_functions_lose_modules_that_tell_nothing)
                      krti_operation_of_function("compat.v1.nn.relu", &params));
     assert_ptr_equal(krti_operation_find("GetItem"),
                      krti_operation_of_function("__operators__.getitem", &params));
+    assert_ptr_equal(krti_operation_find("Transpose"),
+                     krti_operation_of_function("transpose", &params));
+    assert_ptr_equal(krti_operation_find("Swapaxes"),
+                     krti_operation_of_function("image.transpose", &params));
     assert_null(krti_operation_of_function("strings.split", &params));
     assert_null(krti_operation_of_function("sparse.add", &params));
     assert_ptr_equal(krti_operation_find("TrueDivide"),
@@ -502,6 +506,20 @@ TEST(functions_of_tensorflow_compute_its_numbers)
                    x, 4, (const float[]){3, 4, 0, 2});
     expect_numbers(t, LAMBDA("math.subtract"), "{'y': [1, 2]}", SHAPE(2, 2), x, 4,
                    (const float[]){2, 2, -2, 0});
+    expect_numbers(t, LAMBDA("math.cumprod"), "{'axis': 1, 'exclusive': true}", SHAPE(1, 4), x, 4,
+                   (const float[]){1, 3, 12, -12});
+    expect_numbers(t, LAMBDA("math.cumprod"), "{'axis': 1, 'reverse': true}", SHAPE(1, 4), x, 4,
+                   (const float[]){-24, -8, -2, 2});
+    expect_numbers(t, LAMBDA("math.cumprod"), "{'axis': 1, 'exclusive': true, 'reverse': true}",
+                   SHAPE(2, 2), x, 4, (const float[]){4, 1, 2, 1});
+    expect_numbers(t, LAMBDA("linalg.matrix_transpose"), "{}", SHAPE(1, 2, 2), x, 4,
+                   (const float[]){3, -1, 4, 2});
+    expect_numbers(t, LAMBDA("image.transpose"), "{}", SHAPE(1, 2, 2, 1), x, 4,
+                   (const float[]){3, -1, 4, 2});
+    expect_numbers(t, LAMBDA("image.grayscale_to_rgb"), "{}", SHAPE(1, 1, 1, 1), x, 3,
+                   (const float[]){3, 3, 3});
+    expect_numbers(t, LAMBDA("nn.max_pool1d"), "{'ksize': 2, 'strides': 2, 'padding': 'VALID'}",
+                   SHAPE(1, 4, 1), x, 2, (const float[]){4, 2});
     expect_numbers(t, LAMBDA("image.flip_left_right"), "{}", SHAPE(1, 2, 2, 1), x, 4,
                    (const float[]){4, 3, 2, -1});
 }

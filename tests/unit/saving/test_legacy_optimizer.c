@@ -254,15 +254,17 @@ TEST(a_load_without_compile_leaves_the_optimizer_in_the_file)
 
 /* ------------------------------------------------------------------------------- settings */
 
-static void expect_settings(testing *t, const char *training, const char *expected)
+static void expect_settings(testing *t, const char *training, size_t num_outputs,
+                            const char *expected)
 {
+    static const char *const outputs[] = {"price", "kind"};
     krti_arena a = KRTI_ARENA_INIT(t->k);
     const krti_conf *given = NULL;
     krti_conf *settings = NULL;
     krti_str text = KRTI_STR_INIT(t->k);
 
     ASSERT_OK(krti_json_parse(&a, &given, training, strlen(training)));
-    ASSERT_OK(krti_legacy_settings(&a, given, 2, 1, &settings));
+    ASSERT_OK(krti_legacy_settings(&a, given, 2, outputs, num_outputs, &settings));
     krti_conf_remove(settings, "run_eagerly");
     krti_conf_remove(settings, "steps_per_execution");
     krti_conf_remove(settings, "jit_compile");
@@ -282,21 +284,22 @@ TEST(settings_keep_every_number_the_file_holds)
     expect_settings(
         t,
         "{\"loss\": \"mse\", \"metrics\": [[{\"class_name\": \"MeanMetricWrapper\", \"config\": "
-        "{\"name\": \"accuracy\", \"dtype\": \"float32\", \"fn\": \"categorical_accuracy\"}}]], "
+        "{\"name\": \"near\", \"dtype\": \"float32\", \"fn\": \"categorical_accuracy\"}}]], "
         "\"weighted_metrics\": null, \"loss_weights\": null, \"optimizer_config\": "
         "{\"class_name\": "
         "\"Custom>Adam\", \"config\": {\"name\": \"Adam\", \"weight_decay\": null, "
         "\"jit_compile\": "
         "false, \"is_legacy_optimizer\": false, \"learning_rate\": 0.004, \"beta_1\": 0.8}}}",
+        1,
         "{\"optimizer\": " OBJECT(
             "keras.optimizers", "Adam",
             "{\"name\": \"Adam\", \"learning_rate\": 0.004, \"weight_decay\": null, \"beta_1\": "
             "0.8}") ", \"loss\": \"mean_squared_error\", \"loss_weights\": null, \"metrics\": "
                     "[" OBJECT("keras.metrics", "CategoricalAccuracy",
-                               "{\"name\": \"accuracy\", \"dtype\": \"float32\"}") "], "
-                                                                                   "\"weighted_"
-                                                                                   "metrics\": "
-                                                                                   "null}");
+                               "{\"name\": \"near\", \"dtype\": \"float32\"}") "], "
+                                                                               "\"weighted_"
+                                                                               "metrics\": "
+                                                                               "null}");
 }
 
 TEST(a_decay_of_old_is_a_schedule_of_today)
@@ -309,6 +312,7 @@ TEST(a_decay_of_old_is_a_schedule_of_today)
         "\"BinaryCrossentropy\", \"config\": {\"reduction\": \"auto\", \"name\": "
         "\"b\", "
         "\"from_logits\": true, \"fn\": \"binary_crossentropy\"}}}",
+        1,
         "{\"optimizer\": " OBJECT(
             "keras.optimizers", "SGD",
             "{\"learning_rate\": " OBJECT(
@@ -335,8 +339,62 @@ TEST(classes_of_somebody_else_stay_as_they_are)
         "{\"optimizer_config\": {\"class_name\": \"Mine>Slow\", \"config\": {\"lr\": 1}}, "
         "\"loss\": "
         "\"my_loss\"}",
+        1,
         "{\"optimizer\": {\"module\": null, \"class_name\": \"Slow\", \"config\": {\"lr\": 1}, "
         "\"registered_name\": \"Mine>Slow\"}, \"loss\": \"my_loss\"" REST);
+}
+
+TEST(settings_in_a_keras_file_of_tf_keras_are_respelled_too)
+{
+    static const char json[] =
+        "{\"module\": \"keras\", \"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", "
+        "\"layers\": [{\"module\": \"keras.layers\", \"class_name\": \"InputLayer\", \"config\": "
+        "{\"batch_input_shape\": [null, 2], \"dtype\": \"float32\", \"name\": \"i\"}}, "
+        "{\"module\": "
+        "\"keras.layers\", \"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": "
+        "1}}]}, \"keras_version\": \"2.15.0\", \"compile_config\": {\"optimizer\": \"adam\", "
+        "\"loss\": {\"module\": \"keras.losses\", \"class_name\": \"Huber\", \"config\": "
+        "{\"reduction\": \"auto\", \"name\": \"huber_loss\", \"delta\": 0.7, \"fn\": \"huber\"}, "
+        "\"registered_name\": null}}}";
+    krt_model *m = NULL;
+
+    ASSERT_OK(krt_load_memory(t->k, &m, json, strlen(json), KRT_LOAD(.config_only = true)));
+    const krti_conf *const loss =
+        krti_conf_get(krti_conf_get(krti_compile_config(m), "loss"), "config");
+    assert_null(krti_conf_get(loss, "fn"));
+    ASSERT_STR_EQ("sum_over_batch_size", krti_conf_get_text(loss, "reduction"));
+    krt_model_free(m);
+}
+
+/* A file that tf.keras saved before any training took the targets of "accuracy" for one-hot. */
+TEST(accuracy_is_what_the_targets_make_of_it)
+{
+    expect_settings(t,
+                    "{\"optimizer\": \"adam\", \"loss\": \"sparse_categorical_crossentropy\", "
+                    "\"metrics\": [[{\"class_name\": \"MeanMetricWrapper\", \"config\": {\"name\": "
+                    "\"accuracy\", \"fn\": \"categorical_accuracy\"}}]]}",
+                    1,
+                    "{\"optimizer\": \"adam\", \"loss\": \"sparse_categorical_crossentropy\", "
+                    "\"loss_weights\": null, \"metrics\": [\"accuracy\"], "
+                    "\"weighted_metrics\": null}");
+}
+
+TEST(metrics_lose_the_name_of_their_output)
+{
+    expect_settings(
+        t,
+        "{\"metrics\": [[{\"class_name\": \"AUC\", \"config\": {\"name\": \"price_auc\"}}], "
+        "[{\"class_name\": \"MeanMetricWrapper\", \"config\": {\"name\": \"kind_acc\", \"fn\": "
+        "\"binary_accuracy\"}}, {\"class_name\": \"AUC\", \"config\": {\"name\": \"kindness\"}}]]}",
+        2,
+        "{\"optimizer\": null, \"loss\": null, \"loss_weights\": null, \"metrics\": "
+        "[[" OBJECT("keras.metrics", "AUC",
+                    "{\"name\": \"auc\"}") "], [\"acc\", " OBJECT("keras.metrics", "AUC",
+                                                                  "{\"name\": "
+                                                                  "\"kindness\"}") "]], "
+                                                                                   "\"weighted_"
+                                                                                   "metrics\": "
+                                                                                   "null}");
 }
 
 int main(void)
@@ -351,5 +409,8 @@ int main(void)
                UNIT(a_load_without_compile_leaves_the_optimizer_in_the_file),
                UNIT(settings_keep_every_number_the_file_holds),
                UNIT(a_decay_of_old_is_a_schedule_of_today),
-               UNIT(classes_of_somebody_else_stay_as_they_are));
+               UNIT(classes_of_somebody_else_stay_as_they_are),
+               UNIT(settings_in_a_keras_file_of_tf_keras_are_respelled_too),
+               UNIT(accuracy_is_what_the_targets_make_of_it),
+               UNIT(metrics_lose_the_name_of_their_output));
 }

@@ -38,6 +38,35 @@ static krti_optimizer_variable *momentum_of(testing *t, krt_model *m)
     return v;
 }
 
+static void count(void *user, int level, const char *text)
+{
+    (void)level;
+    (void)text;
+    ++*(int *)user;
+}
+
+/* Keras warns that it skips all of two variables; there is nothing that training would miss. */
+static void expect_silence(testing *t, const char *file)
+{
+    krt_ctx *k = NULL;
+    krt_model *m = NULL;
+    krti_optimizer *o = NULL;
+    int warnings = 0;
+
+    ASSERT_OK(krt_ctx_new(&k, KRT_CTX(.log = count, .user = &warnings)));
+    ASSERT_OK(krt_load(k, &m, file, NULL));
+    ASSERT_OK(krti_model_optimizer(m, &o));
+    assert_non_null(o);
+    ASSERT_INT_EQ(0, warnings);
+    krt_ctx_free(k);
+}
+
+TEST(an_optimizer_that_never_ran_loses_nothing)
+{
+    expect_silence(t, KERATIN_FIXTURES "/models/compiled.keras");
+    expect_silence(t, KERATIN_FIXTURES "/legacy/compiled_only.h5");
+}
+
 /* A model whose momentum came from a float64 file, one number of it changed since. */
 static krt_model *a_trained_model(testing *t)
 {
@@ -260,6 +289,7 @@ TEST(a_training_in_half_precision_goes_on_with_its_scale)
 int main(void)
 {
     return RUN(UNIT(a_training_in_half_precision_goes_on_with_its_scale),
+               UNIT(an_optimizer_that_never_ran_loses_nothing),
                UNIT(float64_slots_keep_their_digits_in_models),
                UNIT(float64_slots_keep_their_digits_beside_weights),
                UNIT(what_is_float64_in_the_file_stays_float64));

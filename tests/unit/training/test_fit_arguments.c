@@ -17,6 +17,36 @@ TEST(validation_epochs_are_keras_s_list_and_count_from_one)
     krt_history_free(h);
 }
 
+/* The model gives {"value": the layer v's, "kind": k's}. */
+TEST(outputs_in_a_dict_go_by_their_keys)
+{
+    krt_model *m = NULL;
+    krt_tensor *x = NULL, *y[2] = {NULL, NULL};
+    const krt_logs *logs = NULL;
+    double loss = 0;
+
+    ASSERT_OK(krt_load(t->k, &m, KERATIN_FIXTURES "/models/dict_outputs.keras", NULL));
+    ASSERT_STR_EQ("kind", krt_model_output_key(m, 0));
+    ASSERT_STR_EQ("value", krt_model_output_key(m, 1));
+    assert_null(krt_model_output_key(m, 2));
+    krt_shape in = krt_model_input_shape(m, 0);
+    in.dim[0] = 2;
+    ASSERT_OK(krt_tensor_new(t->k, &x, KRT_FLOAT32, in));
+    for (size_t i = 0; i < 2; i++) {
+        krt_shape out = krt_model_output_shape(m, i);
+
+        out.dim[0] = 2;
+        ASSERT_OK(krt_tensor_new(t->k, &y[i], KRT_FLOAT32, out));
+    }
+    ASSERT_OK(krt_compile(m, KRT_COMPILE(.loss = KRT_EACH(KRT_FOR("value", KRT_ID("mse")),
+                                                          KRT_FOR("kind", KRT_ID("mae"))))));
+    ASSERT_OK(krt_evaluate_data(m, &logs,
+                                KRT_DATA(.num_x = 1, .x = (const krt_tensor *const *)&x, .num_y = 2,
+                                         .y = (const krt_tensor *const *)y),
+                                NULL));
+    ASSERT_TRUE(krt_logs_get(logs, "kind_loss", &loss) && krt_logs_get(logs, "value_loss", &loss));
+}
+
 TEST(rows_shuffled_in_batches_stay_in_their_batch)
 {
     int64_t order[10];
@@ -215,6 +245,7 @@ TEST(class_weights_are_for_one_output_and_sample_weights_for_each)
 int main(void)
 {
     return RUN(UNIT(validation_epochs_are_keras_s_list_and_count_from_one),
+               UNIT(outputs_in_a_dict_go_by_their_keys),
                UNIT(rows_shuffled_in_batches_stay_in_their_batch),
                UNIT(a_first_batch_shuffled_in_itself_has_the_loss_of_the_first_rows),
                UNIT(weight_decay_spares_what_an_expression_finds),
