@@ -360,9 +360,6 @@ static krt_value *contrast(const acting *t)
         g->status = st != KRT_OK ? st : g->status;
         return NULL;
     }
-    /* Keras 3 makes (0, f) of one number, tf.keras meant (f, f). */
-    if (t->l->generation < 3 && t->a->factor.n == 1)
-        range[0] = range[1];
     krt_value *const by = draw_between(t, (const double[2]){1 - range[0], 1 + range[1]}, 1, 0);
     krt_value *mean = krti_reduce_mean(g, t->x, &height, 1, true);
     mean = krti_reduce_mean(g, mean, &width, 1, true);
@@ -640,6 +637,22 @@ static void fill(krt_numbers *given, const double *values, int n)
         *given = (krt_numbers){(size_t)n, values, {.rank = n > 1, .dim = {n}}};
 }
 
+/* One number of RandomContrast is (0, f) to Keras 3 and was (f, f) to tf.keras; two are the same to both. */
+static krt_status make_pair(krt_layer *l, krt_numbers *factor)
+{
+    double *pair = NULL;
+
+    if (factor->n != 1 || !(factor->items[0] >= 0 && factor->items[0] <= 1))
+        return KRT_OK;
+    pair = krti_arena_array(&l->arena, 2, sizeof *pair);
+    if (pair == NULL)
+        return KRT_E_NOMEM;
+    pair[0] = l->generation < 3 ? factor->items[0] : 0;
+    pair[1] = factor->items[0];
+    *factor = (krt_numbers){2, pair, {.rank = 1, .dim = {2}}};
+    return KRT_OK;
+}
+
 /* Keras's defaults, where it has any: what is not given is written into files, too. */
 static krt_status augmentation_init(krt_layer *l, void *args)
 {
@@ -648,6 +661,8 @@ static krt_status augmentation_init(krt_layer *l, void *args)
 
     if (strcmp(l->cls->name, "RandomInvert") == 0)
         fill(&a->factor, &always, 1);
+    if (strcmp(l->cls->name, "RandomContrast") == 0 && make_pair(l, &a->factor) != KRT_OK)
+        return KRT_E_NOMEM;
     if (strcmp(l->cls->name, "RandomGrayscale") == 0)
         fill(&a->factor, &half, 1);
     fill(&a->x_factor, &none, 1);

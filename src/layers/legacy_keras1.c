@@ -89,14 +89,20 @@ static const char *const merge_keys[] = {
     "node_indices", "tensor_indices",
 };
 
+static bool was_merge(const char *class_name)
+{
+    for (size_t i = 0; i < KRTI_COUNT(merge_classes); i++)
+        if (strcmp(merge_classes[i].class_name, class_name) == 0)
+            return true;
+    return strcmp(class_name, "Merge") == 0;
+}
+
 static void drop_keys(const char *class_name, krti_conf *config)
 {
-    const krti_conf *mode = krti_conf_get(config, "mode");
-
     for (size_t i = 0; i < KRTI_COUNT(dropped_keys); i++)
         if (krti_legacy_about(dropped_keys[i].classes, class_name))
             krti_conf_remove(config, dropped_keys[i].key);
-    if (krti_conf_text(mode) != NULL) /* a Merge */
+    if (was_merge(class_name) && krti_conf_get_text(config, "mode") != NULL)
         for (size_t i = 0; i < KRTI_COUNT(merge_keys); i++)
             krti_conf_remove(config, merge_keys[i]);
     /* Statistics of the features, the only ones that are left. */

@@ -7,7 +7,7 @@
 
 #include <keratin/keratin.h>
 
-enum { ROWS = 44, BATCH = 8, STEPS = (ROWS + BATCH - 1) / BATCH, EPOCHS = 4 };
+enum { ROWS = 44, SIDE = 4, BATCH = 8, STEPS = (ROWS + BATCH - 1) / BATCH, EPOCHS = 4 };
 
 typedef struct training {
     krt_ctx *k;
@@ -20,14 +20,13 @@ typedef struct training {
 
 static void make_data(training *t)
 {
-    ASSERT_OK(krt_tensor_new(t->k, &t->x, KRT_FLOAT32, KRT_SHAPE(ROWS, 2)));
+    ASSERT_OK(krt_tensor_new(t->k, &t->x, KRT_FLOAT32, KRT_SHAPE(ROWS, SIDE, SIDE, 1)));
     ASSERT_OK(krt_tensor_new(t->k, &t->y, KRT_FLOAT32, KRT_SHAPE(ROWS, 1)));
     float *x = krt_tensor_data_mut(t->x), *y = krt_tensor_data_mut(t->y);
-    for (int i = 0; i < ROWS; i++) {
-        x[2 * i] = (float)i / ROWS;
-        x[2 * i + 1] = (float)(i % 7) / 7;
-        y[i] = x[2 * i] * x[2 * i] - x[2 * i + 1];
-    }
+    for (int i = 0; i < ROWS * SIDE * SIDE; i++)
+        x[i] = (float)(i % 7) * (float)i / (7 * ROWS * SIDE * SIDE);
+    for (int i = 0; i < ROWS; i++)
+        y[i] = x[i * SIDE * SIDE] - x[i * SIDE * SIDE + 1];
 }
 
 enum {
@@ -72,7 +71,15 @@ static training begin(int64_t seed, int optimizer)
 
     ASSERT_OK(krt_ctx_new(&t->k, KRT_CTX(.seed = seed, .threads = 1)));
     t->m = krt_sequential(t->k, NULL);
-    krt_add_input(t->m, KRT_SHAPE(2), NULL);
+    krt_add_input(t->m, KRT_SHAPE(SIDE, SIDE, 1), NULL);
+    krt_add(t->m, KRT_AUGMENTATION("RandomFlip", .mode = "horizontal"));
+    krt_add(t->m, KRT_AUGMENTATION("RandomRotation", .factor = KRT_NUMBER(0.1)));
+    krt_add(t->m, KRT_AUGMENTATION("RandomTranslation", .height_factor = KRT_NUMBER(0.2),
+                                   .width_factor = KRT_NUMBER(0.2), .seed = 5));
+    krt_add(t->m, KRT_AUGMENTATION("RandomZoom", .height_factor = KRT_NUMBER(0.2)));
+    krt_add(t->m, KRT_AUGMENTATION("RandomContrast", .factor = KRT_NUMBER(0.3)));
+    krt_add(t->m, KRT_AUGMENTATION("RandomBrightness", .factor = KRT_NUMBER(0.01)));
+    krt_add(t->m, KRT_FLATTEN());
     krt_add(t->m, KRT_DENSE(16, .activation = "tanh"));
     krt_add(t->m, KRT_DROPOUT(0.25));
     krt_add(t->m, KRT_RESHAPE(KRT_SHAPE(2, 2, 4))); /* images, whose variance differs in Keras 2 */

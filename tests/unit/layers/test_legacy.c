@@ -106,6 +106,22 @@ TEST(keys_that_mean_something_are_not_dropped)
     krti_arena_free(&a);
 }
 
+/* A Merge of Keras 1 was told by its mode; today's classes have modes of their own. */
+TEST(the_mode_of_a_merge_is_dropped_and_that_of_other_layers_is_not)
+{
+    ARENA;
+    krt_ctx *const k = t->k;
+
+    k->file_generation = 2;
+    const krt_augmentation_args *flip = made(&a, "RandomFlip", "'mode': 'horizontal'")->args;
+    const krt_augmentation_args *contrast = made(&a, "RandomContrast", "'factor': 0.25")->args;
+    k->file_generation = 0;
+    ASSERT_STR_EQ("horizontal", flip->mode);
+    ASSERT_INT_EQ(2, contrast->factor.n);
+    assert_true(contrast->factor.items[0] == 0.25 && contrast->factor.items[1] == 0.25);
+    krti_arena_free(&a);
+}
+
 TEST(renamed_keys_and_older_forms_are_read)
 {
     ARENA;
@@ -212,6 +228,7 @@ int main(void)
 {
     return RUN(UNIT(renamed_classes_are_found), UNIT(keys_that_mean_nothing_are_dropped),
                UNIT(keys_that_mean_something_are_not_dropped),
+               UNIT(the_mode_of_a_merge_is_dropped_and_that_of_other_layers_is_not),
                UNIT(renamed_keys_and_older_forms_are_read),
                UNIT(initializers_of_every_generation_are_understood),
                UNIT(the_config_itself_is_left_as_it_was));
