@@ -24,7 +24,7 @@ static void *libc_alloc(void *user, size_t size, size_t align)
     void *p = aligned_alloc(align, rounded);
 
     if (p != NULL && size >= LARGE)
-        krti_advise_large(p, size);
+        krti_advise_pages(p, size, true);
     return p;
 }
 

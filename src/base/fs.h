@@ -71,9 +71,9 @@ typedef struct krti_part {
 } krti_part;
 krt_status krti_write_parts(krt_ctx *k, const char *filepath, const krti_part *parts, size_t n);
 
-/* Tells the system that this fresh block is large and will be used whole: fewer, larger pages make
- * it several times cheaper to fill. A hint. */
-void krti_advise_large(void *p, size_t size);
+/* Tells the system whether a fresh block is for large pages: cheaper to fill and to walk through where
+ * such pages are free, a wait where the system has to make them first. A hint. */
+void krti_advise_pages(void *p, size_t size, bool large);
 
 /* Processors this process may use, at least 1. */
 int krti_num_processors(void);

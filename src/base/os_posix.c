@@ -225,7 +225,7 @@ bool krti_path_is_plain_name(const char *name)
            strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
-void krti_advise_large(void *p, size_t size)
+void krti_advise_pages(void *p, size_t size, bool large)
 {
 #ifdef MADV_HUGEPAGE
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -233,10 +233,9 @@ void krti_advise_large(void *p, size_t size)
     const uintptr_t end = ((uintptr_t)p + size) / page * page;
 
     if (end > start)
-        (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
+        (void)madvise((void *)start, end - start, large ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 #else
-    (void)p;
-    (void)size;
+    (void)p, (void)size, (void)large;
 #endif
 }
 

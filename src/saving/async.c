@@ -86,7 +86,7 @@ static krt_status copy_data(background *b)
     b->copy = krti_alloc_raw(b->k, total);
     if (b->copy == NULL)
         return KRT_E_NOMEM;
-    krti_advise_large(b->copy, total);
+    krti_advise_pages(b->copy, total, true);
     for (size_t i = 0; i < l->num_arrays; i++) {
         krti_save_array *a = &l->arrays[i];
         void *to = (char *)b->copy + at;

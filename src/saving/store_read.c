@@ -1,7 +1,8 @@
 /* Reading the arrays of a store: where they lie, or into one block of memory. See store.h.
  *
  * Inside an archive weights begin at any address, so three files of four must be copied: hundreds of
- * megabytes, which is why the block is one, is not cleared first, and is filled by several threads.
+ * megabytes, which is why the block is one, is not cleared first, and is filled by several threads. Its
+ * pages are small: large ones for so much are rarely free, and are not soon made.
  * The pages copied from are given back as it goes, so that memory holds the weights once. */
 #include "saving/store.h"
 
@@ -239,7 +240,7 @@ static krt_status copy_rest(reading *r, const krti_want *wants)
 
     if (block == NULL)
         return KRT_E_NOMEM;
-    krti_advise_large(block, r->block_bytes);
+    krti_advise_pages(block, r->block_bytes, false);
     TRY(krti_bytes_take(k, &bytes, block, r->block_bytes));
     for (size_t i = 0; i < r->num_jobs; i++) {
         copying *c = &r->jobs[i];
