@@ -164,10 +164,12 @@ typedef struct krti_want {
 krt_status krti_store_tensors(krti_store *s, const krti_want *wants, size_t n, krt_tensor **out);
 krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype dtype, krt_tensor **out);
 
-/* The elements of a raw array (store_raw.c): where they lie, or in memory of their own, which the caller
- * drops. Fails: E_CORRUPT when the checksum disagrees. */
+/* The elements of a raw array (store_raw.c): where they lie, not held against their checksum yet, or put
+ * together in memory of their own, which the caller drops. Fails: E_CORRUPT when that of a piece disagrees. */
 krt_status krti_raw_read(krti_store *s, const krti_store_array *a, const void **data,
                          krti_bytes **owned);
+/* Fails: E_CORRUPT when the checksum found for the whole is not the stored one. */
+krt_status krti_raw_check(krti_store *s, const krti_store_array *a, uint32_t crc32c);
 
 /* Compares texts with runs of digits as numbers: dense_2 before dense_10. */
 int krti_natural_compare(const char *a, const char *b);

@@ -2,13 +2,12 @@
 #include "formats/crc32c.h"
 #include "saving/store.h"
 
-static krt_status check(krti_store *s, const krti_store_array *a, const void *data, size_t size,
+static krt_status check(krti_store *s, const krti_store_array *a, uint32_t crc, size_t size,
                         uint32_t stored)
 {
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-    (void)s, (void)a, (void)data, (void)size, (void)stored;
+    (void)s, (void)a, (void)crc, (void)size, (void)stored;
 #else
-    const uint32_t crc = krti_crc32c(0, data, size);
     const char *file = s->files[a->file].name;
 
     if (crc != stored)
@@ -51,7 +50,7 @@ static krt_status assemble(krti_store *s, const krti_store_array *a, krti_bytes 
     for (size_t i = 0; st == KRT_OK && i < a->raw->num_pieces; i++) {
         const krti_raw_piece *p = &a->raw->pieces[i];
 
-        st = check(s, a, p->data, p->size_bytes, p->crc32c);
+        st = check(s, a, krti_crc32c(0, p->data, p->size_bytes), p->size_bytes, p->crc32c);
         if (st == KRT_OK)
             place(a, p, whole);
     }
@@ -72,7 +71,10 @@ krt_status krti_raw_read(krti_store *s, const krti_store_array *a, const void **
         return st;
     }
     *data = a->raw->data;
-    if (a->raw->has_crc32c)
-        st = check(s, a, *data, (size_t)a->size_bytes, a->raw->crc32c);
-    return st;
+    return KRT_OK;
+}
+
+krt_status krti_raw_check(krti_store *s, const krti_store_array *a, uint32_t crc32c)
+{
+    return check(s, a, crc32c, (size_t)a->size_bytes, a->raw->crc32c);
 }

@@ -2,11 +2,13 @@
  *
  * Inside an archive weights begin at any address, so three files of four must be copied: hundreds of
  * megabytes, which is why the block is one, is not cleared first, and is filled by several threads. Its
- * pages are small: large ones for so much are rarely free, and are not soon made.
- * The pages copied from are given back as it goes, so that memory holds the weights once. */
+ * pages are small: large ones for so much are rarely free, and are not soon made. The pages copied from
+ * are given back as it goes, so that memory holds the weights once. A checkpoint's checksums are made
+ * by the same threads, of bytes on their way or of those that stay where they lie. */
 #include "saving/store.h"
 
 #include "base/tasks.h"
+#include "formats/crc32c.h"
 
 static bool is_native(const krti_h5_type *t)
 {
@@ -24,6 +26,8 @@ typedef struct copying {
     krt_dtype from_dtype, to_dtype;
     size_t n;
     bool native;
+    bool stays, is_summed; /* it is used where it lies; it has a checksum to be held against */
+    uint32_t crc32c;       /* found */
 } copying;
 
 /* Elements in native order and aligned, in `buffer`. Bools may be any byte in a file; everything
@@ -68,9 +72,9 @@ static void copy_elements(const copying *c)
 typedef struct reading {
     krti_store *s;
     krt_tensor **out;
-    copying *jobs;   /* what is left to be copied */
+    copying *jobs;   /* what is left to be copied or summed */
     size_t *indices; /* of each in `out` */
-    size_t num_jobs, block_bytes;
+    size_t num_jobs, job_bytes, block_bytes;
 } reading;
 
 static krt_status cannot_read(krt_ctx *k, const krti_store_array *a, const krti_h5_type *t)
@@ -122,7 +126,8 @@ static void add_job(reading *r, const copying *c, size_t index)
 
     r->jobs[r->num_jobs] = *c;
     r->indices[r->num_jobs++] = index;
-    r->block_bytes += (size + 63) / 64 * 64;
+    r->job_bytes += size;
+    r->block_bytes += c->stays ? 0 : (size + 63) / 64 * 64;
 }
 
 static krt_status open_dataset(krti_store *s, const krti_store_array *a, krti_h5_dataset *d)
@@ -185,16 +190,18 @@ static krt_status begin_array(reading *r, const krti_want *want, size_t index)
                  .from_dtype = a->dtype,
                  .to_dtype = want->dtype != KRT_DTYPE_NONE ? want->dtype : a->dtype,
                  .n = (size_t)a->size_bytes / krt_dtype_size(a->dtype),
-                 .native = h.native};
+                 .native = h.native,
+                 .is_summed = a->raw != NULL && a->raw->has_crc32c && h.owned == NULL};
     const bool is_plain = c.native && c.from_dtype == c.to_dtype && c.from_dtype != KRT_BOOL &&
                           (h.owned != NULL || !s->copies);
     const bool is_aligned = (uintptr_t)h.data % krt_dtype_size(a->dtype) == 0;
 
-    if (is_plain && (is_aligned || want->anywhere) && c.n > 0 && h.bytes != NULL)
-        st = krti_tensor_map(s->k, &r->out[index], a->dtype, a->shape, h.bytes, h.data);
+    c.stays = is_plain && (is_aligned || want->anywhere) && c.n > 0 && h.bytes != NULL;
+    if (c.stays)
+        TRY(krti_tensor_map(s->k, &r->out[index], a->dtype, a->shape, h.bytes, h.data));
     else if (h.owned != NULL)
-        st = convert_now(s, &c, a->shape, &r->out[index]);
-    else
+        TRY(convert_now(s, &c, a->shape, &r->out[index]));
+    if (h.owned == NULL && (!c.stays || c.is_summed))
         add_job(r, &c, index);
 
 done:
@@ -209,29 +216,54 @@ typedef struct job_list {
     const krti_want *wants;
 } job_list;
 
+/* A part: summed, copied and let go while it is in the cache, so that no more than that is there twice. */
+static void do_part(copying *job, size_t first, size_t n, const krti_bytes *bytes)
+{
+    copying part = *job;
+    const size_t size = krt_dtype_size(job->from_dtype);
+
+    part.from += first * size;
+    part.n = n;
+    if (job->is_summed)
+        job->crc32c = krti_crc32c(job->crc32c, part.from, n * size);
+    if (job->stays)
+        return;
+    part.to += first * krt_dtype_size(job->to_dtype);
+    copy_elements(&part);
+    if (bytes != NULL)
+        krti_bytes_forget(bytes, part.from, n * size);
+}
+
 static void run_job(void *arg, size_t i, size_t thread)
 {
+    enum { PART = 1 << 20 };
     const job_list *list = arg;
     const reading *r = list->r;
-    const copying *c = &r->jobs[i];
+    copying *c = &r->jobs[i];
     const krti_store_array *a = &r->s->arrays[list->wants[r->indices[i]].array];
+    const krti_bytes *bytes = a->raw != NULL ? a->raw->bytes : r->s->files[a->file].bytes;
+    const size_t most = PART / krt_dtype_size(c->from_dtype);
 
     (void)thread;
-    copy_elements(c);
-    if (a->raw == NULL || a->raw->bytes != NULL)
-        krti_bytes_forget(a->raw != NULL ? a->raw->bytes : r->s->files[a->file].bytes, c->from,
-                          c->n * krt_dtype_size(c->from_dtype));
+    for (size_t at = 0; at < c->n; at += most)
+        do_part(c, at, c->n - at < most ? c->n - at : most, bytes);
 }
 
-static void run_jobs(const reading *r, const krti_want *wants)
+static krt_status run_jobs(const reading *r, const krti_want *wants)
 {
     job_list list = {r, wants};
+    krt_status st = KRT_OK;
 
-    krti_share_tasks(r->block_bytes > (1 << 20) ? krti_num_threads(r->s->k) : 1, r->num_jobs,
-                     run_job, &list);
+    krti_share_tasks(r->job_bytes > (1 << 20) ? krti_num_threads(r->s->k) : 1, r->num_jobs, run_job,
+                     &list);
+    for (size_t i = 0; st == KRT_OK && i < r->num_jobs; i++)
+        if (r->jobs[i].is_summed)
+            st = krti_raw_check(r->s, &r->s->arrays[wants[r->indices[i]].array], r->jobs[i].crc32c);
+    return st;
 }
 
-static krt_status copy_rest(reading *r, const krti_want *wants)
+/* Gives what is to be copied its place in one block. */
+static krt_status place_jobs(reading *r, const krti_want *wants)
 {
     krt_ctx *k = r->s->k;
     unsigned char *block = krti_alloc_raw(k, r->block_bytes);
@@ -246,15 +278,23 @@ static krt_status copy_rest(reading *r, const krti_want *wants)
         copying *c = &r->jobs[i];
         const krti_store_array *a = &r->s->arrays[wants[r->indices[i]].array];
 
+        if (c->stays)
+            continue;
         c->to = block;
         block += (c->n * krt_dtype_size(c->to_dtype) + 63) / 64 * 64;
         TRY(krti_tensor_map(k, &r->out[r->indices[i]], c->to_dtype, a->shape, bytes, c->to));
     }
-    run_jobs(r, wants);
 
 done:
     krti_bytes_drop(bytes);
     return st;
+}
+
+static krt_status do_rest(reading *r, const krti_want *wants)
+{
+    const krt_status st = place_jobs(r, wants);
+
+    return st == KRT_OK ? run_jobs(r, wants) : st;
 }
 
 static void tell_progress(krti_store *s, const krti_want *wants, size_t n)
@@ -279,7 +319,7 @@ krt_status krti_store_tensors(krti_store *s, const krti_want *wants, size_t n, k
     for (size_t i = 0; st == KRT_OK && i < n; i++)
         st = begin_array(&r, &wants[i], i);
     if (st == KRT_OK && r.num_jobs > 0)
-        st = copy_rest(&r, wants);
+        st = do_rest(&r, wants);
     if (st == KRT_OK)
         tell_progress(s, wants, n);
     for (size_t i = 0; st != KRT_OK && i < n; i++) {
