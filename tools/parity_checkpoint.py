@@ -65,6 +65,7 @@ OPTIMIZERS = {
     "adagrad": lambda: O.Adagrad(0.01),
     "adadelta": lambda: O.Adadelta(0.01),
     "ftrl": lambda: O.Ftrl(0.01),
+    "adafactor": lambda: O.Adafactor(0.01),
     "adam_schedule": lambda: O.Adam(O.schedules.ExponentialDecay(0.01, 10, 0.9)),
 }
 

@@ -238,9 +238,9 @@ def keras_forgets(keratin, path, a, b):
     if [f["object"] for f in found if f["problem"]] != ["config.dtype"]:
         return False
     with h5py.File(b, "r") as f:
-        ours = json.loads(f.attrs["model_config"])
-    theirs = keras.models.load_model(path, compile=False).get_config()["dtype"]
-    return ours["class_name"] == "Sequential" and ours["config"]["dtype"] == theirs
+        is_sequential = json.loads(f.attrs["model_config"])["class_name"] == "Sequential"
+    ours, theirs = (keras.models.load_model(p, compile=False).dtype_policy.name for p in (b, path))
+    return is_sequential and ours == theirs
 
 
 def convert_real(keratin, folder, paths):

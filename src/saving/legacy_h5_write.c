@@ -342,7 +342,7 @@ static krt_status list_tf_keras(writing *w, const krti_optimizer *o, state *s)
 
     snprintf(name, sizeof name, "%s/%%s/%%s:0", o->class_name);
     for (size_t i = o->first_slot; st == KRT_OK && i < o->num_variables; i++)
-        if (o->variables[i].of != NULL && !krti_slot_is_of_keras3(o->variables[i].slot))
+        if (o->variables[i].of != NULL && !krti_is_of_keras3(&o->variables[i]))
             st = add_one(w, s, &o->variables[i], name,
                          krti_optimizer_tf_slot(o, o->variables[i].slot, false),
                          krt_variable_path(o->variables[i].of));

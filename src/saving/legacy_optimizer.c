@@ -23,11 +23,12 @@ static const krti_store_array *array_at(const restoring *r, size_t i)
     return &r->s->arrays[r->list->first + i];
 }
 
-/* The n-th variable of a slot. */
+/* The n-th variable of a slot, as Keras 2 counts them. */
 static krti_optimizer_variable *nth_of_slot(const restoring *r, const char *slot, size_t n)
 {
     for (size_t i = 0; i < r->o->num_variables; i++)
-        if (strcmp(r->o->variables[i].slot, slot) == 0 && n-- == 0)
+        if (strcmp(r->o->variables[i].slot, slot) == 0 &&
+            !krti_is_placeholder(&r->o->variables[i]) && n-- == 0)
             return &r->o->variables[i];
     return NULL;
 }
@@ -215,12 +216,12 @@ static krt_status tell(restoring *r, krt_report *report)
     for (size_t i = 0; st == KRT_OK && i < r->list->num; i++) {
         if (r->of[i] == NULL)
             continue;
-        restored += r->of[i]->of != NULL;
+        restored += r->of[i]->of != NULL && !krti_is_placeholder(r->of[i]);
         st = krti_report_restored(report, array_at(r, i)->entry, r->of[i]->path,
                                   r->of[i]->tensor->shape);
     }
     for (size_t i = 0; i < r->o->num_variables; i++)
-        slots += r->o->variables[i].of != NULL;
+        slots += r->o->variables[i].of != NULL && !krti_is_placeholder(&r->o->variables[i]);
     /* Before the first step there are no slots, and nothing is lost. */
     if (st == KRT_OK && restored < slots && (restored > 0 || krti_optimizer_iterations(r->o) > 0))
         krti_warn(r->k,

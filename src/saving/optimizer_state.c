@@ -78,7 +78,7 @@ static krti_optimizer_variable *next_of_keras2(const krti_optimizer *o, size_t *
     while (*at < o->num_variables) {
         krti_optimizer_variable *v = &o->variables[(*at)++];
 
-        if (v->of != NULL && (v->tensor->shape.rank > 0 || v->of->tensor->shape.rank == 0))
+        if (v->of != NULL && !krti_is_placeholder(v))
             return v;
     }
     return NULL;

@@ -124,10 +124,11 @@ static bool is_rate(const filling *f, uint32_t node)
                          krti_ends_with(a->full_name, "/learning_rate"));
 }
 
-/* The next slot of the optimizer from `at` on. */
+/* The next slot of the optimizer from `at` on that Keras 2 has, too. */
 static size_t next_slot(const filling *f, size_t at)
 {
-    while (at < f->o->num_variables && f->o->variables[at].of == NULL)
+    while (at < f->o->num_variables &&
+           (f->o->variables[at].of == NULL || krti_is_of_keras3(&f->o->variables[at])))
         at++;
     return at;
 }

@@ -13,13 +13,22 @@
 #include "training/optimizer.h"
 #include "training/update.h"
 
-typedef enum object_kind { LAYER, VALUE, LIST, OPTIMIZER, SLOTS, LOSS_SCALE, EMPTY } object_kind;
+typedef enum object_kind {
+    LAYER,
+    VALUE,
+    LIST,
+    OPTIMIZER,
+    SLOTS,
+    PLACEHOLDERS,
+    LOSS_SCALE,
+    EMPTY
+} object_kind;
 
 /* What a node stands for. */
 typedef struct object {
     object_kind kind;
     krt_layer *layer;            /* a LAYER, the owner of a LIST */
-    const char *attribute;       /* of a LIST */
+    const char *attribute;       /* of a LIST; the slot of PLACEHOLDERS */
     const char *full_name;       /* of a VALUE */
     krt_dtype dtype, data_dtype; /* as it is written, as it is in memory */
     krt_shape shape;
@@ -250,7 +259,9 @@ static krt_status add_state(saver *s, uint32_t node, const char *name, const cha
 
 static krt_status visit_optimizer(saver *s, uint32_t node)
 {
-    static const object slots = {.kind = SLOTS}, loss_scale = {.kind = LOSS_SCALE};
+    static const object slots = {.kind = SLOTS}, loss_scale = {.kind = LOSS_SCALE},
+                        rows = {.kind = PLACEHOLDERS, .attribute = "r"},
+                        columns = {.kind = PLACEHOLDERS, .attribute = "c"};
     const krti_optimizer *o = inner_optimizer(s);
     const char *rate = o->schedule != NULL ? "_current_learning_rate" : "_learning_rate";
     krt_status st = KRT_OK;
@@ -270,6 +281,10 @@ static krt_status visit_optimizer(saver *s, uint32_t node)
         *now = krti_schedule_at(o->schedule, *(const int64_t *)o->iteration->data);
         value.data = now;
         TRY(add_child(s, node, rate, "rate", &value));
+    }
+    if (strcmp(o->class_name, "Adafactor") == 0) {
+        TRY(add_child(s, node, "_r", "rows", &rows));
+        TRY(add_child(s, node, "_c", "columns", &columns));
     }
     for (size_t i = 0; i < o->num_variables; i++)
         if (strcmp(o->variables[i].slot, "u_product") == 0)
@@ -340,7 +355,8 @@ static krt_status visit_slots(saver *s, uint32_t node)
             const krti_optimizer_variable *v = &o->variables[i];
             const char *word = krti_optimizer_tf_slot(o, v->slot, false);
 
-            if (v->of == NULL || word == NULL || krti_slot_is_of_keras3(v->slot) != (unknown != 0))
+            if (v->of == NULL || word == NULL || krti_is_placeholder(v) ||
+                krti_is_of_keras3(v) != (unknown != 0))
                 continue;
             has_momenta |= strcmp(v->slot, "momentum") == 0;
             TRY(add_slot(s, node, index++, word, v));
@@ -350,6 +366,31 @@ static krt_status visit_slots(saver *s, uint32_t node)
     }
 
 done:
+    return st;
+}
+
+/* The numbers in place of slots that are not needed; tf.keras has them beside its list, by variable. */
+static krt_status visit_placeholders(saver *s, uint32_t node)
+{
+    static const int32_t zero = 0;
+    const krti_optimizer *o = inner_optimizer(s);
+    const object value = {.kind = VALUE,
+                          .full_name = "r",
+                          .dtype = KRT_INT32,
+                          .data_dtype = KRT_INT32,
+                          .data = &zero};
+    const char *slot = s->objects[node].attribute;
+    char identity[32];
+    size_t index = 0;
+    krt_status st = KRT_OK;
+
+    for (size_t i = o->first_slot; st == KRT_OK && o->is_built && i < o->num_variables; i++) {
+        if (strcmp(o->variables[i].slot, slot) != 0)
+            continue;
+        snprintf(identity, sizeof identity, "%s/%zu", slot, index++);
+        if (krti_is_placeholder(&o->variables[i]))
+            st = add_child(s, node, identity + 2, identity, &value);
+    }
     return st;
 }
 
@@ -373,10 +414,13 @@ done:
 
 static krt_status visit(saver *s, uint32_t node)
 {
-    static krt_status (*const visitors[])(saver *, uint32_t) = {
-        [LAYER] = visit_layer,           [LIST] = visit_list,
-        [OPTIMIZER] = visit_optimizer,   [SLOTS] = visit_slots,
-        [LOSS_SCALE] = visit_loss_scale, [EMPTY] = NULL};
+    static krt_status (*const visitors[])(saver *, uint32_t) = {[LAYER] = visit_layer,
+                                                                [LIST] = visit_list,
+                                                                [OPTIMIZER] = visit_optimizer,
+                                                                [SLOTS] = visit_slots,
+                                                                [PLACEHOLDERS] = visit_placeholders,
+                                                                [LOSS_SCALE] = visit_loss_scale,
+                                                                [EMPTY] = NULL};
     const object_kind kind = s->objects[node].kind;
 
     return visitors[kind] != NULL ? visitors[kind](s, node) : KRT_OK;

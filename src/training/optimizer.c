@@ -38,9 +38,14 @@ krti_optimizer_variable *krti_optimizer_find(const krti_optimizer *o, const char
     return NULL;
 }
 
-bool krti_slot_is_of_keras3(const char *slot)
+bool krti_is_placeholder(const krti_optimizer_variable *v)
 {
-    return strcmp(slot, "gradient_accumulator") == 0;
+    return v->of != NULL && v->tensor->shape.rank == 0 && v->of->tensor->shape.rank > 0;
+}
+
+bool krti_is_of_keras3(const krti_optimizer_variable *v)
+{
+    return krti_is_placeholder(v) || strcmp(v->slot, "gradient_accumulator") == 0;
 }
 
 const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bool is_legacy)

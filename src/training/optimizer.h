@@ -73,8 +73,10 @@ krti_optimizer_variable *krti_optimizer_find(const krti_optimizer *o, const char
  * where there is no other. `is_legacy`: that of optimizers up to 2.10 and of optimizers.legacy ("rms"
  * of RMSprop's velocity). NULL: tf.keras has no such slot. */
 const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bool is_legacy);
+/* A number in place of a slot that is not needed: Adafactor has some in Keras 3, and none in Keras 2. */
+bool krti_is_placeholder(const krti_optimizer_variable *v);
 /* Whether Keras 2 has nothing of the kind. */
-bool krti_slot_is_of_keras3(const char *slot);
+bool krti_is_of_keras3(const krti_optimizer_variable *v);
 
 /* Keras's optimizer.learning_rate and optimizer.iterations (of whole accumulations) as of now. */
 float krti_optimizer_rate(const krti_optimizer *o);
