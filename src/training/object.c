@@ -87,7 +87,8 @@ krt_status krti_spec_to_conf(krt_ctx *k, krti_arena *a, const krti_family *famil
     }
     if (spec->class_name == NULL)
         return krti_fail(k, KRT_E_INVALID, NULL, "the %s has no class name", family->what);
-    if (spec->struct_size <= sizeof *spec) {
+    if (spec->struct_size <= sizeof *spec ||
+        spec->struct_size == KRTI_CONF_SPEC) { /* a name alone */
         *out = krti_conf_string(a, spec->class_name);
         return *out != NULL ? KRT_OK : KRT_E_NOMEM;
     }

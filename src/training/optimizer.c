@@ -129,8 +129,8 @@ typedef struct collecting {
     size_t capacity, paths_capacity;
 } collecting;
 
-/* Where a layer stands: the model it is one of the layers of, as far as models reach down from the
- * outermost, and the layer, no model, that it lies in (NULL: none). */
+/* Where a layer stands: the model it is one of the layers of, and the layer, no model, that it lies in
+ * (NULL: none). */
 typedef struct scope {
     const krt_model *model;
     const krt_layer *wrapper;
@@ -176,11 +176,8 @@ done:
 static krt_status collect(collecting *c, krt_layer *l, scope at)
 {
     const krt_model *m = krti_model_of(l);
-    const bool is_reached = m == c->model || (at.model != NULL && at.wrapper == NULL);
-    const scope inside = {m == NULL    ? at.wrapper == NULL ? at.model : NULL
-                          : is_reached ? m
-                                       : NULL,
-                          m == NULL ? l : NULL};
+    const scope inside =
+        m != NULL ? (scope){m, NULL} : (scope){at.wrapper == NULL ? at.model : NULL, l};
     krt_status st = KRT_OK;
 
     if (!l->trainable)

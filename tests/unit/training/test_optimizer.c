@@ -178,6 +178,53 @@ TEST(frozen_layers_have_no_slots)
     krti_arena_free(&a);
 }
 
+/* Names of slots as Keras 3.15 gives them: in the scope of the Sequential that built the layer, and of the
+ * wrapper it lies in. */
+TEST(slots_are_named_in_the_scope_of_what_built_the_layer)
+{
+    static const char json[] =
+        "{'class_name': 'Sequential', 'config': {'name': 'root', 'layers': [{'class_name': "
+        "'InputLayer', 'config': {'batch_shape': [null, 4, 3], 'name': 'x'}}, {'class_name': "
+        "'TimeDistributed', 'config': {'name': 'td', 'layer': {'class_name': 'Dense', 'config': "
+        "{'name': 'of', 'units': 3}}}}, {'class_name': 'TimeDistributed', 'config': {'name': "
+        "'tds', "
+        "'layer': {'class_name': 'Sequential', 'config': {'name': 'seq', 'layers': [{'class_name': "
+        "'InputLayer', 'config': {'batch_shape': [null, 3], 'name': 'y'}}, {'class_name': 'Dense', "
+        "'config': {'name': 'in', 'units': 2}}]}}}}]}}";
+    static const char *const paths[] = {"sgd/root_td_of_kernel_momentum",
+                                        "sgd/root_td_of_bias_momentum",
+                                        "sgd/seq_in_kernel_momentum", "sgd/seq_in_bias_momentum"};
+    krti_optimizer *o = NULL;
+    krt_model *m = NULL;
+    char text[sizeof json];
+
+    for (size_t i = 0; i < sizeof json; i++)
+        text[i] = json[i] == '\'' ? '"' : json[i];
+    ASSERT_OK(krt_from_json(t->k, &m, text, NULL));
+    ASSERT_OK(krt_compile_json(m,
+                               "{\"optimizer\": {\"class_name\": \"SGD\", \"config\": {\"name\": "
+                               "\"sgd\", \"momentum\": 0.9}}, \"loss\": \"mse\"}"));
+    ASSERT_OK(krti_model_optimizer(m, &o));
+    ASSERT_OK(krti_optimizer_build(o, m));
+    ASSERT_INT_EQ(2 + 4, o->num_variables);
+    for (size_t i = 0; i < 4; i++)
+        ASSERT_STR_EQ(paths[i], o->variables[2 + i].path);
+}
+
+TEST(an_inner_optimizer_may_be_a_name)
+{
+    krt_model *m = krt_sequential(t->k, NULL);
+    krti_optimizer *o = NULL;
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(3), NULL));
+    ASSERT_OK(krt_add(m, KRT_DENSE(2)));
+    ASSERT_OK(krt_compile_json(m,
+                               "{\"optimizer\": {\"class_name\": \"LossScaleOptimizer\", "
+                               "\"config\": {\"inner_optimizer\": \"adam\"}}, \"loss\": \"mse\"}"));
+    ASSERT_OK(krti_model_optimizer(m, &o));
+    ASSERT_STR_EQ("Adam", o->inner->class_name);
+}
+
 int main(void)
 {
     return RUN(UNIT(every_optimizer_has_keras_variables_in_keras_order),
@@ -185,5 +232,7 @@ int main(void)
                UNIT(bad_arguments_are_refused_in_keras_words),
                UNIT(settings_of_an_unknown_optimizer_are_kept),
                UNIT(slots_are_found_by_name_and_have_tf_keras_words),
-               UNIT(frozen_layers_have_no_slots));
+               UNIT(frozen_layers_have_no_slots),
+               UNIT(slots_are_named_in_the_scope_of_what_built_the_layer),
+               UNIT(an_inner_optimizer_may_be_a_name));
 }
