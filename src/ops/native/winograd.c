@@ -4,7 +4,8 @@
 #include "ops/native/native.h"
 
 enum { POINTS = 16, MIN_CHANNELS = 32, MIN_TILES = 36, CACHE_FLOATS = 200 * 1024 };
-/* From so many on, transforming the weights is so little of a run that they are kept as they are. */
+/* From so many on, transforming the weights is so little of a run that those of a single image, where they
+ * and not the pixels are most of the memory, are kept as they are. */
 enum { MANY_TILES = 800 };
 
 typedef struct form {
@@ -113,7 +114,7 @@ static krt_status pack(krti_build *b, krti_step *s, winograd_state *st)
     snprintf(key, sizeof key, "winograd:%zu:%zu:%d:%d:%d", f->in_c, f->out_c, f->isa->panel,
              f->isa->vector, f->is_rotated);
     st->weights = (krti_packing){.input = 1,
-                                 .each_run = st->images * st->tiles >= MANY_TILES,
+                                 .each_run = st->images == 1 && st->tiles >= MANY_TILES,
                                  .size_bytes = POINTS * rounded(f->out_c, f->isa->vector) *
                                                f->in_c * sizeof(float),
                                  .fill = fill,
