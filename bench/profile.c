@@ -3,7 +3,8 @@
  *     profile MODEL [BATCH [THREADS [REPEATS]]]
  *
  * One line a step: milliseconds, GFLOP/s (of the operation as defined, whatever method computes it),
- * kernel, shape and layer; then the sum. The input is noise. It reaches below the public headers. */
+ * kernel, shape and layer; then the sum. The input is noise; what its shape leaves open is 224. It reaches
+ * below the public headers. */
 #include <keratin/keratin.h>
 
 #include "models/model.h"
@@ -31,6 +32,8 @@ static krt_status print_profile(krt_ctx *k, krt_model *m, int64_t batch, int thr
     krt_status st;
 
     shape.dim[0] = batch;
+    for (int i = 1; i < shape.rank; i++)
+        shape.dim[i] = shape.dim[i] < 0 ? 224 : shape.dim[i];
 
     float *const x = noise((size_t)krt_shape_size(shape));
     const void *const inputs[] = {x};

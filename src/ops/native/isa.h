@@ -34,7 +34,8 @@ typedef enum krti_fn {
     KRTI_FN_SOFTSIGN,
     KRTI_FN_LOG,
     KRTI_FN_SIGN,
-    KRTI_FN_FLOOR
+    KRTI_FN_FLOOR,
+    KRTI_FN_ERF
 } krti_fn;
 
 typedef struct krti_act {

@@ -28,6 +28,7 @@ static const struct {
     {&krti_op_log, KRTI_FN_LOG},
     {&krti_op_sign, KRTI_FN_SIGN},
     {&krti_op_floor, KRTI_FN_FLOOR},
+    {&krti_op_erf, KRTI_FN_ERF},
 };
 
 bool krti_native_act(krti_activation f, krti_act *out)

@@ -537,6 +537,12 @@ static krt_value *relu_grads(krti_graph *g, krt_value *const *in, const krt_tens
     return gradients_of(g, krti_add(g, krti_square(g, capped), leaky), in, 1);
 }
 
+static krt_value *gelu_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
+{
+    (void)w;
+    return gradients_of(g, krti_gelu(g, in[0]), in, 1);
+}
+
 static krt_value *layer_norm_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
 {
     (void)w;
@@ -641,6 +647,7 @@ static const graph_case cases[] = {
      2e-5},
     {"gradient of means", {S(3, 6, 5, 21), S(3, 1, 1, 21), END}, {END}, mean_grads, 2e-6},
     {"random arrays", {S(2), END}, {END}, random_arrays, 0},
+    {"gradient of gelu", {S(7, 301), S(7, 301), END}, {END}, gelu_grads, 2e-6},
     {"gradients of relu", {S(7, 301), S(7, 301), END}, {END}, relu_grads, 2e-6},
     {"gradient of max pooling", {S(3, 8, 6, 21), S(3, 4, 3, 21), END}, {END}, max_pool_grads, 0},
     {"gradient of max pooling with a rest",
