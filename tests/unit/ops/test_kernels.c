@@ -114,6 +114,46 @@ TEST(every_instruction_set_agrees)
     unsetenv("KERATIN_ISA");
 }
 
+typedef krt_value *(*pair_fn)(krti_graph *g, krt_value *a, krt_value *b);
+
+/* NaN at place 3 of 11 in `a`, then in `b`, beside an array and beside one number. */
+static void expect_nan(testing *t, pair_fn fn)
+{
+    enum { N = 11 };
+    const krt_shape shapes[3][2] = {
+        {{1, {N}}, {1, {N}}}, {{1, {N}}, {1, {1}}}, {{1, {1}}, {1, {N}}}};
+    float x[2][N];
+
+    for (int i = 0; i < 6; i++) {
+        const krt_shape *const s = shapes[i / 2];
+        krti_graph *g = NULL;
+        krti_plan *plan = NULL;
+        krti_exec *exec = NULL;
+
+        for (int j = 0; j < 2 * N; j++)
+            x[j / N][j % N] = 0.5f;
+        x[i % 2][s[i % 2].dim[0] == 1 ? 0 : 3] = NAN;
+        ASSERT_OK(krti_graph_new(t->k, &g));
+        krt_value *const a = krti_input(g, KRT_FLOAT32, s[0]);
+        krt_value *const b = krti_input(g, KRT_FLOAT32, s[1]);
+        ASSERT_OK(krti_graph_add_output(g, fn(g, a, b)));
+        ASSERT_OK(krti_compile(t->k, &plan, g, NULL, &(krti_compile_args){.threads = 1}));
+        ASSERT_OK(krti_exec_new(t->k, &exec, plan));
+        krti_exec_run(exec, (const void *const[]){x[0], x[1]});
+        const float *const y = krti_exec_output(exec, 0);
+        ASSERT_TRUE(isnan(y[3]));
+        ASSERT_TRUE(isnan(y[4]) == (s[i % 2].dim[0] == 1));
+        krti_exec_free(exec);
+        krti_plan_free(plan);
+    }
+}
+
+TEST(a_maximum_and_a_minimum_pass_nan_on)
+{
+    expect_nan(t, krti_maximum);
+    expect_nan(t, krti_minimum);
+}
+
 TEST(onednn_agrees_with_the_reference)
 {
     agree(t, "onednn", 1);
@@ -268,7 +308,7 @@ int main(void)
 {
     return RUN(UNIT(native_kernels_agree_with_the_reference),
                UNIT(native_kernels_agree_on_two_threads), UNIT(every_instruction_set_agrees),
-               UNIT(onednn_agrees_with_the_reference),
+               UNIT(a_maximum_and_a_minimum_pass_nan_on), UNIT(onednn_agrees_with_the_reference),
                UNIT(bias_residual_activation_and_normalization_fuse_into_one_step),
                UNIT(a_chain_of_shifts_and_scales_is_one_step),
                UNIT(padding_before_max_pooling_of_what_is_not_negative_merges),
