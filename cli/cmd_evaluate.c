@@ -16,7 +16,9 @@ static void show(const cli *c, const krt_logs *logs)
 
     if (!c->json) {
         for (size_t i = 0; i < logs->n; i++)
-            printf("%s: %.6g\n", logs->names[i], logs->values[i]);
+            /* the sign of a NaN says nothing */
+            printf("%s: %.6g\n", logs->names[i],
+                   isnan(logs->values[i]) ? (double)NAN : logs->values[i]);
         return;
     }
     json_begin(&j, stdout);

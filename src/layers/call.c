@@ -46,7 +46,13 @@ static bool is_custom(const krt_layer *l)
     return l->package != NULL || !krti_is_keras_module(krti_conf_get(l->object, "module"));
 }
 
-static krt_status can_run(const krt_layer *l)
+/* Files hold the kernel with the small factors added in, so a prediction needs none of them. */
+static bool trains_by_lora(const krt_layer *l)
+{
+    return l->trainable && krti_conf_get_int(l->config, "lora_rank", 0) > 0;
+}
+
+static krt_status can_run(const krt_layer *l, bool training)
 {
     char arrays[40] = "";
 
@@ -65,6 +71,12 @@ static krt_status can_run(const krt_layer *l)
                                l->name, l->class_name, arrays);
     if (l->unsupported != NULL)
         return krti_layer_fail(l, KRT_E_UNSUPPORTED, "%s", l->unsupported);
+    if (training && trains_by_lora(l))
+        return krti_layer_fail(
+            l, KRT_E_UNSUPPORTED,
+            "layer \"%s\" trains by LoRA (lora_rank is %lld), which this build does "
+            "not; it predicts, and trains where lora_rank is null",
+            l->name, (long long)krti_conf_get_int(l->config, "lora_rank", 0));
     return KRT_OK;
 }
 
@@ -126,7 +138,7 @@ krt_status krti_layer_trace(krt_layer *l, krti_graph *g, krt_call *c)
 {
     krt_ctx *k = g->k;
     const char *outer = g->scope;
-    krt_status st = can_run(l);
+    krt_status st = can_run(l, c->training);
 
     if (st != KRT_OK)
         return st;

@@ -16,3 +16,6 @@ roughly $evaluate --y value=one.csv --y kind=three.csv
 roughly $evaluate --y three.csv --y one.csv
 try $evaluate --y v=one.csv --y kind=three.csv
 try $evaluate --y $outputs.npz
+# Infinite input makes NaN of the loss, which has no sign.
+printf 'inf,2,3,4,5\n5,4,3,2,1\n' >infinite.csv
+try keratin evaluate $outputs.keras --x infinite.csv --loss mse --y three.csv --y one.csv
