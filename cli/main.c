@@ -5,6 +5,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,10 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+#ifdef SIGXFSZ
+    (void)signal(SIGXFSZ,
+                 SIG_IGN); /* a file beyond `ulimit -f` is a write that fails, not the end */
+#endif
     const int status = dispatch(argc, argv);
 
     /* A full disk shows only now: what was printed may still be on its way. */

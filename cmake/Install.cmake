@@ -14,6 +14,14 @@ install(TARGETS keratin_tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES docs/cli/keratin.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES README.md LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
+# From where the file lies, as `cmake --install --prefix` may put it anywhere.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(KERATIN_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+else()
+  file(RELATIVE_PATH KERATIN_PC_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" /)
+  string(REGEX REPLACE "/$" "" KERATIN_PC_PREFIX "${KERATIN_PC_PREFIX}")
+  set(KERATIN_PC_PREFIX "\${pcfiledir}/${KERATIN_PC_PREFIX}")
+endif()
 configure_file(cmake/keratin.pc.in keratin.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/keratin.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

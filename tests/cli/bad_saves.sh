@@ -6,6 +6,9 @@ mkdir folder.keras x.npz
 try keratin convert $model folder.keras --overwrite
 try keratin convert $model x.npz --overwrite
 try keratin convert $model x.txt
+# A file that may not grow that large.
+large=$( (ulimit -f 8 && keratin convert $model large.h5) 2>&1) || echo "$large (status $?)"
+ls -A | grep large
 : >page
 try keratin convert $model page/x.keras
 # Another writer.

@@ -34,8 +34,7 @@ runs() {
 if command -v pkg-config >/dev/null 2>&1; then
     PKG_CONFIG_PATH=$library/pkgconfig
     export PKG_CONFIG_PATH
-    # The file names the prefix it was configured for; this copy lies elsewhere.
-    flags=$(pkg-config --define-variable=prefix="$work/usr" --cflags --libs keratin)
+    flags=$(pkg-config --cflags --libs keratin)
     # shellcheck disable=SC2086 # flags are words
     "$cc" -std=c17 "$example" $flags -o "$work/by_pkg_config"
     runs "$work/by_pkg_config"
