@@ -161,10 +161,9 @@ def reductions():
             steps = keras.Sequential([keras.Input((5,)), L.Embedding(7, 4, mask_zero=True), L.Dense(3, activation=activation)], name="m")
             sequences = {"x": [{"shape": [12, 5], "seed": 3, "kind": "class", "classes": 7}], "y": [dict(y, shape=[12, 5, *y["shape"][1:]])]}
             rows += train(name + ", masked", steps, sequences, **known())
-            sequences["weights"] = [{"shape": [12, 5], "seed": 9, "kind": "positive"}]
-            rows += train(name + ", masked, weights of steps", steps, sequences, **known())
-            sequences["weights"] = [{"shape": [12], "seed": 9, "kind": "positive"}]
-            rows += train(name + ", masked, weights of rows", steps, sequences, **known())
+            for what, shape in {"steps": [12, 5], "rows": [12]}.items():
+                weighted = dict(sequences, weights=[{"shape": shape, "seed": 9, "kind": "positive"}])
+                rows += train(f"{name}, masked, weights of {what}", steps, weighted, **known())
     return rows
 
 
