@@ -121,10 +121,11 @@ void krti_bytes_drop(krti_bytes *b)
     krti_free(b->k, b);
 }
 
-/* A read fault maps up to 64 KiB around itself, so as much is let go on either side. */
+/* A read fault maps what the page cache holds as one around it, up to a large page, so as much is let go
+ * on either side. */
 void krti_bytes_forget(const krti_bytes *b, const void *from, size_t size)
 {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), around = 65536;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), around = 2 << 20;
 
     while (b->parent != NULL)
         b = b->parent;

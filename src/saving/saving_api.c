@@ -92,13 +92,6 @@ static krt_status list(krti_source *f, bool copy)
     return st;
 }
 
-/* What was read of the files to find the weights is not needed again. */
-static void forget_files(const krti_store *s)
-{
-    for (size_t i = 0; i < s->num_files; i++)
-        krti_bytes_forget(s->files[i].bytes, s->files[i].bytes->data, s->files[i].bytes->size);
-}
-
 /* The weights of a listed file. `whole`: the model of this very file, whose optimizer goes with it. */
 static krt_status fill(krt_model *model, krti_source *f, krt_report **report, bool whole,
                        const krti_match_rules *rules)
@@ -122,7 +115,7 @@ static krt_status fill(krt_model *model, krti_source *f, krt_report **report, bo
         TRY(read_waiting(model));
 
 done:
-    forget_files(f->store);
+    krti_store_forget(f->store);
     krti_match_fini(&m);
     return f->filepath != NULL ? krti_fail_in_file(f->k, st, f->filepath) : st;
 }
@@ -375,6 +368,7 @@ static krt_status load_weights(krt_model *m, const char *filepath,
         TRY(krti_fail(k, KRT_E_INVALID, NULL,
                       "`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: %s",
                       filepath));
+    krti_source_forget_config(f);
     TRY(check_skipped(m, &a.objects_to_skip));
     TRY(krti_rename_check(k, &a.rename));
     if (a.verify)

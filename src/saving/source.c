@@ -20,6 +20,7 @@ void krti_source_close(krti_source *f)
     krti_zip_close(f->zip);
     krti_bytes_drop(f->bytes);
     krti_arena_free(&f->arena);
+    krti_arena_free(&f->tree);
     krti_free(f->k, f);
 }
 
@@ -33,6 +34,7 @@ static krt_status source_new(krt_ctx *k, krti_source **out, const char *filepath
         return KRT_E_NOMEM;
     f->k = k;
     f->arena = (krti_arena)KRTI_ARENA_INIT(k);
+    f->tree = (krti_arena)KRTI_ARENA_INIT(k);
     while (n > 1 && filepath[n - 1] == '/')
         n--;
     if (filepath != NULL && (f->filepath = krti_arena_strndup(&f->arena, filepath, n)) == NULL)
@@ -119,7 +121,7 @@ static krt_status take_config(krti_source *f, const krti_conf *c)
 static krt_status parse_config(krti_source *f, const void *text, size_t size, const char *where)
 {
     const krti_conf *c = NULL;
-    krt_status st = krti_json_parse(&f->arena, &c, text, size);
+    krt_status st = krti_json_parse(&f->tree, &c, text, size);
 
     if (st != KRT_OK)
         return krti_fail_in_object(f->k, st, where);
@@ -129,6 +131,14 @@ static krt_status parse_config(krti_source *f, const void *text, size_t size, co
         return krti_fail(f->k, KRT_E_FORMAT, where,
                          "the architecture is no JSON object with class_name and config");
     return st;
+}
+
+void krti_source_forget_config(krti_source *f)
+{
+    if (f->tree.blocks == NULL) /* it is part of what names the weights */
+        return;
+    krti_arena_free(&f->tree);
+    f->config = NULL;
 }
 
 /* ------------------------------------------------------------------------------- .keras */
@@ -360,7 +370,8 @@ done:
 static krt_status open_legacy_h5(krti_source *f, krti_h5 *h5, krti_h5_object group)
 {
     const krti_h5_object root = krti_h5_root(h5);
-    const char *text = NULL;
+    char *text = NULL;
+    size_t length = 0;
     int64_t trains_as = 0;
     bool found = false;
     krt_status st = KRT_OK;
@@ -368,17 +379,19 @@ static krt_status open_legacy_h5(krti_source *f, krti_h5 *h5, krti_h5_object gro
     f->kind = KRT_FILE_LEGACY_WEIGHTS_H5;
     f->has_weights = has_names(h5, group);
     TRY(take_versions(f, h5, group));
-    TRY(take_text(f, h5, root, "model_config", &text));
     TRY(take_text(f, h5, root, "training_config", &f->training));
     TRY(krti_h5_attribute_int(h5, root, KRTI_TRAINS_AS, &trains_as, &found));
     take_ways(f, found ? trains_as : 0);
     f->is_compiled = f->training != NULL;
-    if (text == NULL)
+    found = false;
+    TRY(krti_h5_attribute_text(h5, root, "model_config", &text, &length, &found));
+    if (!found)
         goto done;
     f->kind = KRT_FILE_LEGACY_H5;
     TRY(parse_config(f, text, strlen(text), "model_config"));
 
 done:
+    krti_free(f->k, text);
     return st;
 }
 

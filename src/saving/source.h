@@ -12,6 +12,7 @@
 typedef struct krti_source {
     krt_ctx *k;
     krti_arena arena;
+    krti_arena tree;      /* of a config that stands beside weights */
     const char *filepath; /* NULL: a buffer */
     const char *name;     /* for sentences */
     krt_file_kind kind;
@@ -37,6 +38,8 @@ typedef struct krti_source {
 krt_status krti_source_open(krt_ctx *k, krti_source **out, const char *filepath);
 krt_status krti_source_wrap(krt_ctx *k, krti_source **out, const void *data, size_t size);
 void krti_source_close(krti_source *f); /* NULL allowed */
+/* For whoever wants the weights alone: a config may take as much memory as a small model's. */
+void krti_source_forget_config(krti_source *f);
 
 /* What our own whole files say where form and model are of different generations: a key of
  * metadata.json, an attribute of an .h5 file. */

@@ -58,6 +58,12 @@ void krti_store_free(krti_store *s)
     krti_free(s->k, s);
 }
 
+void krti_store_forget(const krti_store *s)
+{
+    for (size_t i = 0; i < s->num_files; i++)
+        krti_bytes_forget(s->files[i].bytes, s->files[i].bytes->data, s->files[i].bytes->size);
+}
+
 /* ------------------------------------------------------------------------------- building */
 
 krt_status krti_store_spend(krti_store *s, size_t bytes)

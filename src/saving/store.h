@@ -100,6 +100,10 @@ krt_status krti_store_new(krt_ctx *k, krti_store **out);
 krti_store *krti_store_use(krti_store *s); /* one more user, who frees it too */
 void krti_store_free(krti_store *s);       /* NULL allowed; tensors read from it live on */
 
+/* Lets go of the files' pages: what was read to find arrays, and arrays that are elsewhere by now. What
+ * is used where it lies comes back by itself. */
+void krti_store_forget(const krti_store *s);
+
 /* --- for the readers ------------------------------------------------------------------------- */
 /* Opens an HDF5 file; keeps a use of `bytes`. `name` as in krti_store_file; copied. */
 krt_status krti_store_add_file(krti_store *s, krti_bytes *bytes, const char *name, size_t *index);

@@ -216,6 +216,8 @@ typedef struct job_list {
     const krti_want *wants;
 } job_list;
 
+enum { LARGE = 1 << 20 }; /* worth more than one thread */
+
 /* A part: summed, copied and let go while it is in the cache, so that no more than that is there twice. */
 static void do_part(copying *job, size_t first, size_t n, const krti_bytes *bytes)
 {
@@ -254,7 +256,7 @@ static krt_status run_jobs(const reading *r, const krti_want *wants)
     job_list list = {r, wants};
     krt_status st = KRT_OK;
 
-    krti_share_tasks(r->job_bytes > (1 << 20) ? krti_num_threads(r->s->k) : 1, r->num_jobs, run_job,
+    krti_share_tasks(r->job_bytes > LARGE ? krti_num_threads(r->s->k) : 1, r->num_jobs, run_job,
                      &list);
     for (size_t i = 0; st == KRT_OK && i < r->num_jobs; i++)
         if (r->jobs[i].is_summed)
@@ -294,7 +296,11 @@ static krt_status do_rest(reading *r, const krti_want *wants)
 {
     const krt_status st = place_jobs(r, wants);
 
-    return st == KRT_OK ? run_jobs(r, wants) : st;
+    if (st != KRT_OK)
+        return st;
+    if (r->block_bytes > LARGE)
+        krti_store_forget(r->s); /* what was looked at on the way to the elements */
+    return run_jobs(r, wants);
 }
 
 static void tell_progress(krti_store *s, const krti_want *wants, size_t n)
