@@ -44,9 +44,8 @@ foreach(script ${cli_tests})
   add_test(NAME cli/${name}
            COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/cli/run.sh ${script} ${CMAKE_BINARY_DIR}
                    ${CMAKE_SOURCE_DIR})
-  set_tests_properties(cli/${name} PROPERTIES TIMEOUT 60)
+  set_tests_properties(cli/${name} PROPERTIES TIMEOUT 600)
 endforeach()
-set_tests_properties(cli/hostile PROPERTIES TIMEOUT 600) # some two thousand runs
 
 # cli/hostile.sh runs it.
 add_executable(hostile hostile.c hostile_files.c)
