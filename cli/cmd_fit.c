@@ -129,9 +129,8 @@ static int check_ending(cli *c, const char *path)
     static const char *const endings[] = {".keras", ".h5", ".hdf5"};
     const size_t n = path != NULL ? strlen(path) : 0;
 
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
-        if (path == NULL ||
-            (n > strlen(endings[i]) && strcmp(path + n - strlen(endings[i]), endings[i]) == 0))
+    for (size_t i = 0; i < COUNT(endings); i++)
+        if (path == NULL || (n > strlen(endings[i]) && ends_with(path, endings[i])))
             return CLI_DONE;
     return misuse(c,
                   "--save writes a whole model: .keras or .h5, not \"%s\"; other forms are made of "

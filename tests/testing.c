@@ -4,6 +4,9 @@
 #endif
 #include "testing.h"
 
+#include "base/fs.h"
+#include "formats/json.h"
+
 #include <ftw.h>
 #include <math.h>
 #include <sys/stat.h>
@@ -61,6 +64,17 @@ const char *put_file(testing *t, const char *name, const void *data, size_t size
     assert_int_equal(fwrite(data, 1, size, f), size);
     assert_int_equal(fclose(f), 0);
     return path;
+}
+
+const krti_conf *read_conf(testing *t, krti_arena *a, const char *path)
+{
+    krti_bytes *bytes = NULL;
+    const krti_conf *c = NULL;
+
+    ASSERT_OK(krti_bytes_map(t->k, &bytes, path));
+    ASSERT_OK(krti_json_parse(a, &c, bytes->data, bytes->size));
+    krti_bytes_drop(bytes);
+    return c;
 }
 
 void need(const char *path)

@@ -11,17 +11,6 @@
 
 /* ------------------------------------------------------------------------------- the fixtures */
 
-static const krti_conf *read_file(testing *t, krti_arena *a, const char *path)
-{
-    krti_bytes *bytes = NULL;
-    const krti_conf *c = NULL;
-
-    ASSERT_OK(krti_bytes_map(t->k, &bytes, path));
-    ASSERT_OK(krti_json_parse(a, &c, bytes->data, bytes->size));
-    krti_bytes_drop(bytes);
-    return c;
-}
-
 static double number(const krti_conf *c)
 {
     double value = NAN;
@@ -428,7 +417,7 @@ TEST(trainings_are_keras_step_for_step)
         if (strstr(e->d_name, ".json") == NULL)
             continue;
         snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        const krti_conf *rows = read_file(t, &a, path);
+        const krti_conf *rows = read_conf(t, &a, path);
         for (size_t i = 0; i < krti_conf_num(rows); i++) {
             if (krti_conf_get(krti_conf_at(rows, i), "steps") == NULL)
                 continue;

@@ -99,15 +99,11 @@ static void run_row(testing *t, const krti_conf *row)
 TEST(images_are_moved_and_coloured_as_keras_on_jax_does_with_the_same_seed)
 {
     krti_arena a = KRTI_ARENA_INIT(t->k);
-    krti_bytes *bytes = NULL;
-    const krti_conf *rows = NULL;
+    const krti_conf *rows = read_conf(t, &a, KERATIN_FIXTURES "/training/augmentation.json");
 
-    ASSERT_OK(krti_bytes_map(t->k, &bytes, KERATIN_FIXTURES "/training/augmentation.json"));
-    ASSERT_OK(krti_json_parse(&a, &rows, bytes->data, bytes->size));
     ASSERT_TRUE(krti_conf_num(rows) > 20);
     for (size_t i = 0; i < krti_conf_num(rows); i++)
         run_row(t, krti_conf_at(rows, i));
-    krti_bytes_drop(bytes);
     krti_arena_free(&a);
 }
 

@@ -194,17 +194,6 @@ TEST(what_is_float64_in_the_file_stays_float64)
 
 /* ------------------------------------------------------------------------------- half precision */
 
-static const krti_conf *read_conf(testing *t, krti_arena *a, const char *path)
-{
-    krti_bytes *bytes = NULL;
-    const krti_conf *c = NULL;
-
-    ASSERT_OK(krti_bytes_map(t->k, &bytes, path));
-    ASSERT_OK(krti_json_parse(a, &c, bytes->data, bytes->size));
-    krti_bytes_drop(bytes);
-    return c;
-}
-
 /* The variables of a LossScaleOptimizer and of the one in it, under Keras's names, but for the model's
  * part of a name, which is that of the file. */
 static void expect_variables(testing *t, krt_model *m, const krti_conf *slots)

@@ -11,14 +11,9 @@
 static inline const krti_conf *read_fixture(testing *t, krti_arena *a, const char *name)
 {
     char path[600];
-    krti_bytes *bytes = NULL;
-    const krti_conf *c = NULL;
 
     snprintf(path, sizeof path, "%s/training/%s", KERATIN_FIXTURES, name);
-    ASSERT_OK(krti_bytes_map(t->k, &bytes, path));
-    ASSERT_OK(krti_json_parse(a, &c, bytes->data, bytes->size));
-    krti_bytes_drop(bytes);
-    return c;
+    return read_conf(t, a, path);
 }
 
 static inline double number(const krti_conf *c)
