@@ -5,6 +5,10 @@
  * was written before the gate opened, and stays, because the owner closes the gate and then waits until
  * all that entered have left. So no lock is taken on the way.
  *
+ * The tasks are cut into as many ranges as threads are wanted, and a thread begins with the range of its
+ * number: one loop after the other over the rows of an image then finds in a processor's cache what that
+ * processor wrote. Who is done early takes from the other ranges.
+ *
  * A worker without work watches the count of loops opened for a short while, since within a run the next
  * loop is microseconds away, then sleeps on a condition. */
 #include "base/tasks.h"
@@ -15,23 +19,31 @@
 
 enum {
     SLOTS = 16,        /* loops at one time; one more runs on its caller alone */
+    RANGES = 8,        /* parts of a loop that threads begin with */
     MAX_WORKERS = 255, /* a bound */
     LINE = 64,         /* bytes that move between processors together */
     LOOKS = 64         /* at memory, between two at the clock */
 };
 /* How long to watch before sleeping: a worker bridges the gaps between loops, an owner waits for tasks
  * that others have begun. */
-static const int64_t worker_watches_ns = 60000, owner_watches_ns = 30000;
+static const int64_t worker_watches_ns = 200000, owner_watches_ns = 60000;
+
+/* Part of a loop's tasks: its own thread takes them from the front, and others when theirs are done. */
+typedef struct range {
+    _Alignas(LINE) atomic_size_t next; /* the first task nobody has begun */
+    size_t end;
+} range;
 
 typedef struct slot {
     _Alignas(LINE) atomic_int gate; /* workers that may still enter; 0: closed */
     atomic_bool taken;
     int most; /* workers that might have entered */
-    size_t tasks, grain;
+    int num_ranges;
+    size_t grain;
     krti_task *run;
     void *arg;
-    _Alignas(LINE) atomic_size_t next; /* the first task nobody has begun */
-    _Alignas(LINE) atomic_int left;    /* workers that entered and went */
+    range ranges[RANGES];
+    _Alignas(LINE) atomic_int left; /* workers that entered and went */
     atomic_bool owner_sleeps;
 } slot;
 
@@ -62,16 +74,35 @@ static inline void relax(void)
 
 /* ------------------------------------------------------------------------------- doing tasks */
 
-static void do_tasks(slot *s, size_t thread)
+static void do_range(slot *s, range *r, size_t thread)
 {
     for (;;) {
-        const size_t from = atomic_fetch_add(&s->next, s->grain);
-        const size_t to = from + s->grain < s->tasks ? from + s->grain : s->tasks;
+        const size_t from = atomic_fetch_add(&r->next, s->grain);
+        const size_t to = from + s->grain < r->end ? from + s->grain : r->end;
 
-        if (from >= s->tasks)
+        if (from >= r->end)
             return;
         for (size_t i = from; i < to; i++)
             s->run(s->arg, i, thread);
+    }
+}
+
+static void do_tasks(slot *s, size_t thread)
+{
+    const size_t n = (size_t)s->num_ranges;
+
+    for (size_t i = 0; i < n; i++)
+        do_range(s, &s->ranges[(thread + i) % n], thread);
+}
+
+static void cut(slot *s, size_t tasks, int threads)
+{
+    const size_t n = threads < RANGES ? (size_t)threads : RANGES;
+
+    s->num_ranges = (int)n;
+    for (size_t i = 0; i < n; i++) {
+        atomic_store(&s->ranges[i].next, tasks * i / n);
+        s->ranges[i].end = tasks * (i + 1) / n;
     }
 }
 
@@ -216,11 +247,10 @@ void krti_share_tasks(int threads, size_t tasks, krti_task *run, void *arg)
     }
     start_workers(wanted);
     s->most = wanted;
-    s->tasks = tasks;
+    cut(s, tasks, wanted + 1);
     s->grain = tasks / ((size_t)threads * 8) > 1 ? tasks / ((size_t)threads * 8) : 1;
     s->run = run;
     s->arg = arg;
-    atomic_store(&s->next, 0);
     atomic_store(&s->left, 0);
     atomic_store(&s->gate, wanted);
     atomic_fetch_add(&pool.opened, 1);

@@ -9,7 +9,8 @@
 #include "base/ctx.h"
 
 /* One task. `thread` is below the number asked for, and no two threads at work on the same loop have
- * the same: for scratch memory. Tasks begin in order of their numbers. */
+ * the same: for scratch memory. A thread begins with the same part of the tasks in every loop, and takes
+ * them in order. */
 typedef void krti_task(void *arg, size_t task, size_t thread);
 
 /* Runs every task once, on up to `threads` threads, this one included, and returns when all are done.

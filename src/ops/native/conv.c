@@ -125,7 +125,7 @@ static krt_status prepare_conv(krti_build *b, krti_step *s)
 /* Work is cut into tasks of some rows by some panels. Threads take tasks as they come, since on a
  * shared machine no two run equally fast. */
 typedef struct cutting {
-    int threads, row_tasks, rows, panel_tasks, panels, total;
+    int row_tasks, rows, panel_tasks, panels, total;
 } cutting;
 
 static cutting cut(const conv_state *st, int threads)
@@ -135,7 +135,7 @@ static cutting cut(const conv_state *st, int threads)
         (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c * (size_t)c->out_c;
     const size_t pixels = (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
     const int wanted = threads <= 1 ? 1 : threads * 6;
-    cutting t = {.threads = threads, .row_tasks = 1, .panel_tasks = 1};
+    cutting t = {.row_tasks = 1, .panel_tasks = 1};
 
     if (weights > pixels && st->panels >= threads) { /* late layers: each weight is read once */
         t.panel_tasks = st->panels < wanted ? st->panels : wanted;
@@ -163,7 +163,7 @@ static void conv_task(void *arg, size_t task, size_t thread)
     const conv_run *r = arg;
     const cutting *t = &r->t;
     const int i = (int)task, panel = i % t->panel_tasks, row = i / t->panel_tasks % t->row_tasks;
-    const int then = (panel + t->threads) * t->panels; /* when threads keep step */
+    const int then = (panel + 1) * t->panels; /* a thread's tasks are neighbours */
     krti_conv_job c = r->c;
 
     (void)thread;

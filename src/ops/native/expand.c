@@ -136,7 +136,6 @@ typedef struct expand_run {
     const expand_state *st;
     const float *x, *w, *bias, *bias_between;
     float *y, *scratch;
-    int threads;
 } expand_run;
 
 static void run_task(const expand_run *r, int image, int chunk, int group, float *scratch)
@@ -147,7 +146,7 @@ static void run_task(const expand_run *r, int image, int chunk, int group, float
     const size_t pixels = (size_t)image * (size_t)st->d.out_h * (size_t)st->d.out_w;
     const float *x = r->x + (size_t)image * (size_t)st->d.in_h * (size_t)st->d.in_w * st->g.k;
     krti_gemm_job g = st->g;
-    const int then = at + r->threads * st->group; /* when threads keep step */
+    const int then = at + st->group; /* a thread's tasks are neighbours */
     krti_depthwise_job d = st->d;
     band b = {scratch, 0, 0};
 
@@ -194,8 +193,7 @@ static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_s
                     krti_input_ptr(s, ptr, 2),
                     krti_input_ptr(s, ptr, 5),
                     ptr[s->out[0]],
-                    scratch,
-                    threads};
+                    scratch};
 
     (void)run_state;
     krti_share_tasks(threads, (size_t)(st->images * st->chunks * st->groups), task, &r);

@@ -80,7 +80,6 @@ typedef struct matmul_run {
     krti_gemm_job g;
     size_t rows, columns; /* a block's */
     size_t across;        /* blocks side by side */
-    size_t threads;       /* which keep step, one hopes */
 } matmul_run;
 
 static void matmul_task(void *arg, size_t task, size_t thread)
@@ -90,7 +89,7 @@ static void matmul_task(void *arg, size_t task, size_t thread)
 
     (void)thread;
     run_block(r->st, &r->g, row, krti_smaller_size(r->rows, r->g.m - row), column,
-              krti_smaller_size(r->columns, r->g.n - column), column + r->threads * r->columns);
+              krti_smaller_size(r->columns, r->g.n - column), column + r->columns);
 }
 
 static void run_matmul(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
@@ -108,7 +107,7 @@ static void run_matmul(const krti_step *s, void *const *ptr, void *scratch, void
     const size_t block_rows = (blocks + row_tasks - 1) / row_tasks * rows;
     const size_t across = (st->g.n + columns - 1) / columns;
     const size_t down = (st->g.m + block_rows - 1) / block_rows;
-    matmul_run r = {st, st->g, block_rows, columns, across, (size_t)threads};
+    matmul_run r = {st, st->g, block_rows, columns, across};
 
     (void)run_state;
     r.g.a = krti_input_ptr(s, ptr, 0);

@@ -178,10 +178,10 @@ static void task(void *arg, size_t number, size_t thread)
 {
     const winograd_run *r = arg;
     const winograd_state *st = r->st;
-    const int i = (int)number;
-    const int group = i % st->panel_groups, block = i / st->panel_groups % st->blocks;
+    const int i = (int)number, block = i % st->blocks, image = i / st->blocks % st->images;
+    const int group = i / st->blocks / st->images; /* so that a thread reads few weights */
 
-    st->isa->winograd(&r->c, i / st->panel_groups / st->blocks, block * st->block,
+    st->isa->winograd(&r->c, image, block * st->block,
                       krti_smaller((block + 1) * st->block, st->tiles), group * st->panel_group,
                       krti_smaller((group + 1) * st->panel_group, st->panels),
                       r->scratch + thread * st->scratch_floats);
