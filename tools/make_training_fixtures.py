@@ -654,6 +654,38 @@ def mixed():
     return [{"name": "mixed_float16", "slots": [[v.path, flat(v.numpy())] for v in model.optimizer.variables]}]
 
 
+def lora():
+    """Kernels that stay, with two small matrices that are trained; and the files of one of them."""
+    scc = "sparse_categorical_crossentropy"
+    words = {"shape": [12, 5], "seed": 3, "kind": "class", "classes": 7}
+
+    def chain(shape, *layers):
+        return keras.Sequential([keras.Input(shape), *layers, L.Flatten(), L.Dense(3, activation="softmax", name="o")], name="m")
+
+    def case(name, model, x=X, **k):
+        k.setdefault("optimizer", O.Adam(0.02))
+        return train("lora, " + name, model, {"x": [x], "y": [dict(CLASSES, shape=x["shape"][:1])]}, steps=6, loss=scc, evaluate=True, **k)
+
+    images = {"shape": [6, 6, 6, 2], "seed": 1, "kind": "real"}
+    files = keras.Sequential([keras.Input((4,)), L.Dense(5, activation="tanh", lora_rank=2, name="h"), L.Dense(3, name="o", lora_rank=1, use_bias=False)], name="m")
+    rows = [
+        case("dense", chain((4,), L.Dense(5, activation="tanh", lora_rank=2, name="h"))),
+        case("alpha of dense", chain((4,), L.Dense(5, use_bias=False, lora_rank=2, lora_alpha=8))),
+        case("penalties", chain((4,), L.Dense(5, lora_rank=2, kernel_regularizer="l2", bias_constraint="non_neg")), optimizer=O.SGD(0.1, momentum=0.9)),
+        case("frozen", chain((4,), L.Dense(5, lora_rank=2, kernel_regularizer="l2", trainable=False), L.Dense(4, lora_rank=1))),
+        case("einsum_dense", chain((3, 4), L.EinsumDense("abc,cde->abde", output_shape=(3, 2, 5), bias_axes="e", lora_rank=2, lora_alpha=3.0)),
+             dict(X, shape=[12, 3, 4]), optimizer=O.AdamW(0.02)),
+        case("conv1d", chain((6, 3), L.Conv1D(4, 3, padding="causal", lora_rank=2, lora_alpha=4)), dict(X, shape=[6, 6, 3])),
+        case("conv2d", chain((6, 6, 2), L.Conv2D(4, 3, groups=2, activation="relu", lora_rank=3), L.BatchNormalization()), images),
+        case("embedding", chain((5,), L.Embedding(7, 4, lora_rank=2, embeddings_regularizer="l2")), words),
+        case("masked embedding", chain((5,), L.Embedding(7, 4, mask_zero=True, lora_rank=2), L.GlobalAveragePooling1D()), words, optimizer=O.RMSprop(0.01)),
+        train("lora, files", files, {"x": [X], "y": [CLASSES]}, steps=4, optimizer=O.Adam(0.05), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
+    ]
+    for form in ["keras", "h5", "weights.h5"]:
+        (files.save_weights if "weights" in form else files.save)(HERE / f"lora.{form}")
+    return rows
+
+
 def augmentation():
     """Image layers in training: two calls each on the same images, as their seed goes on."""
     layers = [
@@ -693,7 +725,7 @@ def augmentation():
 
 
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, mixed, jax, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, mixed, lora, jax, augmentation]
 
 
 def main(names, trainings=TRAININGS):

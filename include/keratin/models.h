@@ -130,6 +130,22 @@ KRT_API void       krt_weights_free(krt_weights *w); /**< NULL: allowed */
 KRT_API void krt_layer_set_trainable(krt_layer *l, bool trainable);
 KRT_API void krt_model_set_trainable(krt_model *m, bool trainable);
 
+typedef struct krt_lora_args {
+    size_t          struct_size;
+    double          lora_alpha; /**< KRT_NONE_F: the rank; the product counts alpha / rank times */
+    const krt_spec *a_initializer; /**< NULL: HeUniform */
+    const krt_spec *b_initializer; /**< NULL: Zeros */
+} krt_lora_args;
+#define KRT_LORA(...) \
+    KRT_ARGS(krt_lora_args, .lora_alpha = KRT_NONE_F, .b_initializer = NULL, __VA_ARGS__)
+/** Keras: layer.enable_lora(rank): the kernel stays as it is, and a product of two small matrices that is
+ *  added to it is trained, once the model is compiled anew. Files hold the sum as the kernel, and what is
+ *  loaded from them has a product of zero, which cannot grow: enable it on a model without. Only .h5 files
+ *  of Keras 3 hold kernel and matrices. Setting the layer's trainable later frees the kernel again, as in
+ *  Keras. Fails: E_UNSUPPORTED (a class without LoRA), E_STATE (not built, enabled already), E_INVALID (a
+ *  rank below 1, a constraint on the kernel), E_NOMEM. */
+KRT_API krt_status krt_enable_lora(krt_layer *l, int64_t rank, const krt_lora_args *args);
+
 typedef struct krt_summary_args {
     size_t struct_size;
     int    line_length; /**< 0: 76, Keras's choice on the 80 columns it assumes for no terminal */

@@ -1,6 +1,7 @@
 /* Tracing one layer: build when needed, describe, pass the mask on. See layer.h. */
 #include "layers/config.h"
 #include "layers/describe.h"
+#include "layers/lora.h"
 #include "layers/spatial.h"
 #include "layers/weight_rules.h"
 
@@ -46,13 +47,7 @@ static bool is_custom(const krt_layer *l)
     return l->package != NULL || !krti_is_keras_module(krti_conf_get(l->object, "module"));
 }
 
-/* Files hold the kernel with the small factors added in, so a prediction needs none of them. */
-static bool trains_by_lora(const krt_layer *l)
-{
-    return l->trainable && krti_conf_get_int(l->config, "lora_rank", 0) > 0;
-}
-
-static krt_status can_run(const krt_layer *l, bool training)
+static krt_status can_run(const krt_layer *l)
 {
     char arrays[40] = "";
 
@@ -71,12 +66,6 @@ static krt_status can_run(const krt_layer *l, bool training)
                                l->name, l->class_name, arrays);
     if (l->unsupported != NULL)
         return krti_layer_fail(l, KRT_E_UNSUPPORTED, "%s", l->unsupported);
-    if (training && trains_by_lora(l))
-        return krti_layer_fail(
-            l, KRT_E_UNSUPPORTED,
-            "layer \"%s\" trains by LoRA (lora_rank is %lld), which this build does "
-            "not; it predicts, and trains where lora_rank is null",
-            l->name, (long long)krti_conf_get_int(l->config, "lora_rank", 0));
     return KRT_OK;
 }
 
@@ -138,7 +127,7 @@ krt_status krti_layer_trace(krt_layer *l, krti_graph *g, krt_call *c)
 {
     krt_ctx *k = g->k;
     const char *outer = g->scope;
-    krt_status st = can_run(l, c->training);
+    krt_status st = can_run(l);
 
     if (st != KRT_OK)
         return st;
@@ -222,7 +211,7 @@ krt_value *krt_call_weight(krt_call *c, const char *name)
 
     if (v == NULL)
         return krti_graph_fail(c->g, KRT_E_INVALID, "there is no weight \"%s\"", name);
-    return krti_current(c->g, krti_variable(c->g, v->tensor));
+    return krti_lora_sum(c->g, v, krti_current(c->g, krti_variable(c->g, v->tensor)));
 }
 
 bool krt_call_training(const krt_call *c)

@@ -7,6 +7,7 @@
  * Keras: layers/convolutional/base_conv.py, base_conv_transpose.py, base_depthwise_conv.py,
  * base_separable_conv.py. */
 #include "layers/describe.h"
+#include "layers/lora.h"
 #include "layers/spatial.h"
 #include <keratin/layers/convolutional.h>
 
@@ -247,6 +248,7 @@ static krt_status conv_build(krt_layer *l, const void *args, const krt_shape *in
     TRY(krt_layer_add_weight(l, "kernel", kernel_shape(&v, channels / v.groups, v.filters),
                              *v.kernel_init, true));
     TRY(add_bias(l, &v, v.filters));
+    TRY(krti_lora_build(l));
 
 done:
     return st;
@@ -485,7 +487,8 @@ done:
         KRT_FIELD(T, OBJECT, pointwise_constraint), KRT_FIELD(T, OBJECT, bias_constraint)
 #define CONV_FIELDS(T, N)                                                                          \
     KRT_FIELD(T, INT, filters), SIZE_FIELDS(T, N), FORMAT_FIELDS(T, N), KRT_FIELD(T, INT, groups), \
-        OUTPUT_FIELDS(T), KERNEL_OBJECTS(T, kernel), KRT_BASE_FIELDS(T)
+        OUTPUT_FIELDS(T), KERNEL_OBJECTS(T, kernel), KRT_FIELD(T, INT, lora_rank),                 \
+        KRT_FIELD(T, FLOAT, lora_alpha), KRT_BASE_FIELDS(T)
 #define TRANSPOSE_FIELDS(T, N)                                                           \
     KRT_FIELD(T, INT, filters), SIZE_FIELDS(T, N), KRT_FIELD(T, INT##N, output_padding), \
         FORMAT_FIELDS(T, N), OUTPUT_FIELDS(T), KERNEL_OBJECTS(T, kernel), KRT_BASE_FIELDS(T)

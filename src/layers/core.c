@@ -3,6 +3,7 @@
  * Everything is computed in float32: inputs of another float type are cast first, as Keras casts
  * to a layer's compute dtype; integers meet the kernel as float32, as in Keras's dtype rules. */
 #include "layers/describe.h"
+#include "layers/lora.h"
 #include "layers/spatial.h"
 
 /* ------------------------------------------------------------------------------- InputLayer */
@@ -81,6 +82,7 @@ static krt_status dense_build(krt_layer *l, const void *args, const krt_shape *i
                              true));
     if (a->use_bias)
         TRY(krt_layer_add_weight(l, "bias", (krt_shape){1, {a->units}}, a->bias_initializer, true));
+    TRY(krti_lora_build(l));
 
 done:
     return st;
@@ -113,6 +115,8 @@ static const krt_field dense_fields[] = {
     KRT_FIELD(krt_dense_args, OBJECT, activity_regularizer),
     KRT_FIELD(krt_dense_args, OBJECT, kernel_constraint),
     KRT_FIELD(krt_dense_args, OBJECT, bias_constraint),
+    KRT_FIELD(krt_dense_args, INT, lora_rank),
+    KRT_FIELD(krt_dense_args, FLOAT, lora_alpha),
     KRT_BASE_FIELDS(krt_dense_args),
 };
 
@@ -153,10 +157,13 @@ static krt_status embedding_build(krt_layer *l, const void *args, const krt_shap
 {
     const krt_embedding_args *a = args;
 
+    const krt_status st =
+        krt_layer_add_weight(l, "embeddings", (krt_shape){2, {a->input_dim, a->output_dim}},
+                             a->embeddings_initializer, true);
+
     (void)inputs;
     (void)n;
-    return krt_layer_add_weight(l, "embeddings", (krt_shape){2, {a->input_dim, a->output_dim}},
-                                a->embeddings_initializer, true);
+    return st == KRT_OK ? krti_lora_build(l) : st;
 }
 
 /* Rows of the table, and the mask where the index is 0. */
@@ -187,6 +194,8 @@ static const krt_field embedding_fields[] = {
     KRT_FIELD(krt_embedding_args, OBJECT, embeddings_constraint),
     KRT_FIELD(krt_embedding_args, BOOL, mask_zero),
     {"weights", KRT_FIELD_IGNORED, 0},
+    KRT_FIELD(krt_embedding_args, INT, lora_rank),
+    KRT_FIELD(krt_embedding_args, FLOAT, lora_alpha),
     KRT_BASE_FIELDS(krt_embedding_args),
 };
 
@@ -220,6 +229,7 @@ static krt_status reversible_build(krt_layer *l, const void *args, const krt_sha
     (void)n;
     TRY(krt_layer_add_weight(l, "embeddings", (krt_shape){2, {a->input_dim, a->output_dim}},
                              a->embeddings_initializer, true));
+    TRY(krti_lora_build(l));
     if (!a->tie_weights)
         TRY(krt_layer_add_weight(l, "reverse_embeddings",
                                  (krt_shape){2, {a->output_dim, a->input_dim}},
@@ -263,6 +273,8 @@ static const krt_field reversible_fields[] = {
     KRT_FIELD(krt_reversible_embedding_args, OBJECT, embeddings_constraint),
     KRT_FIELD(krt_reversible_embedding_args, BOOL, mask_zero),
     {"weights", KRT_FIELD_IGNORED, 0},
+    KRT_FIELD(krt_reversible_embedding_args, INT, lora_rank),
+    KRT_FIELD(krt_reversible_embedding_args, FLOAT, lora_alpha),
     KRT_FIELD(krt_reversible_embedding_args, BOOL, tie_weights),
     KRT_FIELD(krt_reversible_embedding_args, STRING, reverse_dtype),
     KRT_FIELD(krt_reversible_embedding_args, FLOAT, logit_soft_cap),

@@ -4,6 +4,7 @@
  * letters of the input, Y of the kernel, Z of the output. Shapes of kernel and bias follow from
  * it, the input's shape and the part of the output's shape that was given. */
 #include "layers/describe.h"
+#include "layers/lora.h"
 #include "layers/spatial.h"
 
 #include <ctype.h>
@@ -201,6 +202,7 @@ static krt_status build(krt_layer *l, const void *args, const krt_shape *inputs,
         TRY(bias_shape(l, &e, a->bias_axes, out, elided, &bias));
         TRY(krt_layer_add_weight(l, "bias", bias, a->bias_initializer, true));
     }
+    TRY(krti_lora_build(l));
 
 done:
     return st;
@@ -234,6 +236,8 @@ static const krt_field fields[] = {
     KRT_FIELD(krt_einsum_dense_args, OBJECT, activity_regularizer),
     KRT_FIELD(krt_einsum_dense_args, OBJECT, kernel_constraint),
     KRT_FIELD(krt_einsum_dense_args, OBJECT, bias_constraint),
+    KRT_FIELD(krt_einsum_dense_args, INT, lora_rank),
+    KRT_FIELD(krt_einsum_dense_args, FLOAT, lora_alpha),
     KRT_BASE_FIELDS(krt_einsum_dense_args),
 };
 

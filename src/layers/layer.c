@@ -246,6 +246,11 @@ krt_variable *krti_layer_variable(const krt_layer *l, const char *name)
     return NULL;
 }
 
+bool krti_variable_trains(const krt_variable *v)
+{
+    return v->trainable && !v->is_fixed && v->layer->trainable;
+}
+
 krt_layer *krti_layer_inner(const krt_layer *l, const char *attribute)
 {
     for (size_t i = 0; i < l->num_inner; i++)

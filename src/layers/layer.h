@@ -19,7 +19,8 @@ struct krt_variable {
     char *path;          /* "conv2d/kernel", made on demand */
     krt_tensor *tensor;  /* shape from build on; data NULL until loaded or initialized */
     krt_tensor *precise; /* float64 of a file, whose values this one's are in float32; else NULL */
-    bool trainable;
+    bool trainable;      /* as it was made: the order of weights goes by it */
+    bool is_fixed; /* stays although it was made trainable: LoRA's factors are trained instead */
     const krt_spec *initializer;
 };
 
@@ -43,6 +44,8 @@ struct krt_layer {
     const char *dtype_policy; /* "float32", "mixed_float16", ... */
     bool trainable;
     bool is_built;
+    int64_t lora_rank; /* of the factors it has for its kernel; 0: none (lora.h) */
+    double lora_alpha;
     int depth;      /* of the object in its file: guards recursion */
     int generation; /* of the Keras that wrote it: 1, 2 or 3; it decides what some names mean */
     int trains_as; /* the same, of the Keras that training follows: files of either form pass it on */
@@ -87,7 +90,9 @@ krt_status krti_layer_add_inner(krt_layer *l, const char *attribute, bool in_lis
 /* A variable that belongs to another layer but is also saved here (SpectralNormalization). */
 krt_status krti_layer_add_shared(krt_layer *l, krt_variable *v);
 krt_variable *krti_layer_variable(const krt_layer *l, const char *name); /* own; NULL: none */
-krt_layer *krti_layer_inner(const krt_layer *l, const char *attribute);  /* the first; NULL: none */
+/* Whether training changes it, as far as its own layer says. */
+bool krti_variable_trains(const krt_variable *v);
+krt_layer *krti_layer_inner(const krt_layer *l, const char *attribute); /* the first; NULL: none */
 /* The layer's failure: status, its name as the object. */
 krt_status krti_layer_fail(const krt_layer *l, krt_status status, const char *format, ...)
     KRTI_PRINTF(3, 4);

@@ -7,6 +7,7 @@
  * trainable, and the layers in it. */
 #include "base/str.h"
 #include "layers/config.h"
+#include "layers/lora.h"
 #include "layers/weight_rules.h"
 
 static bool is_in(const char *const *names, size_t n, const char *name)
@@ -283,6 +284,7 @@ static krti_conf *fresh_config(krti_arena *a, const krt_layer *l)
     if (is_in(base_regularizer, KRTI_COUNT(base_regularizer), l->class_name) &&
         krti_conf_is_null(krti_conf_get(dict, "activity_regularizer")))
         krti_conf_remove(dict, "activity_regularizer");
+    TRY(krti_lora_to_conf(a, dict, l));
 
 done:
     return st == KRT_OK ? dict : NULL;
@@ -316,6 +318,8 @@ static krti_conf *renewed_config(krti_arena *a, const krt_layer *l)
         TRY(krti_conf_set(a, dict, "name", krti_conf_string(a, l->name)));
     if (krti_conf_get_bool(dict, "trainable", true) != l->trainable)
         TRY(krti_conf_set(a, dict, "trainable", krti_conf_bool(a, l->trainable)));
+    if (l->lora_rank > 0)
+        TRY(krti_lora_to_conf(a, dict, l));
     TRY(renew_inner(a, dict, l));
 
 done:

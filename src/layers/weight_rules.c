@@ -2,6 +2,7 @@
 #include "layers/weight_rules.h"
 
 #include "layers/config.h"
+#include "layers/lora.h"
 
 typedef krt_value *(*rule_fn)(krti_graph *g, const void *args, krt_value *x);
 
@@ -276,6 +277,8 @@ static const krt_spec *find_for(const krt_variable *v, const char *suffix)
     const krt_spec *spec = NULL;
     char key[96];
 
+    if (krti_is_lora_factor(v)) /* what is said of the kernel holds for them */
+        return find_for(krti_lora_kernel(v->layer), suffix);
     snprintf(key, sizeof key, "%.48s_%s", v->name, suffix);
     spec = argument(v->layer, key);
     if (spec == NULL && length > 0) {

@@ -85,7 +85,7 @@ static krt_status weights_of_model(summary *s)
 /* Keras: a variable of a frozen layer is frozen itself; a frozen model has no trainable ones. */
 static bool is_trainable(const krt_model *m, const krt_variable *v)
 {
-    return m->base.trainable && v->trainable && v->layer->trainable;
+    return m->base.trainable && krti_variable_trains(v);
 }
 
 /* ------------------------------------------------------------------------------- fields */

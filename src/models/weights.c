@@ -1,7 +1,9 @@
 /* Weights in and out of layers and models, and what is trainable. Keras: Layer.get_weights(),
  * set_weights(), the setter of Layer.trainable. */
 #include "models/model.h"
+
 #include "base/str.h"
+#include "layers/lora.h"
 
 /* ------------------------------------------------------------------------------- reading */
 
@@ -157,6 +159,8 @@ krt_status krt_model_set_weights(krt_model *m, const krt_weights *w)
 void krt_layer_set_trainable(krt_layer *l, bool trainable)
 {
     l->trainable = trainable;
+    for (size_t i = 0; i < l->num_variables; i++) /* a kernel with LoRA too, as Keras does */
+        l->variables[i]->is_fixed = false;
     for (size_t i = 0; i < l->num_inner; i++)
         krt_layer_set_trainable(l->inner[i].layer, trainable);
 }
@@ -164,4 +168,14 @@ void krt_layer_set_trainable(krt_layer *l, bool trainable)
 void krt_model_set_trainable(krt_model *m, bool trainable)
 {
     krt_layer_set_trainable(&m->base, trainable);
+}
+
+krt_status krt_enable_lora(krt_layer *l, int64_t rank, const krt_lora_args *args)
+{
+    krt_lora_args a;
+    krt_status st = krti_args_import(l->owned.k, &a, KRT_LORA(), sizeof a, args);
+
+    if (st == KRT_OK)
+        st = krti_lora_enable(l, rank, &a);
+    return st == KRT_OK ? krti_models_forget_plans(l->owned.k) : st;
 }

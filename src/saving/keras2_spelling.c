@@ -43,6 +43,8 @@ static const struct newer {
     {"", "input_axes", {.kind = KRTI_CONF_NULL}},
     {"", "output_axes", {.kind = KRTI_CONF_NULL}},
     {"", "quantization_config", {.kind = KRTI_CONF_NULL}},
+    {"", "lora_rank", {.kind = KRTI_CONF_NULL}},
+    {"", "lora_alpha", {.kind = KRTI_CONF_NULL}},
     {"BatchNormalization", "renorm", {.kind = KRTI_CONF_BOOL}},
     {"BatchNormalization", "renorm_clipping", {.kind = KRTI_CONF_NULL}},
     {"BatchNormalization", "renorm_momentum", {.kind = KRTI_CONF_FLOAT, .as.real = 0.99}},

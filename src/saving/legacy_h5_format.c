@@ -87,7 +87,8 @@ static krt_status list_keras3(variables *list, const krt_layer *l)
     for (int pass = 0; st == KRT_OK && pass < 2; pass++)
         for (size_t i = 0; st == KRT_OK && i < all.n; i++) {
             const krt_variable *v = all.items[i];
-            const bool is_first = trains(list, l) && v->trainable && trains(list, v->layer);
+            const bool is_first =
+                trains(list, l) && v->trainable && !v->is_fixed && trains(list, v->layer);
 
             if (is_first == (pass == 0))
                 st = add_variable(list, all.items[i]);

@@ -1,6 +1,8 @@
 /* See match.h. */
 #include "saving/match.h"
 
+#include "layers/lora.h"
+
 krt_status krti_match_init(krti_match *m, krt_model *model, krti_store *store)
 {
     krt_ctx *k = store->k;
@@ -337,10 +339,39 @@ static krt_status keep_precise(krti_match *m, const krti_pair *p)
     return krti_store_tensors(m->store, &want, 1, &v->precise);
 }
 
+static bool is_paired(const krti_match *m, const krt_variable *v)
+{
+    for (size_t i = 0; i < m->num_pairs; i++)
+        if (m->pairs[i].variable == v)
+            return true;
+    return false;
+}
+
+/* Factors of LoRA that the file does not have lie in its kernel: once, with `only_room`, they get memory
+ * of their own, then zeros, which cannot fail any more. */
+static krt_status clear_factors(const krti_match *m, bool only_room)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < 2 * m->num_pairs; i++) {
+        const krt_variable *kernel = m->pairs[i / 2].variable;
+        krt_variable *factor = NULL;
+
+        if (krti_is_lora_kernel(kernel))
+            factor = krti_lora_factor(kernel->layer, (int)(i % 2));
+        if (factor != NULL && !is_paired(m, factor))
+            st = krti_lora_clear(factor, only_room);
+    }
+    return st;
+}
+
 krt_status krti_match_commit(krti_match *m)
 {
     krt_tensor **read = krti_array(m->k, m->num_pairs, sizeof *read);
     krt_status st = read != NULL ? read_pairs(m, read) : KRT_E_NOMEM;
+
+    if (st == KRT_OK)
+        st = clear_factors(m, true);
 
     if (st == KRT_OK) /* compiled programs hold the old weights in their own layouts */
         st = krti_model_weights_moved(m->model);
@@ -348,6 +379,8 @@ krt_status krti_match_commit(krti_match *m)
         st = keep_precise(m, &m->pairs[i]);
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
         krti_variable_take(m->pairs[i].variable, read[i]);
+    if (st == KRT_OK)
+        st = clear_factors(m, false);
     if (st == KRT_OK && m->has_counted)
         st = krti_model_say_why(m->model);
     for (size_t i = 0; read != NULL && i < m->num_pairs; i++)

@@ -1,6 +1,8 @@
 /* See named_arrays.h. */
 #include "saving/named_arrays.h"
 
+#include "layers/lora.h"
+
 /* ------------------------------------------------------------------------------- names */
 
 #define AMBIGUOUS ((void *)UINTPTR_MAX)
@@ -115,6 +117,8 @@ static krt_status pair_variable(void *user, krt_variable *v)
         p->misfits = m->num_misfits;
     }
     if (array == SIZE_MAX) {
+        if (krti_is_lora_factor(v))
+            return KRT_OK;
         if (krti_match_is_skipped(m, v->layer))
             return krti_match_skip_variable(m, KRT_SKIPPED_ASKED, v);
         TRY(krti_match_skip_variable(m, KRT_MISSING, v));

@@ -4,6 +4,7 @@
 #include "base/transaction.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
+#include "layers/lora.h"
 #include "saving/save_list.h"
 #include "saving/tf_checkpoint.h"
 #include "saving/walk.h"
@@ -77,18 +78,21 @@ static krt_status note_name(void *user, krt_variable *v)
 
 static krt_status add_variable(krti_named_list *l, const char *key, const krt_variable *v)
 {
+    const void *data = krti_lora_merged(&l->arena, v);
+    const bool is_own = data == v->tensor->data;
     const krti_named_item item = {.key = key,
                                   .dtype = krti_stored_dtype(v),
                                   .shape = v->tensor->shape,
-                                  .data = v->tensor->data,
+                                  .data = data,
                                   .data_dtype = v->tensor->dtype,
-                                  .precise = v->precise != NULL ? v->precise->data : NULL};
+                                  .precise =
+                                      is_own && v->precise != NULL ? v->precise->data : NULL};
 
-    return krti_named_list_add(l, &item);
+    return data != NULL ? krti_named_list_add(l, &item) : KRT_E_NOMEM;
 }
 
 static krt_status add_object(void *user, const char *path, krt_layer *layer,
-                             krt_variable *const *vars)
+                             krt_variable *const *vars, size_t n)
 {
     adding *a = user;
     krti_str key = KRTI_STR_INIT(a->l->k);
@@ -99,7 +103,7 @@ static krt_status add_object(void *user, const char *path, krt_layer *layer,
                             "Could not locate class '%s': the model does not hold this layer's "
                             "weights, so saving it would lose them",
                             layer->class_name));
-    for (size_t i = 0; i < layer->num_variables; i++) {
+    for (size_t i = 0; i < n; i++) {
         krti_str_clear(&key);
         TRY(krti_str_addf(&key, "%s%svars/%zu", path, path[0] != '\0' ? "/" : "", i));
         TRY(add_variable(a->l, a->is_ambiguous ? key.ptr : krt_variable_path(vars[i]), vars[i]));

@@ -1,6 +1,7 @@
 /* See save_list.h. */
 #include "saving/save_list.h"
 
+#include "layers/lora.h"
 #include "saving/walk.h"
 
 krt_status krti_save_list_new(krt_ctx *k, krti_save_list **out)
@@ -113,26 +114,30 @@ void krti_stored_values(const void *data, krt_dtype data_dtype, const void *prec
 }
 
 static krt_status add_layer(void *user, const char *path, krt_layer *layer,
-                            krt_variable *const *vars)
+                            krt_variable *const *vars, size_t n)
 {
     krti_save_list *l = user;
     krt_status st = KRT_OK;
 
     TRY(check_known(layer));
     TRY(krti_save_list_add_object(l, path, layer->name, KRTI_ROLE_WEIGHT));
-    for (size_t i = 0; i < layer->num_variables; i++) {
+    for (size_t i = 0; i < n; i++) {
         const krt_tensor *t = vars[i]->tensor;
+        const void *data = krti_lora_merged(&l->arena, vars[i]);
+        const bool is_own = data == t->data;
         char key[24];
 
+        if (data == NULL)
+            TRY(KRT_E_NOMEM);
         snprintf(key, sizeof key, "%zu", i);
-        const krti_save_array a = {.key = key,
-                                   .dtype = krti_stored_dtype(vars[i]),
-                                   .shape = t->shape,
-                                   .data = t->data,
-                                   .data_dtype = t->dtype,
-                                   .source = t->source,
-                                   .precise =
-                                       vars[i]->precise != NULL ? vars[i]->precise->data : NULL};
+        const krti_save_array a = {
+            .key = key,
+            .dtype = krti_stored_dtype(vars[i]),
+            .shape = t->shape,
+            .data = data,
+            .data_dtype = t->dtype,
+            .source = is_own ? t->source : NULL,
+            .precise = is_own && vars[i]->precise != NULL ? vars[i]->precise->data : NULL};
         TRY(krti_save_list_add_array(l, &a));
     }
 

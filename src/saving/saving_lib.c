@@ -6,30 +6,30 @@
 
 /* Keras's sentence 10, with the names as Python prints a list. */
 static krt_status misfit_count(krti_match *m, const char *path, const krt_layer *l,
-                               krt_variable *const *vars, size_t found)
+                               krt_variable *const *vars, size_t n, size_t found)
 {
     krti_str names = KRTI_STR_INIT(m->k);
     krt_status st = KRT_OK;
 
-    for (size_t i = 0; i < l->num_variables; i++)
+    for (size_t i = 0; i < n; i++)
         krti_str_addf(&names, "%s'%s'", i > 0 ? ", " : "", vars[i]->name);
     st = names.status;
     if (st == KRT_OK)
         st = krti_match_misfit(m, path,
                                "Layer '%s' expected %zu variables, but received %zu variables "
                                "during loading. Expected: [%s]",
-                               l->name, l->num_variables, found, krti_str_text(&names));
+                               l->name, n, found, krti_str_text(&names));
     krti_str_free(&names);
     return st;
 }
 
 static krt_status skip_object(krti_match *m, const char *path, const krt_layer *l,
-                              krt_variable *const *vars, const krti_store_object *o)
+                              krt_variable *const *vars, size_t n, const krti_store_object *o)
 {
     const krt_outcome outcome = o == NULL ? KRT_MISSING : KRT_SKIPPED_COUNT;
-    krt_status st = misfit_count(m, path, l, vars, o != NULL ? o->num + o->num_other : 0);
+    krt_status st = misfit_count(m, path, l, vars, n, o != NULL ? o->num + o->num_other : 0);
 
-    for (size_t i = 0; st == KRT_OK && i < l->num_variables; i++)
+    for (size_t i = 0; st == KRT_OK && i < n; i++)
         st = krti_match_skip_variable(m, outcome, vars[i]);
     for (size_t i = 0; st == KRT_OK && o != NULL && i < o->num; i++)
         st = krti_match_skip_array(m, KRT_SKIPPED_COUNT, o->first + i);
@@ -53,12 +53,12 @@ static size_t array_of(const krti_store *s, const krti_store_object *o, size_t i
 }
 
 /* The caller wants the layer left alone; what the file holds for it is accounted for. */
-static krt_status leave_alone(krti_match *m, const krt_layer *l, krt_variable *const *vars,
+static krt_status leave_alone(krti_match *m, krt_variable *const *vars, size_t n,
                               const krti_store_object *o)
 {
     krt_status st = KRT_OK;
 
-    for (size_t i = 0; st == KRT_OK && i < l->num_variables; i++)
+    for (size_t i = 0; st == KRT_OK && i < n; i++)
         st = krti_match_skip_variable(m, KRT_SKIPPED_ASKED, vars[i]);
     for (size_t i = 0; o != NULL && i < o->num; i++)
         m->taken[o->first + i] = true;
@@ -90,7 +90,8 @@ done:
     return st;
 }
 
-static krt_status match_own(void *user, const char *path, krt_layer *l, krt_variable *const *vars)
+static krt_status match_own(void *user, const char *path, krt_layer *l, krt_variable *const *vars,
+                            size_t n)
 {
     krti_match *m = user;
     const krti_store_object *o = krti_store_find(m->store, path);
@@ -99,10 +100,10 @@ static krt_status match_own(void *user, const char *path, krt_layer *l, krt_vari
 
     krti_match_count_unknown(m, l, path);
     if (krti_match_is_skipped(m, l))
-        st = leave_alone(m, l, vars, o);
-    else if (found != l->num_variables && (l->num_variables > 0 || !m->is_partial))
-        st = skip_object(m, path, l, vars, o);
-    else if (found > 0 && l->num_variables > 0)
+        st = leave_alone(m, vars, n, o);
+    else if (found != n && (n > 0 || !m->is_partial))
+        st = skip_object(m, path, l, vars, n, o);
+    else if (found > 0 && n > 0)
         st = pair_variables(m, path, vars, o);
     return st;
 }

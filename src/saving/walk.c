@@ -1,6 +1,8 @@
 /* See walk.h. */
 #include "saving/walk.h"
 
+#include "layers/lora.h"
+
 #include <stdlib.h>
 
 typedef struct walk {
@@ -43,8 +45,9 @@ static krt_status mark_visited(walk *w, const krt_layer *l)
     return krti_map_set(w->visited, key, w);
 }
 
-/* A layer's own variables in the order of their indices: trainable ones, then the others. */
-static krt_status own_variables(walk *w, const krt_layer *l, krt_variable ***out)
+/* A layer's own variables in the order of their indices: trainable ones, then the others. The factors
+ * of LoRA go into the kernel. */
+static krt_status own_variables(walk *w, const krt_layer *l, krt_variable ***out, size_t *num)
 {
     size_t n = 0;
 
@@ -52,11 +55,12 @@ static krt_status own_variables(walk *w, const krt_layer *l, krt_variable ***out
     if (*out == NULL)
         return KRT_E_NOMEM;
     for (size_t i = 0; i < l->num_variables; i++)
-        if (l->variables[i]->trainable)
+        if (l->variables[i]->trainable && !krti_is_lora_factor(l->variables[i]))
             (*out)[n++] = l->variables[i];
     for (size_t i = 0; i < l->num_variables; i++)
         if (!l->variables[i]->trainable)
             (*out)[n++] = l->variables[i];
+    *num = n;
     return KRT_OK;
 }
 
@@ -195,10 +199,11 @@ static krt_status visit_inner(walk *w, krt_layer *l, int depth)
 static krt_status visit_own(walk *w, krt_layer *l)
 {
     krt_variable **vars = NULL;
-    krt_status st = own_variables(w, l, &vars);
+    size_t n = 0;
+    krt_status st = own_variables(w, l, &vars, &n);
 
     if (st == KRT_OK)
-        st = w->how->each(w->how->user, krti_str_text(&w->path), l, vars);
+        st = w->how->each(w->how->user, krti_str_text(&w->path), l, vars, n);
     krti_free(w->k, vars);
     return st;
 }

@@ -11,9 +11,10 @@
 #include "models/model.h"
 
 typedef struct krti_walk {
-    /* Called with each object before what it holds; `vars` has its own variables, in the order of
-     * their indices: trainable ones, then the others. */
-    krt_status (*each)(void *user, const char *path, krt_layer *l, krt_variable *const *vars);
+    /* Called with each object before what it holds; `vars` has its own variables that files know, `n`
+     * of them, in the order of their indices: trainable ones, then the others. */
+    krt_status (*each)(void *user, const char *path, krt_layer *l, krt_variable *const *vars,
+                       size_t n);
     /* Whether a file has this group: an attribute that another Keras called private is then taken
      * under that name. NULL: as Keras 3 calls it. */
     bool (*has_group)(void *user, const char *path);

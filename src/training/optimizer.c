@@ -183,7 +183,7 @@ static krt_status collect(collecting *c, krt_layer *l, scope at)
     if (!l->trainable)
         return KRT_OK;
     for (size_t i = 0; i < l->num_variables; i++)
-        if (l->variables[i]->layer == l && l->variables[i]->trainable)
+        if (l->variables[i]->layer == l && krti_variable_trains(l->variables[i]))
             TRY(take_variable(c, l->variables[i], at));
     for (size_t i = 0; i < l->num_inner; i++)
         TRY(collect(c, l->inner[i].layer, inside));

@@ -155,7 +155,7 @@ typedef struct penalizing {
 
 static krt_status penalize(void *user, krt_variable *v)
 {
-    const krt_spec *regularizer = v->trainable ? krti_variable_regularizer(v) : NULL;
+    const krt_spec *regularizer = krti_variable_trains(v) ? krti_variable_regularizer(v) : NULL;
     penalizing *p = user;
 
     if (regularizer == NULL)

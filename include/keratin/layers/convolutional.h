@@ -31,13 +31,15 @@ typedef struct krt_conv1d_args {
     const krt_spec *activity_regularizer;
     const krt_spec *kernel_constraint;
     const krt_spec *bias_constraint;
-    const char     *name;      /**< NULL: conv1d, conv1d_1, ... */
-    bool            trainable; /**< true */
+    int64_t         lora_rank;  /**< KRT_NONE: no LoRA; see krt_enable_lora() */
+    double          lora_alpha; /**< KRT_NONE_F: the rank */
+    const char     *name;       /**< NULL: conv1d, conv1d_1, ... */
+    bool            trainable;  /**< true */
 } krt_conv1d_args;
-#define KRT_CONV1D(...)                                                                \
-    KRT_SPEC(krt_conv1d_args, "Conv1D", .strides = { 1 }, .padding = "valid",          \
-             .dilation_rate = { 1 }, .groups = 1, .use_bias = true, .trainable = true, \
-             .filters = __VA_ARGS__)
+#define KRT_CONV1D(...)                                                                    \
+    KRT_SPEC(krt_conv1d_args, "Conv1D", .strides = { 1 }, .padding = "valid",              \
+             .dilation_rate = { 1 }, .groups = 1, .use_bias = true, .lora_rank = KRT_NONE, \
+             .lora_alpha = KRT_NONE_F, .trainable = true, .filters = __VA_ARGS__)
 
 /** Keras: keras.layers.Conv2D, over images (batch, height, width, channels). */
 typedef struct krt_conv2d_args {
@@ -58,13 +60,15 @@ typedef struct krt_conv2d_args {
     const krt_spec *activity_regularizer;
     const krt_spec *kernel_constraint;
     const krt_spec *bias_constraint;
-    const char     *name;      /**< NULL: conv2d, conv2d_1, ... */
-    bool            trainable; /**< true */
+    int64_t         lora_rank;  /**< KRT_NONE: no LoRA; see krt_enable_lora() */
+    double          lora_alpha; /**< KRT_NONE_F: the rank */
+    const char     *name;       /**< NULL: conv2d, conv2d_1, ... */
+    bool            trainable;  /**< true */
 } krt_conv2d_args;
-#define KRT_CONV2D(...)                                                                   \
-    KRT_SPEC(krt_conv2d_args, "Conv2D", .strides = { 1, 1 }, .padding = "valid",          \
-             .dilation_rate = { 1, 1 }, .groups = 1, .use_bias = true, .trainable = true, \
-             .filters = __VA_ARGS__)
+#define KRT_CONV2D(...)                                                                       \
+    KRT_SPEC(krt_conv2d_args, "Conv2D", .strides = { 1, 1 }, .padding = "valid",              \
+             .dilation_rate = { 1, 1 }, .groups = 1, .use_bias = true, .lora_rank = KRT_NONE, \
+             .lora_alpha = KRT_NONE_F, .trainable = true, .filters = __VA_ARGS__)
 
 /** Keras: keras.layers.Conv3D, over volumes (batch, depth, height, width, channels). */
 typedef struct krt_conv3d_args {
@@ -85,13 +89,15 @@ typedef struct krt_conv3d_args {
     const krt_spec *activity_regularizer;
     const krt_spec *kernel_constraint;
     const krt_spec *bias_constraint;
-    const char     *name;      /**< NULL: conv3d, conv3d_1, ... */
-    bool            trainable; /**< true */
+    int64_t         lora_rank;  /**< KRT_NONE: no LoRA; see krt_enable_lora() */
+    double          lora_alpha; /**< KRT_NONE_F: the rank */
+    const char     *name;       /**< NULL: conv3d, conv3d_1, ... */
+    bool            trainable;  /**< true */
 } krt_conv3d_args;
-#define KRT_CONV3D(...)                                                                      \
-    KRT_SPEC(krt_conv3d_args, "Conv3D", .strides = { 1, 1, 1 }, .padding = "valid",          \
-             .dilation_rate = { 1, 1, 1 }, .groups = 1, .use_bias = true, .trainable = true, \
-             .filters = __VA_ARGS__)
+#define KRT_CONV3D(...)                                                                          \
+    KRT_SPEC(krt_conv3d_args, "Conv3D", .strides = { 1, 1, 1 }, .padding = "valid",              \
+             .dilation_rate = { 1, 1, 1 }, .groups = 1, .use_bias = true, .lora_rank = KRT_NONE, \
+             .lora_alpha = KRT_NONE_F, .trainable = true, .filters = __VA_ARGS__)
 
 /* --- transposed convolution --- */
 

@@ -31,11 +31,14 @@ typedef struct krt_dense_args {
     const krt_spec *activity_regularizer;
     const krt_spec *kernel_constraint;
     const krt_spec *bias_constraint;
-    const char     *name;      /**< NULL: dense, dense_1, ... */
-    bool            trainable; /**< true */
+    int64_t         lora_rank;  /**< KRT_NONE: no LoRA; see krt_enable_lora() */
+    double          lora_alpha; /**< kept for files: as in Keras, the rank counts */
+    const char     *name;       /**< NULL: dense, dense_1, ... */
+    bool            trainable;  /**< true */
 } krt_dense_args;
-#define KRT_DENSE(...) \
-    KRT_SPEC(krt_dense_args, "Dense", .use_bias = true, .trainable = true, .units = __VA_ARGS__)
+#define KRT_DENSE(...)                                                         \
+    KRT_SPEC(krt_dense_args, "Dense", .use_bias = true, .lora_rank = KRT_NONE, \
+             .lora_alpha = KRT_NONE_F, .trainable = true, .units = __VA_ARGS__)
 
 /** Keras: keras.layers.EinsumDense: an equation such as "abc,cd->abd" over input and kernel. */
 typedef struct krt_einsum_dense_args {
@@ -51,11 +54,14 @@ typedef struct krt_einsum_dense_args {
     const krt_spec *activity_regularizer;
     const krt_spec *kernel_constraint;
     const krt_spec *bias_constraint;
-    const char     *name;      /**< NULL: einsum_dense, einsum_dense_1, ... */
-    bool            trainable; /**< true */
+    int64_t         lora_rank;  /**< KRT_NONE: no LoRA; see krt_enable_lora() */
+    double          lora_alpha; /**< KRT_NONE_F: the rank */
+    const char     *name;       /**< NULL: einsum_dense, einsum_dense_1, ... */
+    bool            trainable;  /**< true */
 } krt_einsum_dense_args;
-#define KRT_EINSUM_DENSE(...) \
-    KRT_SPEC(krt_einsum_dense_args, "EinsumDense", .trainable = true, .equation = __VA_ARGS__)
+#define KRT_EINSUM_DENSE(...)                                             \
+    KRT_SPEC(krt_einsum_dense_args, "EinsumDense", .lora_rank = KRT_NONE, \
+             .lora_alpha = KRT_NONE_F, .trainable = true, .equation = __VA_ARGS__)
 
 /** Keras: keras.layers.Embedding: rows of a table by index. */
 typedef struct krt_embedding_args {
@@ -66,12 +72,15 @@ typedef struct krt_embedding_args {
     const krt_spec *embeddings_regularizer;
     const krt_spec *activity_regularizer;
     const krt_spec *embeddings_constraint;
-    bool            mask_zero; /**< false; index 0 is padding and masked out */
-    const char     *name;      /**< NULL: embedding, embedding_1, ... */
-    bool            trainable; /**< true */
+    bool            mask_zero;  /**< false; index 0 is padding and masked out */
+    int64_t         lora_rank;  /**< KRT_NONE: no LoRA; see krt_enable_lora() */
+    double          lora_alpha; /**< kept for files: as in Keras, the rank counts */
+    const char     *name;       /**< NULL: embedding, embedding_1, ... */
+    bool            trainable;  /**< true */
 } krt_embedding_args;
-#define KRT_EMBEDDING(...) \
-    KRT_SPEC(krt_embedding_args, "Embedding", .trainable = true, .input_dim = __VA_ARGS__)
+#define KRT_EMBEDDING(...)                                                                     \
+    KRT_SPEC(krt_embedding_args, "Embedding", .lora_rank = KRT_NONE, .lora_alpha = KRT_NONE_F, \
+             .trainable = true, .input_dim = __VA_ARGS__)
 
 /** Keras: keras.layers.ReversibleEmbedding, forwards: with `reverse` in the call it would project
  *  back onto the table. */
@@ -86,12 +95,15 @@ typedef struct krt_reversible_embedding_args {
     bool            mask_zero;      /**< false */
     const char     *reverse_dtype;  /**< NULL: the layer's */
     double          logit_soft_cap; /**< KRT_NONE_F: none */
+    int64_t         lora_rank;      /**< KRT_NONE: no LoRA; see krt_enable_lora() */
+    double          lora_alpha;     /**< kept for files: as in Keras, the rank counts */
     const char     *name;           /**< NULL: reversible_embedding, ... */
     bool            trainable;      /**< true */
 } krt_reversible_embedding_args;
-#define KRT_REVERSIBLE_EMBEDDING(...)                                                   \
-    KRT_SPEC(krt_reversible_embedding_args, "ReversibleEmbedding", .tie_weights = true, \
-             .logit_soft_cap = KRT_NONE_F, .trainable = true, .input_dim = __VA_ARGS__)
+#define KRT_REVERSIBLE_EMBEDDING(...)                                                       \
+    KRT_SPEC(krt_reversible_embedding_args, "ReversibleEmbedding", .tie_weights = true,     \
+             .logit_soft_cap = KRT_NONE_F, .lora_rank = KRT_NONE, .lora_alpha = KRT_NONE_F, \
+             .trainable = true, .input_dim = __VA_ARGS__)
 
 /** Keras: keras.layers.Identity. */
 typedef struct krt_identity_args {

@@ -17,29 +17,6 @@ TEST(validation_epochs_are_keras_s_list_and_count_from_one)
     krt_history_free(h);
 }
 
-TEST(a_layer_of_lora_predicts_and_does_not_train)
-{
-    static const char json[] =
-        "{\"module\": \"keras\", \"class_name\": \"Sequential\", \"config\": {\"name\": \"s\", "
-        "\"layers\": [{\"module\": \"keras.layers\", \"class_name\": \"InputLayer\", \"config\": "
-        "{\"batch_shape\": [null, 4], \"dtype\": \"float32\", \"name\": \"i\"}}, {\"module\": "
-        "\"keras.layers\", \"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 3, "
-        "\"lora_rank\": 2}}]}}";
-    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS), *out = NULL;
-    const krt_logs *logs = NULL;
-    krt_model *m = NULL;
-
-    ASSERT_OK(krt_from_json(t->k, &m, json, NULL));
-    ASSERT_OK(krt_compile(m, KRT_COMPILE(.loss = KRT_ID("sparse_categorical_crossentropy"))));
-    ASSERT_OK(krt_predict(m, &out, x, NULL));
-    ASSERT_OK(krt_evaluate(m, &logs, x, y, NULL));
-    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_fit(m, x, y, NULL));
-    ASSERT_SAYS(
-        "layer \"d\" trains by LoRA (lora_rank is 2), which this build does not; it predicts, "
-        "and trains where lora_rank is null");
-    krt_tensor_free(out);
-}
-
 /* The model gives {"value": the layer v's, "kind": k's}. */
 TEST(outputs_in_a_dict_go_by_their_keys)
 {
@@ -268,7 +245,6 @@ TEST(class_weights_are_for_one_output_and_sample_weights_for_each)
 int main(void)
 {
     return RUN(UNIT(validation_epochs_are_keras_s_list_and_count_from_one),
-               UNIT(a_layer_of_lora_predicts_and_does_not_train),
                UNIT(outputs_in_a_dict_go_by_their_keys),
                UNIT(rows_shuffled_in_batches_stay_in_their_batch),
                UNIT(a_first_batch_shuffled_in_itself_has_the_loss_of_the_first_rows),
