@@ -686,6 +686,22 @@ def lora():
     return rows
 
 
+def frozen():
+    """What is trained and penalized where layers are frozen, thawed, and lie in frozen models."""
+    def chain(name, *layers):
+        return keras.Sequential([keras.Input((4,)), *layers], name=name)
+
+    x = keras.Input((4,))
+    inner = keras.Model(x, L.Dense(4, kernel_regularizer="l2")(L.LayerNormalization(name="n")(L.Dense(5, activation="tanh", kernel_regularizer="l2")(x))), name="inner")
+    inner.trainable = False
+    inner.get_layer("n").trainable = True
+    thawed = chain("m", inner, L.Dense(3, activation="softmax", name="o"))
+    penalized = chain("m", L.Dense(5, activation="tanh", kernel_regularizer="l2", trainable=False), L.Dense(4, kernel_regularizer="l1"),
+                      L.Dense(3, activation="softmax", activity_regularizer="l2", trainable=False, name="o"))
+    return [train("frozen, " + name, model, {"x": [X], "y": [CLASSES]}, steps=6, optimizer=O.Adam(0.02), loss="sparse_categorical_crossentropy", evaluate=True)
+            for name, model in {"but for a layer": thawed, "and penalized": penalized}.items()]
+
+
 def augmentation():
     """Image layers in training: two calls each on the same images, as their seed goes on."""
     layers = [
@@ -725,7 +741,7 @@ def augmentation():
 
 
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, mixed, lora, jax, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, mixed, lora, frozen, jax, augmentation]
 
 
 def main(names, trainings=TRAININGS):

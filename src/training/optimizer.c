@@ -171,8 +171,9 @@ done:
     return st;
 }
 
-/* A layer's own variables, then its inner layers'; what is frozen, or lies in what is, stays out. A
- * layer shared by two places counts where it is first. */
+/* A layer's own variables, then its inner layers'. A layer that is thawed in a frozen one is trained, but
+ * in a frozen model none is, and for tf.keras none in whatever is frozen. A layer shared by two places
+ * counts where it is first. */
 static krt_status collect(collecting *c, krt_layer *l, scope at)
 {
     const krt_model *m = krti_model_of(l);
@@ -180,7 +181,7 @@ static krt_status collect(collecting *c, krt_layer *l, scope at)
         m != NULL ? (scope){m, NULL} : (scope){at.wrapper == NULL ? at.model : NULL, l};
     krt_status st = KRT_OK;
 
-    if (!l->trainable)
+    if (!l->trainable && (l == &c->model->base || c->model->base.trains_as < 3))
         return KRT_OK;
     for (size_t i = 0; i < l->num_variables; i++)
         if (l->variables[i]->layer == l && krti_variable_trains(l->variables[i]))

@@ -150,13 +150,22 @@ static krt_status describe_losses(describing *d, krt_value **each)
 
 typedef struct penalizing {
     krti_graph *g;
+    const krt_layer *model;
     krt_value *sum;
 } penalizing;
 
+/* Keras penalizes what is trained, tf.keras what is frozen too. */
+static bool is_penalized(const krt_layer *model, const krt_variable *v)
+{
+    if (model->trains_as < 3)
+        return v->trainable;
+    return model->trainable && krti_variable_trains(v);
+}
+
 static krt_status penalize(void *user, krt_variable *v)
 {
-    const krt_spec *regularizer = krti_variable_trains(v) ? krti_variable_regularizer(v) : NULL;
     penalizing *p = user;
+    const krt_spec *regularizer = is_penalized(p->model, v) ? krti_variable_regularizer(v) : NULL;
 
     if (regularizer == NULL)
         return KRT_OK;
@@ -168,7 +177,7 @@ static krt_status penalize(void *user, krt_variable *v)
 /* Penalties on weights, and what layers add by themselves. */
 static krt_status describe_penalties(describing *d)
 {
-    penalizing p = {.g = d->g};
+    penalizing p = {.g = d->g, .model = &d->t->m->base};
     krt_status st = krti_layer_each_variable(&d->t->m->base, penalize, &p);
 
     for (size_t i = 0; st == KRT_OK && i < d->g->num_losses; i++)
