@@ -2,9 +2,10 @@
  *
  *     fit FOLDER BATCH EPOCHS THREADS SHAPE [CHECKPOINT]
  *
- * FOLDER holds model.keras with its compile settings, x.f32 and y.i32; SHAPE is one sample's ("28,28,1"). Waits for a
- * line on stdin before each epoch and prints a JSON line behind it. With CHECKPOINT every epoch saves the whole model
- * there in the background: it begins with its first batch, and the epoch's time ends when the file is written. */
+ * FOLDER holds model.keras with its compile settings, x.f32 and y.i32; SHAPE is one sample's
+ * ("28,28,1"). Waits for a line on stdin before each epoch and prints a JSON line behind it. With
+ * CHECKPOINT every epoch saves the whole model there in the background: it begins with its first
+ * batch, and the epoch's time ends when the file is written. */
 #define _DEFAULT_SOURCE
 
 #include <inttypes.h>

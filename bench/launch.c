@@ -2,9 +2,10 @@
  *
  *     launch RUNS COMMAND [ARGUMENT...]
  *
- * Prints one JSON line: milliseconds from exec to exit of each run, the largest resident size of any, and the exit
- * status of the last. The command's standard output is thrown away. A program of its own because the kernel counts
- * the image a process was forked from into its largest resident size, and Python's would hide a small one. */
+ * Prints one JSON line: milliseconds from exec to exit of each run, the largest resident size of
+ * any, and the exit status of the last. The command's standard output is thrown away. A program of
+ * its own because the kernel counts the image a process was forked from into its largest resident
+ * size, and Python's would hide a small one. */
 #define _DEFAULT_SOURCE
 
 #include <fcntl.h>

@@ -2,10 +2,11 @@
  *
  *     predict MODEL THREADS FOLDER
  *
- * First prints one JSON line: how long reading the file's bytes takes, how long opening the model, and what it
- * holds. Then for every line "BATCH CALLS" on stdin, until it ends, it runs the model CALLS times on the raw float32 input in
- * FOLDER/x_BATCH.f32 and prints one JSON line with the milliseconds of each call. The first request for a
- * batch also compiles, warms up and leaves the answer in FOLDER/keratin_BATCH.f32. */
+ * First prints one JSON line: how long reading the file's bytes takes, how long opening the model,
+ * and what it holds. Then for every line "BATCH CALLS" on stdin, until it ends, it runs the model
+ * CALLS times on the raw float32 input in FOLDER/x_BATCH.f32 and prints one JSON line with the
+ * milliseconds of each call. The first request for a batch also compiles, warms up and leaves the
+ * answer in FOLDER/keratin_BATCH.f32. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <keratin/keratin.h>

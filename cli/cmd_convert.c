@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 typedef struct options {
-    const char *to, *config, *generation, *digest;
+    const char *to, *config, *for_keras, *digest;
     double max_shard_size;
     bool no_optimizer, overwrite, incremental;
 } options;
@@ -105,10 +105,10 @@ static int take_digest(const cli *c, const char *name, krt_digest *digest)
     return misuse(c, "--digest takes xxh3-128, sha256 or none, not \"%s\"", name);
 }
 
-static int take_generation(const cli *c, const char *name, int *generation)
+static int take_for_keras(const cli *c, const char *name, int *for_keras)
 {
-    *generation = strcmp(name, "keras2") == 0 ? 2 : 3;
-    if (*generation == 3 && strcmp(name, "keras3") != 0)
+    *for_keras = strcmp(name, "keras2") == 0 ? 2 : 3;
+    if (*for_keras == 3 && strcmp(name, "keras3") != 0)
         return misuse(c, "--for takes keras2 or keras3, not \"%s\"", name);
     return CLI_DONE;
 }
@@ -135,17 +135,17 @@ static int run(cli *c, const void *opts)
     krt_digest digest = KRT_DIGEST_XXH3_128;
     bar b = {0, false};
     bool declined = false;
-    int generation = 3;
+    int for_keras = 3;
     krt_status st;
 
     if (o->max_shard_size < 0)
         return misuse(c, "--max-shard-size is a size in GB, not %g", o->max_shard_size);
     if (take_digest(c, o->digest, &digest) != CLI_DONE ||
-        take_generation(c, o->generation, &generation) != CLI_DONE)
+        take_for_keras(c, o->for_keras, &for_keras) != CLI_DONE)
         return CLI_MISUSED;
     st = krt_convert(
         c->k, c->arguments[0], c->arguments[1],
-        KRT_CONVERT(.to = o->to, .config = o->config, .digest = digest, .generation = generation,
+        KRT_CONVERT(.to = o->to, .config = o->config, .digest = digest, .for_keras = for_keras,
                     .max_shard_size = o->max_shard_size, .include_optimizer = !o->no_optimizer,
                     .overwrite = o->overwrite, .incremental = o->incremental,
                     .ask = ask_if_terminal(c) != NULL ? ask_and_note : NULL, .ask_user = &declined,
@@ -160,7 +160,7 @@ static int run(cli *c, const void *opts)
                                                   : tell_result(c, c->arguments[1]);
 }
 
-static const options defaults = {.generation = "keras3", .digest = "xxh3-128"};
+static const options defaults = {.for_keras = "keras3", .digest = "xxh3-128"};
 
 static const opt table[] = {
     OPT("to", OPT_TEXT, to, "FORMAT",
@@ -173,7 +173,7 @@ static const opt table[] = {
         "write only what changed into the sharded set OUT", 0),
     OPT("no-optimizer", OPT_FLAG, no_optimizer, NULL, "leave out the optimizer and its state", 0),
     OPT("overwrite", OPT_FLAG, overwrite, NULL, "replace OUT when it is there", 0),
-    OPT("for", OPT_TEXT, generation, "GENERATION",
+    OPT("for", OPT_TEXT, for_keras, "GENERATION",
         "keras2 or keras3, where no one file serves both (keras3)", 0),
     OPT("digest", OPT_TEXT, digest, "KIND",
         "xxh3-128, sha256 or none, kept with every array (xxh3-128)", 0),

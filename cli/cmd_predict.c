@@ -1,6 +1,7 @@
 /* keratin predict MODEL --x X: Keras's model.predict() on arrays from files.
  *
- * Which array feeds which input is settled in arrays.c. With --layer the model runs only as far as that layer (tap.c). */
+ * Which array feeds which input is settled in arrays.c. With --layer the model runs only as far as
+ * that layer (tap.c). */
 #include "arrays.h"
 #include "predict.h"
 

@@ -81,9 +81,16 @@ static const char *help_for(const krt_error *e)
                : "";
 }
 
+/* The name to show: an empty one would leave no trace. */
+static const char *shown(const char *file)
+{
+    return file != NULL && file[0] == '\0' ? "\"\"" : file;
+}
+
 int fail_with(const krt_error *e, const char *file)
 {
-    const char *const parts[] = {e->filepath != NULL ? e->filepath : file, e->object, e->message};
+    const char *const parts[] = {shown(e->filepath != NULL ? e->filepath : file), e->object,
+                                 e->message};
 
     fflush(stdout);
     fputs("keratin: ", stderr);
@@ -118,7 +125,7 @@ int fail_says(const char *file, const char *format, ...)
     fflush(stdout);
     fputs("keratin: ", stderr);
     if (file != NULL) {
-        print_safe(stderr, file, "");
+        print_safe(stderr, shown(file), "");
         fputs(": ", stderr);
     }
     va_start(args, format);

@@ -2,9 +2,9 @@
  *
  *     digits DATA OUT
  *
- * DATA holds 1,797 images of 8 x 8 pixels with their labels in the form MNIST ships in. Three of four
- * train, a tenth of them to validate on; every fourth is never seen. OUT gets the best model, TensorBoard's logs, and the model in three forms. `./dev quickstart` runs it on
- * data/digits. */
+ * DATA holds 1,797 images of 8 x 8 pixels with their labels in the form MNIST ships in. Three of
+ * four train, a tenth of them to validate on; every fourth is never seen. OUT gets the best model,
+ * TensorBoard's logs, and the model in three forms. `./dev quickstart` runs it on data/digits. */
 #include "common.h"
 
 enum { PER_LINE = 4, LINES = 2, BRIGHTEST = 16, EPOCHS = 40 };

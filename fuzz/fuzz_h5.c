@@ -1,8 +1,9 @@
 /* Fuzzes the HDF5 reader: opens the input, lists it, and reads every attribute and dataset.
  *
- * Data is read up to 4 MiB an input, so that inputs are many. Checksums are computed but not insisted on when the library
- * is built for fuzzing (FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION), so that what lies behind them
- * is reached. Seeds: fuzz/corpus/h5, made by tools/make_h5_fixtures.py. */
+ * Data is read up to 4 MiB an input, so that inputs are many. Checksums are computed but not
+ * insisted on when the library is built for fuzzing (FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION), so
+ * that what lies behind them is reached. Seeds: fuzz/corpus/h5, made by
+ * tools/make_h5_fixtures.py. */
 #include "formats/h5_read.h"
 
 #include <stdlib.h>

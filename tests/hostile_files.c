@@ -1,6 +1,6 @@
-/* See hostile_files.h: what Keras's advisories, HDF5's, zip's history and plain malice came up with. Files that
- * name other files, hold programs, declare more than they have, contain themselves, or ask for a model
- * that nobody can hold. */
+/* See hostile_files.h: what Keras's advisories, HDF5's, zip's history and plain malice came up
+ * with. Files that name other files, hold programs, declare more than they have, contain
+ * themselves, or ask for a model that nobody can hold. */
 #include "hostile_files.h"
 
 #include "base/ctx.h"

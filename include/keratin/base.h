@@ -122,7 +122,7 @@ typedef struct krt_error {
     int         sys_errno; /**< errno behind KRT_E_IO, else 0 */
     const char *message;   /**< one line, UTF-8, no trailing newline */
     const char *object;    /**< layer or variable path, or NULL */
-    const char *filepath;  /**< file being read, or NULL */
+    const char *filepath;  /**< file being read or written, or NULL */
 } krt_error;
 
 /** How bytes are summed up so that a change shows. */

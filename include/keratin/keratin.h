@@ -1,6 +1,6 @@
 /**
  * @file keratin.h
- * Everything: contexts, tensors, layers, models, loading, predicting and inspecting.
+ * Everything: contexts, tensors, layers, models, training, callbacks, saving and inspecting.
  */
 #ifndef KERATIN_KERATIN_H
 #define KERATIN_KERATIN_H

@@ -1,7 +1,7 @@
 /**
  * @file saving.h
- * Opening model and weight files of every Keras generation, and what a load did.
- * Keras: keras.saving.load_model, Model.load_weights, keras.models.model_from_json.
+ * Opening, saving and converting model and weight files of every Keras generation.
+ * Keras: keras.saving.load_model, save_model, Model.load_weights, save_weights, model_from_json.
  */
 #ifndef KERATIN_SAVING_H
 #define KERATIN_SAVING_H
@@ -118,7 +118,7 @@ KRT_API krt_status krt_transfer_weights(krt_model *to, const krt_model *from,
 KRT_API krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json,
                                  const krt_load_args *args);
 
-/* --- saving ---------------------------------------------------------------------------------- */
+/* --- architecture and compile settings as JSON ------------------------------------------------ */
 
 typedef struct krt_to_json_args {
     size_t struct_size;
@@ -131,8 +131,6 @@ typedef struct krt_to_json_args {
  *  Owns: *out, krt_free() it. Fails: E_UNSUPPORTED (that Keras has no word for something in the
  *  model; it is named), E_INVALID, what building the model failed with, E_NOMEM. */
 KRT_API krt_status krt_to_json(const krt_model *m, char **out, const krt_to_json_args *args);
-
-/* --- compile settings ------------------------------------------------------------------------ */
 
 /** Keras: model.compile_from_config(json): {"optimizer": ..., "loss": ..., "metrics": [...]} with names
  *  or objects as in files ({"class_name": "Adam", "config": {...}}). What is left out stays as it
@@ -161,11 +159,11 @@ typedef struct krt_save_args {
              .sync = true, .digest = KRT_DIGEST_XXH3_128, .for_keras = 0, __VA_ARGS__)
 
 /** Keras: model.save(filepath). The ending decides as in Keras: `.keras` is an archive, `.h5` and
- *  `.hdf5` are Keras 2's whole HDF5, any other name with zipped false a directory. The file is written beside, synced and renamed: whatever
- *  stops a save, the old file is whole or the new one is. A second writer fails at once, naming the
- *  first. `ask` saying no is no failure, as in Keras.
- *  Fails: E_INVALID (the ending), E_EXISTS, E_NOT_FOUND (no such directory), E_IO,
- *  E_UNKNOWN_CLASS (a layer whose weights the model does not hold), E_UNSUPPORTED, E_NOMEM. */
+ *  `.hdf5` are Keras 2's whole HDF5, any other name with zipped false a directory. The file is
+ *  written beside, synced and renamed: whatever stops a save, the old file is whole or the new one
+ *  is. A second writer fails at once, naming the first. `ask` saying no is no failure, as in Keras.
+ *  Fails: E_INVALID (the ending), E_EXISTS, E_NOT_FOUND (no such directory), E_IO, E_UNKNOWN_CLASS
+ *  (a layer whose weights the model does not hold), E_UNSUPPORTED, E_NOMEM. */
 KRT_API krt_status krt_save(krt_model *m, const char *filepath, const krt_save_args *args);
 
 typedef struct krt_save_weights_args {
@@ -215,9 +213,9 @@ KRT_API krt_status krt_collect_shards(krt_ctx *k, const char *filepath, size_t *
 
 /** krt_save() in the background: the weights are copied once, the call returns, and a thread writes
  *  the copy. There is one such save at a time in a context; the next save, of any kind, waits for
- *  it and fails with its failure. Warnings of the thread are dropped. What is written from the model
- *  itself (Keras 2's HDF5, .safetensors, .npz) is written before the call returns. Fails: what krt_save() fails
- *  with before it writes, and a failure of the save before. */
+ *  it and fails with its failure. Warnings of the thread are dropped. What is written from the
+ *  model itself (Keras 2's HDF5, .safetensors, .npz) is written before the call returns. Fails:
+ *  what krt_save() fails with before it writes, and a failure of the save before. */
 KRT_API krt_status krt_save_async(krt_model *m, const char *filepath, const krt_save_args *args);
 /** krt_save_weights() in the background. */
 KRT_API krt_status krt_save_weights_async(krt_model *m, const char *filepath,
@@ -240,14 +238,14 @@ typedef struct krt_convert_args {
     bool        overwrite;         /**< true; false asks `ask`, or fails: KRT_E_EXISTS */
     krt_overwrite_fn ask;
     void            *ask_user;
-    int              generation; /**< 3; 2: for tf-keras, where no one file serves both */
-    bool             sync;       /**< true, as in krt_save() */
-    krt_digest       digest;     /**< XXH3-128, as in krt_save() */
+    int              for_keras; /**< 3; 2: for tf.keras, where no one file serves both */
+    bool             sync;      /**< true, as in krt_save() */
+    krt_digest       digest;    /**< XXH3-128, as in krt_save() */
     void (*progress)(void *user, int64_t done, int64_t total); /**< bytes of arrays; NULL: none */
     void *progress_user;
 } krt_convert_args;
-#define KRT_CONVERT(...)                                                                      \
-    KRT_ARGS(krt_convert_args, .include_optimizer = true, .overwrite = true, .generation = 3, \
+#define KRT_CONVERT(...)                                                                     \
+    KRT_ARGS(krt_convert_args, .include_optimizer = true, .overwrite = true, .for_keras = 3, \
              .sync = true, .digest = KRT_DIGEST_XXH3_128, .progress_user = NULL, __VA_ARGS__)
 
 /** Writes a file of any form in another. Between Keras 3's forms no model is built: arrays go from

@@ -43,7 +43,8 @@ int krti_number_print(char *buffer, size_t size, double value, char type, int pr
 /* "312 bytes", "18.1 KB", "476 MB": three digits in units of 1000. Returns `buffer`. */
 char *krti_print_bytes(char buffer[32], uint64_t bytes);
 
-/* The same as krti_number_repr() for a number of another kind, as NumPy's str() of a scalar: 0.1, not 0.10000000149. */
+/* The same as krti_number_repr() for a number of another kind, as NumPy's str() of a scalar: 0.1,
+ * not 0.10000000149. */
 char *krti_number_repr_as(char *buffer, size_t size, double value, krti_number_kind kind);
 
 #endif

@@ -9,7 +9,8 @@
 
 #include "base/ctx.h"
 
-/* `found` may be NULL: is the pattern one? Without a context nothing is recorded. Fails: E_INVALID, E_UNSUPPORTED, the place named. */
+/* `found` may be NULL: is the pattern one? Without a context nothing is recorded. Fails: E_INVALID,
+ * E_UNSUPPORTED, the place named. */
 krt_status krti_regex_search(krt_ctx *k, const char *pattern, const char *text, bool *found);
 /* Each of the patterns, as above. */
 krt_status krti_regex_check(krt_ctx *k, krt_names patterns);

@@ -6,7 +6,8 @@
 #include "layers/layer.h"
 
 /* {"name", "kind", "arguments": [{"name", "type", "required", "default"}]} for a layer (registered
- * ones too), initializer, regularizer, constraint, activation or operation. Fails: E_UNKNOWN_CLASS, E_NOMEM. */
+ * ones too), initializer, regularizer, constraint, activation or operation. Fails: E_UNKNOWN_CLASS,
+ * E_NOMEM. */
 krt_status krti_describe_class(krti_arena *a, const char *name, krti_conf **out);
 /* The same for a class that is at hand; `kind` is said of it. */
 krt_status krti_describe_known(krti_arena *a, const krt_layer_class *cls, const char *kind,

@@ -273,9 +273,8 @@ static krt_status write_json(krti_conversion *c)
     krti_arena arena = KRTI_ARENA_INIT(c->k);
     krti_str text = KRTI_STR_INIT(c->k);
     krti_conf *config = NULL;
-    krt_status st = c->args->generation == 2
-                        ? take_keras2_config(c, &arena, &config)
-                        : take_config(c, &arena, &config, krti_serialize_model);
+    krt_status st = c->args->for_keras == 2 ? take_keras2_config(c, &arena, &config)
+                                            : take_config(c, &arena, &config, krti_serialize_model);
 
     if (st == KRT_OK)
         st = krti_json_write(&text, config, -1);
@@ -378,7 +377,7 @@ static krt_status write_safetensors(krti_conversion *c)
 
 static krt_status write_legacy(krti_conversion *c, bool weights_only)
 {
-    const krti_legacy_h5_options options = {.for_keras = c->args->generation,
+    const krti_legacy_h5_options options = {.for_keras = c->args->for_keras,
                                             .weights_only = weights_only,
                                             .include_optimizer = c->args->include_optimizer &&
                                                                  has_optimizer(c->f->store),

@@ -3,8 +3,8 @@
  * Every container Keras writes comes down to this one list, made by these readers: h5_store.c
  * (Keras 3's tree of `vars` groups), sharded_weights.c (the same tree over several files),
  * legacy_h5_format.c (layer_names and weight_names of Keras 1 and 2), tf_checkpoint_list.c
- * (TensorFlow's tensor bundles) and named_arrays.c (.safetensors and .npz). Making the list reads names,
- * types and shapes and never a tensor's bytes. Keras: the IO stores of saving_lib.py. */
+ * (TensorFlow's tensor bundles) and named_arrays.c (.safetensors and .npz). Making the list reads
+ * names, types and shapes and never a tensor's bytes. Keras: the IO stores of saving_lib.py. */
 #ifndef KRTI_SAVING_STORE_H
 #define KRTI_SAVING_STORE_H
 
@@ -168,8 +168,9 @@ typedef struct krti_want {
 krt_status krti_store_tensors(krti_store *s, const krti_want *wants, size_t n, krt_tensor **out);
 krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype dtype, krt_tensor **out);
 
-/* The elements of a raw array (store_raw.c): where they lie, not held against their checksum yet, or put
- * together in memory of their own, which the caller drops. Fails: E_CORRUPT when that of a piece disagrees. */
+/* The elements of a raw array (store_raw.c): where they lie, not held against their checksum yet,
+ * or put together in memory of their own, which the caller drops. Fails: E_CORRUPT when that of a
+ * piece disagrees. */
 krt_status krti_raw_read(krti_store *s, const krti_store_array *a, const void **data,
                          krti_bytes **owned);
 /* Fails: E_CORRUPT when the checksum found for the whole is not the stored one. */

@@ -2,6 +2,7 @@ try keratin info missing.keras
 try keratin info .
 : >empty.keras
 try keratin info empty.keras
+try keratin info ""
 printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 88672376\n' 0 >pointer.h5
 try keratin info pointer.h5
 printf '<!DOCTYPE html><html><body>404</body></html>' >page.h5

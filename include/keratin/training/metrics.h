@@ -101,7 +101,8 @@ typedef struct krt_confusion_metric_args {
     KRT_SPEC(krt_confusion_metric_args, "Recall", .thresholds = { 0 }, .top_k = KRT_NONE, \
              .class_id = KRT_NONE, __VA_ARGS__)
 
-/** The arguments of SensitivityAtSpecificity, SpecificityAtSensitivity, PrecisionAtRecall, RecallAtPrecision. */
+/** The arguments of SensitivityAtSpecificity, SpecificityAtSensitivity, PrecisionAtRecall,
+ *  RecallAtPrecision. */
 typedef struct krt_at_point_metric_args {
     KRT_METRIC_MEMBERS;
     double  value; /**< 0, required, in [0, 1]: the specificity, sensitivity, recall or precision */

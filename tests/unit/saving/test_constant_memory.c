@@ -1,9 +1,10 @@
-/* Files larger than the memory there is: the tool converts, shards, merges, compares and verifies them under a
- * limit that one fourth of the file would break.
+/* Files larger than the memory there is: the tool converts, shards, merges, compares and verifies
+ * them under a limit that one fourth of the file would break.
  *
- * The limit is on what a process may write to (RLIMIT_DATA). What is mapped costs address space and pages
- * that the system may take back at any time; how many of them were there at once is measured too. A limit
- * on address space (RLIMIT_AS) below the size of a file stops it from being opened, and says so. */
+ * The limit is on what a process may write to (RLIMIT_DATA). What is mapped costs address space and
+ * pages that the system may take back at any time; how many of them were there at once is measured
+ * too. A limit on address space (RLIMIT_AS) below the size of a file stops it from being opened,
+ * and says so. */
 #include "testing.h"
 
 #include "formats/h5_write.h"

@@ -84,7 +84,7 @@ static void check_conversion(testing *t, const char *name)
     ASSERT_OK(krt_convert(t->k, file, archive, NULL));
     check_state(t, archive, name);
     for (int generation = 2; generation <= 3; generation++) {
-        ASSERT_OK(krt_convert(t->k, archive, back, KRT_CONVERT(.generation = generation)));
+        ASSERT_OK(krt_convert(t->k, archive, back, KRT_CONVERT(.for_keras = generation)));
         check_state(t, back, name);
     }
     ASSERT_OK(krt_convert(t->k, file, bare, KRT_CONVERT(.include_optimizer = false)));
