@@ -261,48 +261,15 @@ static bool supports_conv(const krti_node *n, int threads)
     return n->op != &krti_op_conv_transpose || n->attrs.window.groups <= 1;
 }
 
-const krti_kernel krti_onednn_conv = {
-    .name = "onednn_conv",
-    .op = &krti_op_conv,
-    .may_alias = 1u << 3,
-    .supports = supports_conv,
-    .prepare = prepare_conv,
-    .release = dnn_release,
-    .run = dnn_run,
-    .run_begin = dnn_run_begin,
-    .run_end = dnn_run_end,
-};
+#define CONV(op_of, alias)                                              \
+    const krti_kernel krti_onednn_##op_of = {.name = "onednn_" #op_of,  \
+                                             .op = &krti_op_##op_of,    \
+                                             .may_alias = (alias),      \
+                                             .supports = supports_conv, \
+                                             .prepare = prepare_conv,   \
+                                             DNN_STEP_FUNCTIONS}
 
-const krti_kernel krti_onednn_conv_transpose = {
-    .name = "onednn_conv_transpose",
-    .op = &krti_op_conv_transpose,
-    .may_alias = 1u << 3,
-    .supports = supports_conv,
-    .prepare = prepare_conv,
-    .release = dnn_release,
-    .run = dnn_run,
-    .run_begin = dnn_run_begin,
-    .run_end = dnn_run_end,
-};
-
-const krti_kernel krti_onednn_conv_grad_input = {
-    .name = "onednn_conv_grad_input",
-    .op = &krti_op_conv_grad_input,
-    .supports = supports_conv,
-    .prepare = prepare_conv,
-    .release = dnn_release,
-    .run = dnn_run,
-    .run_begin = dnn_run_begin,
-    .run_end = dnn_run_end,
-};
-
-const krti_kernel krti_onednn_conv_grad_kernel = {
-    .name = "onednn_conv_grad_kernel",
-    .op = &krti_op_conv_grad_kernel,
-    .supports = supports_conv,
-    .prepare = prepare_conv,
-    .release = dnn_release,
-    .run = dnn_run,
-    .run_begin = dnn_run_begin,
-    .run_end = dnn_run_end,
-};
+CONV(conv, DNN_RESIDUAL);
+CONV(conv_transpose, DNN_RESIDUAL);
+CONV(conv_grad_input, 0);
+CONV(conv_grad_kernel, 0);

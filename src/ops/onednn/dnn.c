@@ -1,4 +1,4 @@
-/* See dnn.h. */
+/* Memory descriptors, attributes and steps over both of oneDNN's APIs. See dnn.h. */
 #include "ops/onednn/dnn.h"
 
 #include <inttypes.h>

@@ -74,6 +74,11 @@ krt_status dnn_run_begin(krt_ctx *k, const krti_step *s, void *const *ptr, void 
                          void **run_state);
 void dnn_run(const krti_step *s, void *const *ptr, void *scratch, void *run_state);
 void dnn_run_end(krt_ctx *k, void *run_state);
+#define DNN_STEP_FUNCTIONS \
+    .release = dnn_release, .run = dnn_run, .run_begin = dnn_run_begin, .run_end = dnn_run_end
+
+/* Of a kernel's may_alias: a fused residual, input 3, may lie where the output will. */
+#define DNN_RESIDUAL (1u << 3)
 
 /* Row-major strides of dims given in memory order; perm[i] is the memory axis of logical axis i. */
 void dnn_strides(dnnl_dim_t *strides, int n, const dnnl_dim_t *dims, const int *memory_order);

@@ -136,11 +136,8 @@ static bool supports_matmul(const krti_node *n, int threads)
 const krti_kernel krti_onednn_matmul = {
     .name = "onednn_matmul",
     .op = &krti_op_matmul,
-    .may_alias = 1u << 3,
+    .may_alias = DNN_RESIDUAL,
     .supports = supports_matmul,
     .prepare = prepare_matmul,
-    .release = dnn_release,
-    .run = dnn_run,
-    .run_begin = dnn_run_begin,
-    .run_end = dnn_run_end,
+    DNN_STEP_FUNCTIONS,
 };
