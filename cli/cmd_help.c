@@ -15,7 +15,7 @@ static int run(cli *c, const void *options)
     puts("keratin opens, shows and runs Keras model files of every generation.\n\n"
          "usage: keratin COMMAND [options] ARGUMENTS\n");
     for (size_t i = 0; command_at(i) != NULL; i++)
-        printf("  %-10s %s\n", command_at(i)->name, command_at(i)->summary);
+        printf("  %-12s %s\n", command_at(i)->name, command_at(i)->summary);
     puts("\nkeratin help COMMAND tells more; keratin --version names the version.");
     return CLI_DONE;
 }

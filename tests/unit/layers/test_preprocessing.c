@@ -165,6 +165,21 @@ TEST(augmentation_is_the_identity_at_inference)
     krti_arena_free(&a);
 }
 
+TEST(no_class_of_augmentation_touches_an_image_at_inference)
+{
+    const float x[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    float y[12];
+    size_t n = 0;
+
+    for (const krt_layer_class *c = NULL; (c = krti_classes_augmentation[n]) != NULL; n++) {
+        memset(y, 0, sizeof y);
+        run_layer(layer_from(t->k, KRT_AUGMENTATION(c->name, .height = 2, .width = 2)),
+                  SHAPE(1, 2, 2, 3), x, y, 12);
+        assert_memory_equal(x, y, sizeof x);
+    }
+    ASSERT_TRUE(n > 25);
+}
+
 TEST(what_acts_in_training_says_so_when_asked_to)
 {
     const char *const names[] = {"RandomErasing", "MixUp"};
@@ -211,5 +226,6 @@ int main(void)
         UNIT(image_arguments_keras_refuses_are_refused),
         UNIT(a_small_image_is_padded_or_cropped_to_the_ratio),
         UNIT(auto_contrast_stretches_each_channel), UNIT(augmentation_is_the_identity_at_inference),
+        UNIT(no_class_of_augmentation_touches_an_image_at_inference),
         UNIT(what_acts_in_training_says_so_when_asked_to), UNIT(a_rate_is_between_zero_and_one));
 }
