@@ -1,4 +1,4 @@
-/* See training.h. */
+/* Settings put together as compile's JSON. See training.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* isatty */
 #endif

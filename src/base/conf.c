@@ -1,4 +1,4 @@
-/* See conf.h. */
+/* Building, finding and comparing nodes of config trees. See conf.h. */
 #include "base/conf.h"
 
 static krti_conf *make(krti_arena *a, krti_conf_kind kind)

@@ -1,4 +1,4 @@
-/* See digest.h. */
+/* XXH3-128 and SHA-256 behind one hasher. See digest.h. */
 #include "base/digest.h"
 
 #include "base/sha256.h"

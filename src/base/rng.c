@@ -1,4 +1,4 @@
-/* See rng.h. */
+/* Threefry, and the way from its words to numbers of a distribution. See rng.h. */
 #include "base/rng.h"
 
 static uint32_t rotate(uint32_t x, int n)

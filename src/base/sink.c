@@ -1,4 +1,4 @@
-/* See sink.h. */
+/* Writing through a sink. See sink.h. */
 #include "base/sink.h"
 
 enum { BLOCK = 256 << 10 }; /* is still in a second-level cache when it is written */

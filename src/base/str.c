@@ -1,4 +1,4 @@
-/* See str.h. */
+/* Growing texts. See str.h for the failure that sticks. */
 #include "base/str.h"
 
 static krt_status reserve(krti_str *s, size_t extra)

@@ -1,4 +1,4 @@
-/* See files.h. */
+/* Directories made, checkpoints removed, logs appended to. See files.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* O_CLOEXEC */
 #endif

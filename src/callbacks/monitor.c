@@ -1,4 +1,4 @@
-/* See monitor.h. */
+/* Which way is better, and whether the name will ever be reported. See monitor.h. */
 #include "callbacks/monitor.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* See snapshot.h. */
+/* Weights copied out and back. See snapshot.h. */
 #include "callbacks/snapshot.h"
 
 typedef struct walk {

@@ -1,4 +1,4 @@
-/* See content.h. */
+/* A table of first bytes, and a look at text. See content.h. */
 #include "formats/content.h"
 
 enum { LOOK = 4096 };

@@ -1,4 +1,4 @@
-/* See object_graph.h. */
+/* The graph as arrays of nodes, edges and attributes, read and written. See object_graph.h. */
 #include "formats/object_graph.h"
 
 #include "formats/protobuf.h"

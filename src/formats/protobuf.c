@@ -1,4 +1,4 @@
-/* See protobuf.h. */
+/* Fields read one by one, and appended. See protobuf.h. */
 #include "formats/protobuf.h"
 
 #include "base/f16.h"

@@ -1,4 +1,4 @@
-/* See safetensors.h. */
+/* The header read and checked, and written. See safetensors.h. */
 #include "formats/safetensors.h"
 
 #include "base/f16.h"

@@ -1,4 +1,4 @@
-/* See tensor_bundle.h. */
+/* A bundle's entries read and checked against its data files. See tensor_bundle.h. */
 #include "formats/tensor_bundle.h"
 
 #include "base/f16.h"

@@ -1,4 +1,4 @@
-/* See describe.h. */
+/* Inputs cast, call arguments found, and refusals said alike. See describe.h. */
 #include "layers/describe.h"
 
 krt_value *krti_as_float32(krti_graph *g, krt_value *x)

@@ -1,4 +1,4 @@
-/* See images.h. */
+/* Interpolations by name, and images in any data_format as channels last. See images.h. */
 #include "layers/images.h"
 
 #include "layers/spatial.h"

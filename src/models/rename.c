@@ -1,4 +1,4 @@
-/* See rename.h. */
+/* Applying rules of names, the first that fits. See rename.h. */
 #include "models/rename.h"
 
 krt_status krti_rename_check(krt_ctx *k, const krt_names *rules)

@@ -1,4 +1,4 @@
-/* See digests.h. */
+/* Notes and prints, made while writing and read back. See digests.h. */
 #include "saving/digests.h"
 
 #include "formats/json.h"

@@ -1,4 +1,4 @@
-/* See findings.h. */
+/* The list, filled and read. See findings.h. */
 #include "saving/findings.h"
 
 #include "base/fs.h"

@@ -1,4 +1,4 @@
-/* See match.h. */
+/* Pairs recorded, the verdict, and arrays read into variables. See match.h. */
 #include "saving/match.h"
 
 #include "layers/lora.h"

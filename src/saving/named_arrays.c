@@ -1,4 +1,4 @@
-/* See named_arrays.h. */
+/* Variables paired with arrays by whole names, then by their ends. See named_arrays.h. */
 #include "saving/named_arrays.h"
 
 #include "layers/lora.h"

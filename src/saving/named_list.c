@@ -1,4 +1,4 @@
-/* See named_list.h. */
+/* The list, made of a model or of an open file. See named_list.h. */
 #include "saving/named_list.h"
 
 #include "base/transaction.h"

@@ -1,4 +1,4 @@
-/* See report.h. */
+/* The list of outcomes, filled and read. See report.h. */
 #include "saving/report.h"
 
 static void report_destroy(void *self)

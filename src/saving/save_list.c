@@ -1,4 +1,4 @@
-/* See save_list.h. */
+/* The list, made of a model or of an open file. See save_list.h. */
 #include "saving/save_list.h"
 
 #include "layers/lora.h"

@@ -1,4 +1,4 @@
-/* See save_named.h. */
+/* Checkpoints and files of named arrays, written from a model. See save_named.h. */
 #include "saving/save_named.h"
 
 #include "saving/named_list.h"

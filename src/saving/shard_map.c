@@ -1,4 +1,4 @@
-/* See shard_map.h. */
+/* Keys and totals of the map, and its writing. See shard_map.h. */
 #include "saving/shard_map.h"
 
 #include "formats/json.h"

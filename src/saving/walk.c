@@ -1,4 +1,4 @@
-/* See walk.h. */
+/* Groups and paths in Keras's order. See walk.h. */
 #include "saving/walk.h"
 
 #include "layers/lora.h"

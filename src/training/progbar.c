@@ -1,4 +1,4 @@
-/* See progbar.h. */
+/* The bar, the estimate and the values. See progbar.h. */
 #include "training/progbar.h"
 
 #include "base/number.h"

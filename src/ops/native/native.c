@@ -1,4 +1,4 @@
-/* See native.h. */
+/* Activations by vector form, and how many threads a step is worth. See native.h. */
 #include "ops/native/native.h"
 
 static const struct {
