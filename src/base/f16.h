@@ -67,21 +67,6 @@ static inline uint16_t krti_f16_from_f32(float f)
     return (uint16_t)(sign | ((magnitude - 0x38000000u + 0xFFFu + ((magnitude >> 13) & 1u)) >> 13));
 }
 
-static inline uint16_t krti_swap16(uint16_t v)
-{
-    return (uint16_t)((v >> 8) | (v << 8));
-}
-
-static inline uint32_t krti_swap32(uint32_t v)
-{
-    return ((v & 0xFFu) << 24) | ((v & 0xFF00u) << 8) | ((v >> 8) & 0xFF00u) | (v >> 24);
-}
-
-static inline uint64_t krti_swap64(uint64_t v)
-{
-    return ((uint64_t)krti_swap32((uint32_t)v) << 32) | krti_swap32((uint32_t)(v >> 32));
-}
-
 /* Unaligned little-endian reads of file bytes. */
 static inline uint16_t krti_le16(const unsigned char *p)
 {

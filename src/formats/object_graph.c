@@ -132,19 +132,6 @@ done:
     return st;
 }
 
-krt_status krti_object_graph_add_slot(krti_object_graph *g, uint32_t optimizer, uint32_t original,
-                                      const char *name, uint32_t node)
-{
-    krti_graph_slot slot = {.original = original, .node = node};
-    krt_status st = KRT_OK;
-
-    TRY(keep_text(g, name, strlen(name), &slot.name));
-    TRY(add_slot(g, optimizer, &slot));
-
-done:
-    return st;
-}
-
 uint32_t krti_object_graph_child(const krti_object_graph *g, uint32_t node, const char *name)
 {
     for (uint32_t e = g->nodes[node].edges; e != KRTI_NO_NODE; e = g->edges[e].next)

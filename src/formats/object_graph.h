@@ -66,8 +66,6 @@ krt_status krti_object_graph_add_edge(krti_object_graph *g, uint32_t from, const
                                       uint32_t to);
 krt_status krti_object_graph_add_attribute(krti_object_graph *g, uint32_t node, const char *name,
                                            const char *full_name, const char *key);
-krt_status krti_object_graph_add_slot(krti_object_graph *g, uint32_t optimizer, uint32_t original,
-                                      const char *name, uint32_t node);
 
 /* The child of this name, KRTI_NO_NODE when there is none. */
 uint32_t krti_object_graph_child(const krti_object_graph *g, uint32_t node, const char *name);

@@ -145,25 +145,15 @@ void krti_pb_put_fixed32(krti_str *s, uint32_t number, uint32_t value)
     krti_fixed32_put(s, value);
 }
 
-void krti_pb_put_fixed64(krti_str *s, uint32_t number, uint64_t value)
-{
-    if (value == 0)
-        return;
-    put_tag(s, number, KRTI_PB_FIXED64);
-    krti_fixed64_put(s, value);
-}
-
 void krti_pb_put_double(krti_str *s, uint32_t number, double value)
 {
     uint64_t bits;
 
     memcpy(&bits, &value, sizeof bits);
-    krti_pb_put_fixed64(s, number, bits);
-}
-
-void krti_pb_put_float(krti_str *s, uint32_t number, float value)
-{
-    krti_pb_put_fixed32(s, number, krti_bits_from_f32(value));
+    if (bits == 0)
+        return;
+    put_tag(s, number, KRTI_PB_FIXED64);
+    krti_fixed64_put(s, bits);
 }
 
 void krti_pb_put_bytes(krti_str *s, uint32_t number, const void *data, size_t size)

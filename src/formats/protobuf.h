@@ -49,9 +49,7 @@ void krti_fixed32_put(krti_str *s, uint32_t value);
 void krti_fixed64_put(krti_str *s, uint64_t value);
 void krti_pb_put_number(krti_str *s, uint32_t number, uint64_t value);
 void krti_pb_put_fixed32(krti_str *s, uint32_t number, uint32_t value);
-void krti_pb_put_fixed64(krti_str *s, uint32_t number, uint64_t value);
 void krti_pb_put_double(krti_str *s, uint32_t number, double value);
-void krti_pb_put_float(krti_str *s, uint32_t number, float value);
 void krti_pb_put_text(krti_str *s, uint32_t number, const char *text);
 /* Written even when empty: messages, elements of repeated fields. */
 void krti_pb_put_bytes(krti_str *s, uint32_t number, const void *data, size_t size);

@@ -36,7 +36,4 @@ typedef struct krti_fused {
  * the two numbers. */
 bool krti_fused_see(krt_shape in, krt_shape out, krti_fused_input *see);
 
-/* One element through one operation of a group, in float: the reference. */
-float krti_fused_apply(const krti_fused_op *op, const float *values);
-
 #endif

@@ -88,7 +88,7 @@ static bool takes_bool(const krti_op *op, int i)
            op == &krti_op_logical_xor || (op == &krti_op_where && i == 0);
 }
 
-float krti_fused_apply(const krti_fused_op *f, const float *values)
+static float apply(const krti_fused_op *f, const float *values)
 {
     const krti_node node = {.op = f->op, .attrs = {.scalar = {f->a, f->b, f->c}}};
     const krt_shape one = {.rank = 0};
@@ -125,7 +125,7 @@ static void reference_fused(const krti_node *n, const krti_view *in, krti_view *
             krti_convert(&values[j], KRT_FLOAT32, from, in[j].dtype, 1);
         }
         for (int j = 0; j < f->num_ops; j++)
-            values[f->num_in + j] = krti_fused_apply(&f->ops[j], values);
+            values[f->num_in + j] = apply(&f->ops[j], values);
         for (int j = 0; j < f->num_out; j++)
             krti_convert((char *)out[j].data + (size_t)i * krt_dtype_size(out[j].dtype),
                          out[j].dtype, &values[f->out[j]], KRT_FLOAT32, 1);

@@ -23,7 +23,6 @@
 typedef struct krti_packs krti_packs;
 krt_status krti_packs_new(krt_ctx *k, krti_packs **out);
 void krti_packs_free(krti_packs *p);
-size_t krti_packs_bytes(const krti_packs *p);
 
 typedef enum krti_slot_kind {
     KRTI_SLOT_ARENA = 0,

@@ -14,7 +14,6 @@
 struct krti_packs {
     krt_ctx *k;
     krti_map *by_key; /* "fingerprint:form" -> block */
-    size_t bytes;
 };
 
 krt_status krti_packs_new(krt_ctx *k, krti_packs **out)
@@ -42,11 +41,6 @@ void krti_packs_free(krti_packs *p)
         krti_free(p->k, krti_map_value_at(p->by_key, i));
     krti_map_free(p->by_key);
     krti_free(p->k, p);
-}
-
-size_t krti_packs_bytes(const krti_packs *p)
-{
-    return p->bytes;
 }
 
 /* ------------------------------------------------------------------------------- fingerprint */
@@ -222,13 +216,11 @@ static void forget_sources(const krt_value *v)
             forget_sources(n->in[i]);
 }
 
-static krt_status keep(krti_packs *p, const char *key, void *block, size_t bytes)
+static krt_status keep(krti_packs *p, const char *key, void *block)
 {
     const krt_status st = krti_map_set(p->by_key, key, block);
 
-    if (st == KRT_OK)
-        p->bytes += bytes;
-    else
+    if (st != KRT_OK)
         krti_free(p->k, block);
     return st;
 }
@@ -257,7 +249,7 @@ krt_status krti_build_pack(krti_build *b, const krt_value *v, const krti_pack_fo
     krti_free(b->k, plain.computed);
     forget_sources(v);
     *out = block;
-    return keep(b->packs, key, block, form->size_bytes);
+    return keep(b->packs, key, block);
 }
 
 /* A small array of a mapped file is worth a copy: left in place, each would keep the pages around
@@ -293,5 +285,5 @@ const void *krti_build_static(krti_build *b, const krt_value *v)
         memcpy(plain.computed, plain.data, bytes);
     }
     forget_sources(v);
-    return keep(b->packs, key, plain.computed, bytes) == KRT_OK ? plain.computed : NULL;
+    return keep(b->packs, key, plain.computed) == KRT_OK ? plain.computed : NULL;
 }

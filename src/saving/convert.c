@@ -4,8 +4,6 @@
  * and no model is built: it works for files larger than memory and for classes nobody knows. Where
  * names differ (Keras 3's paths, lists of layers in legacy files, TensorFlow's keys) only a model
  * knows which is which, so one is built, filled and saved. */
-#include "saving/convert.h"
-
 #include "formats/json.h"
 #include "saving/incremental.h"
 #include "saving/keras_writer.h"
@@ -16,20 +14,33 @@
 #include "saving/save_plan.h"
 #include "saving/serialization.h"
 #include "saving/tf_checkpoint_write.h"
+#include "saving/weights_writer.h"
 #include "training/optimizer.h"
+
+/* Everything one conversion has in its hands. */
+typedef struct conversion {
+    krt_ctx *k;
+    const krt_convert_args *args;
+    krti_write_options options;
+    const char *in, *out;
+    krti_source *f;      /* the weights, and the architecture unless there is another */
+    krti_source *config; /* the file args->config names, or NULL */
+    krt_model *m;        /* once it was needed */
+} conversion;
 
 static const double GB = 1024.0 * 1024.0 * 1024.0;
 
 /* ------------------------------------------------------------------------------- the model */
 
-const krti_conf *krti_conversion_config(const krti_conversion *c)
+/* The architecture, NULL when there is none. */
+static const krti_conf *config_of(const conversion *c)
 {
     return c->config != NULL ? c->config->config : c->f->config;
 }
 
 /* The model, once; its classes may be unknown. A load maps the arrays and reads none: that is no progress
  * to tell of. */
-static krt_status load_once(krti_conversion *c)
+static krt_status load_once(conversion *c)
 {
     krti_progress none = {0}, told = c->f->store != NULL ? c->f->store->progress : none;
 
@@ -45,13 +56,14 @@ static krt_status load_once(krti_conversion *c)
 
 /* Whether the weights lie in Keras 3's tree and can be passed on as they are. Keras 2.13 to 2.15 wrote
  * such a tree too, with paths of its own. */
-static bool is_keras3(const krti_conversion *c)
+static bool is_keras3(const conversion *c)
 {
     return c->f->store != NULL && !c->f->store->is_legacy && !c->f->store->has_paths &&
            c->f->store->checkpoint == NULL && c->f->generation >= 3;
 }
 
-krt_status krti_conversion_model(krti_conversion *c, krt_model **out)
+/* The model with its weights. Fails: as krt_load(). */
+static krt_status model_of(conversion *c, krt_model **out)
 {
     krt_status st = load_once(c);
 
@@ -80,13 +92,13 @@ static bool has_optimizer(const krti_store *s)
 
 /* Weights and an architecture of two files must belong together; what classes nobody knows hold is
  * taken on trust. */
-static krt_status check_fit(krti_conversion *c)
+static krt_status check_fit(conversion *c)
 {
     return c->config == NULL ? KRT_OK : load_once(c);
 }
 
 /* What goes into Keras 3's containers. `l` is freed by the caller also after a failure. */
-static krt_status list_weights(krti_conversion *c, krti_save_list **l)
+static krt_status list_weights(conversion *c, krti_save_list **l)
 {
     krt_model *m = NULL;
     krt_status st = krti_save_list_new(c->k, l);
@@ -95,7 +107,7 @@ static krt_status list_weights(krti_conversion *c, krti_save_list **l)
         return st;
     if (is_keras3(c))
         return krti_save_list_add_store(*l, c->f->store, c->args->include_optimizer);
-    TRY(krti_conversion_model(c, &m));
+    TRY(model_of(c, &m));
     TRY(krti_save_list_add_model(*l, m, true));
     if (c->args->include_optimizer && has_optimizer(c->f->store)) {
         const size_t num_weights = (*l)->num_arrays;
@@ -110,7 +122,7 @@ done:
     return st;
 }
 
-static krt_status no_config(const krti_conversion *c)
+static krt_status no_config(const conversion *c)
 {
     return krti_fail(c->k, KRT_E_FORMAT, NULL,
                      "No model config found in the file at %s. Give the architecture with --config "
@@ -120,7 +132,7 @@ static krt_status no_config(const krti_conversion *c)
 
 /* The compile settings of the file with the weights, for an architecture that comes from a file
  * without any: the optimizer's variables would be of no use else. */
-static krt_status take_settings(krti_conversion *c, krti_arena *arena, krti_conf *config)
+static krt_status take_settings(conversion *c, krti_arena *arena, krti_conf *config)
 {
     const krti_conf *theirs = krti_conf_get(c->f->config, "compile_config");
     krti_conf *settings = NULL;
@@ -131,7 +143,7 @@ static krt_status take_settings(krti_conversion *c, krti_arena *arena, krti_conf
         krti_conf_num(krti_conf_get(config, "compile_config")) > 0)
         return KRT_OK;
     if (c->f->training != NULL) {
-        TRY(krti_conversion_model(c, &m));
+        TRY(model_of(c, &m));
         TRY(krti_compile_config_now(m, arena, &settings));
     } else {
         settings = krti_conf_copy(arena, theirs);
@@ -144,7 +156,7 @@ done:
 
 /* The architecture as Keras 3 has it; what Keras 3 wrote stays as it is, but for its .h5, where the
  * settings lie apart. `serialize`: one of saving/serialization.h. */
-static krt_status take_config(krti_conversion *c, krti_arena *arena, krti_conf **out,
+static krt_status take_config(conversion *c, krti_arena *arena, krti_conf **out,
                               krt_status (*serialize)(krti_arena *, const krt_model *,
                                                       krti_conf **))
 {
@@ -158,7 +170,7 @@ static krt_status take_config(krti_conversion *c, krti_arena *arena, krti_conf *
         *out = krti_conf_copy(arena, from->config);
         st = *out != NULL ? KRT_OK : KRT_E_NOMEM;
     } else if (c->f->has_weights) {
-        TRY(krti_conversion_model(c, &m));
+        TRY(model_of(c, &m));
         TRY(serialize(arena, m, out));
     } else {
         TRY(krti_load_build(c->k, &c->m, from));
@@ -176,7 +188,7 @@ done:
 /* ------------------------------------------------------------------------------- Keras 3 */
 
 /* The same as text. */
-static krt_status write_config(krti_conversion *c, krti_str *text)
+static krt_status write_config(conversion *c, krti_str *text)
 {
     krti_arena arena = KRTI_ARENA_INIT(c->k);
     krti_conf *config = NULL;
@@ -188,7 +200,7 @@ static krt_status write_config(krti_conversion *c, krti_str *text)
     return st;
 }
 
-static krt_status write_keras_as(krti_conversion *c, bool zipped)
+static krt_status write_keras_as(conversion *c, bool zipped)
 {
     krti_str config = KRTI_STR_INIT(c->k);
     krti_save_list *l = NULL;
@@ -214,17 +226,17 @@ done:
     return st;
 }
 
-static krt_status write_keras(krti_conversion *c)
+static krt_status write_keras(conversion *c)
 {
     return write_keras_as(c, true);
 }
 
-static krt_status write_directory(krti_conversion *c)
+static krt_status write_directory(conversion *c)
 {
     return write_keras_as(c, false);
 }
 
-static krt_status write_weights_h5(krti_conversion *c)
+static krt_status write_weights_h5(conversion *c)
 {
     krti_save_list *l = NULL;
     krt_status st = list_weights(c, &l);
@@ -235,7 +247,7 @@ static krt_status write_weights_h5(krti_conversion *c)
     return st;
 }
 
-static krt_status write_sharded(krti_conversion *c)
+static krt_status write_sharded(conversion *c)
 {
     const double limit = c->args->max_shard_size > 0 ? c->args->max_shard_size : 5;
     krti_save_list *l = NULL;
@@ -250,7 +262,7 @@ static krt_status write_sharded(krti_conversion *c)
 }
 
 /* In tf.keras's words; what it wrote itself stays as it is. */
-static krt_status take_keras2_config(krti_conversion *c, krti_arena *arena, krti_conf **out)
+static krt_status take_keras2_config(conversion *c, krti_arena *arena, krti_conf **out)
 {
     const krti_source *from = c->config != NULL ? c->config : c->f;
     krt_status st = KRT_OK;
@@ -268,7 +280,7 @@ done:
     return st;
 }
 
-static krt_status write_json(krti_conversion *c)
+static krt_status write_json(conversion *c)
 {
     krti_arena arena = KRTI_ARENA_INIT(c->k);
     krti_str text = KRTI_STR_INIT(c->k);
@@ -288,7 +300,7 @@ static krt_status write_json(krti_conversion *c)
 /* ------------------------------------------------------------------------------- TensorFlow */
 
 /* The file's optimizer with its state, where this build knows it; else that it stays behind is said. */
-static krt_status make_optimizer(krti_conversion *c, krt_model *m)
+static krt_status make_optimizer(conversion *c, krt_model *m)
 {
     krti_optimizer *o = NULL;
     krt_status st = KRT_OK;
@@ -305,7 +317,7 @@ static krt_status make_optimizer(krti_conversion *c, krt_model *m)
     return KRT_OK;
 }
 
-static krt_status write_checkpoint(krti_conversion *c)
+static krt_status write_checkpoint(conversion *c)
 {
     const krti_checkpoint_options options = {.sync = c->options.sync,
                                              .include_optimizer = c->args->include_optimizer};
@@ -318,7 +330,7 @@ static krt_status write_checkpoint(krti_conversion *c)
     if (has_graph && c->config == NULL) {
         TRY(krti_named_list_add_store(&l, c->f->store, true));
     } else {
-        TRY(krti_conversion_model(c, &m));
+        TRY(model_of(c, &m));
         TRY(make_optimizer(c, m));
         TRY(krti_named_list_add_checkpoint(&l, m, &options));
     }
@@ -332,24 +344,24 @@ done:
 /* ------------------------------------------------------------------------------- by name */
 
 /* By the names of variables where there is an architecture; else by those the file has. */
-static krt_status list_names(krti_conversion *c, krti_named_list *l)
+static krt_status list_names(conversion *c, krti_named_list *l)
 {
     krt_model *m = NULL;
     krt_status st = KRT_OK;
 
     if (has_optimizer(c->f->store) && c->args->include_optimizer)
         krti_warn(c->k, "the optimizer's state is not in %s, which holds weights alone", c->out);
-    if (krti_conversion_config(c) == NULL)
+    if (config_of(c) == NULL)
         return krti_named_list_add_store(l, c->f->store, false);
     st = load_once(c);
     if (st == KRT_OK && c->m->cannot_status == KRT_E_UNKNOWN_CLASS)
         return krti_named_list_add_store(l, c->f->store, false);
     if (st == KRT_OK)
-        st = krti_conversion_model(c, &m);
+        st = model_of(c, &m);
     return st == KRT_OK ? krti_named_list_add_model(l, m) : st;
 }
 
-static krt_status write_named(krti_conversion *c,
+static krt_status write_named(conversion *c,
                               krt_status (*write)(const krti_named_list *, const char *, bool))
 {
     krti_named_list l;
@@ -363,19 +375,19 @@ static krt_status write_named(krti_conversion *c,
     return st;
 }
 
-static krt_status write_npz(krti_conversion *c)
+static krt_status write_npz(conversion *c)
 {
     return write_named(c, krti_npz_write_list);
 }
 
-static krt_status write_safetensors(krti_conversion *c)
+static krt_status write_safetensors(conversion *c)
 {
     return write_named(c, krti_safetensors_write);
 }
 
 /* ------------------------------------------------------------------------------- Keras 2 */
 
-static krt_status write_legacy(krti_conversion *c, bool weights_only)
+static krt_status write_legacy(conversion *c, bool weights_only)
 {
     const krti_legacy_h5_options options = {.for_keras = c->args->for_keras,
                                             .weights_only = weights_only,
@@ -386,20 +398,20 @@ static krt_status write_legacy(krti_conversion *c, bool weights_only)
     krt_model *m = NULL;
     krt_status st = KRT_OK;
 
-    if (krti_conversion_config(c) == NULL)
+    if (config_of(c) == NULL)
         return no_config(c);
-    st = krti_conversion_model(c, &m);
+    st = model_of(c, &m);
     if (st == KRT_OK && options.include_optimizer && !weights_only)
         st = make_optimizer(c, m);
     return st == KRT_OK ? krti_write_legacy_h5(m, c->out, &options) : st;
 }
 
-static krt_status write_h5(krti_conversion *c)
+static krt_status write_h5(conversion *c)
 {
     return write_legacy(c, false);
 }
 
-static krt_status write_legacy_weights(krti_conversion *c)
+static krt_status write_legacy_weights(conversion *c)
 {
     return write_legacy(c, true);
 }
@@ -408,7 +420,7 @@ static krt_status write_legacy_weights(krti_conversion *c)
 
 static const struct {
     const char *name, *ending;
-    krt_status (*write)(krti_conversion *c);
+    krt_status (*write)(conversion *c);
     bool needs_weights;
 } forms[] = {
     {"keras", ".keras", write_keras, true},
@@ -427,7 +439,7 @@ static const struct {
 static const char NAMES[] = "keras, keras-dir, h5, weights.h5, legacy-weights.h5, weights.json, "
                             "tf-checkpoint, json, safetensors, npz";
 
-static krt_status choose_form(const krti_conversion *c, size_t *form)
+static krt_status choose_form(const conversion *c, size_t *form)
 {
     const char *to = c->args->to;
     size_t longest = 0;
@@ -462,7 +474,7 @@ static krt_status choose_form(const krti_conversion *c, size_t *form)
 
 /* ------------------------------------------------------------------------------- all */
 
-static krt_status may_write(const krti_conversion *c, bool *go)
+static krt_status may_write(const conversion *c, bool *go)
 {
     krti_str index = KRTI_STR_INIT(c->k); /* of a checkpoint, which is a prefix */
     const krt_status st = krti_str_addf(&index, "%s.index", c->out);
@@ -491,7 +503,7 @@ static int64_t num_bytes(const krti_store *s)
     return n;
 }
 
-static krt_status open_files(krti_conversion *c, bool needs_weights)
+static krt_status open_files(conversion *c, bool needs_weights)
 {
     krt_status st = KRT_OK;
 
@@ -512,7 +524,7 @@ krt_status krt_convert(krt_ctx *k, const char *in_filepath, const char *out_file
                        const krt_convert_args *args)
 {
     krt_convert_args a;
-    krti_conversion c = {.k = k, .args = &a, .in = in_filepath, .out = out_filepath};
+    conversion c = {.k = k, .args = &a, .in = in_filepath, .out = out_filepath};
     krti_str name = KRTI_STR_INIT(k);
     size_t form = 0;
     bool go = false;

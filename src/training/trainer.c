@@ -16,7 +16,8 @@ static krt_status seed_layer(void *user, krt_layer *l, krt_tensor *state)
     return KRT_OK;
 }
 
-krt_status krti_prepare_training(krt_model *m, struct krti_training **out, bool for_update)
+/* Compiled, with its losses and metrics, and for_update with an optimizer that is built. */
+static krt_status prepare(krt_model *m, struct krti_training **out, bool for_update)
 {
     krti_optimizer *o = NULL;
     krt_status st = m->failed;
@@ -47,11 +48,11 @@ static krt_status ready(krt_model *m, const krt_data *data, struct krti_training
 {
     static const krt_shape unknown = {.rank = -1};
     const bool has_x = data->num_x > 0 && data->x != NULL && data->x[0] != NULL;
-    krt_status st = krti_prepare_training(m, out, false);
+    krt_status st = prepare(m, out, false);
 
     if (st == KRT_OK)
         st = krti_model_ready(m, has_x ? data->x[0]->shape : unknown);
-    return st == KRT_OK ? krti_prepare_training(m, out, for_update) : st;
+    return st == KRT_OK ? prepare(m, out, for_update) : st;
 }
 
 /* One input, one output and one array of weights; the last two may be NULL. Points at the pointers. */

@@ -119,7 +119,5 @@ krt_status krti_check_labels(const struct krti_training *t, const krti_trained_o
 void krti_set_start(struct krti_training *t, int64_t epoch, int64_t batch);
 /* Whether krt_request_stop() ended what runs. */
 bool krti_training_is_interrupted(struct krti_training *t);
-/* Ready to train: compiled, built, weights of its own, optimizer built. */
-krt_status krti_prepare_training(krt_model *m, struct krti_training **out, bool for_update);
 
 #endif
