@@ -14,9 +14,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 
 static struct {
-    size_t calls, failing; /* SIZE_MAX: none */
+    atomic_size_t calls; /* also from the thread that writes behind */
+    size_t failing;      /* SIZE_MAX: none */
     int error;
     bool stays;     /* all calls after it fail too */
     uint64_t space; /* what the disk claims to have; UINT64_MAX: the truth */

@@ -135,9 +135,8 @@ krti_behind *krti_behind_new(krt_ctx *k, int fd)
     return b;
 }
 
-int krti_behind_write(krti_behind *b, uint64_t offset, const void *data, size_t size)
+static int append(krti_behind *b, uint64_t offset, const unsigned char *from, size_t size)
 {
-    const unsigned char *from = data;
     int error = b->used > 0 && offset != b->at + b->used ? hand_over(b) : 0;
 
     while (error == 0 && size > 0) {
@@ -160,6 +159,46 @@ int krti_behind_write(krti_behind *b, uint64_t offset, const void *data, size_t 
         error = hand_over(b);
     }
     return error;
+}
+
+/* What comes late for a place before the piece: a header that has the checksum of what follows it. It goes
+ * past the piece, so that this one need not go out half full. */
+static int write_before(krti_behind *b, uint64_t offset, const unsigned char *data, size_t size)
+{
+    int error = 0;
+
+    if (b->has_thread) {
+        mtx_lock(&b->lock);
+        error = b->error;
+        if (b->job != NULL && offset < b->job_at + b->job_size && b->job_at < offset + size)
+            error = wait_idle(b);
+        mtx_unlock(&b->lock);
+    }
+    return error == 0 ? put(b, offset, data, size) : error;
+}
+
+int krti_behind_write(krti_behind *b, uint64_t offset, const void *data, size_t size)
+{
+    const unsigned char *from = data;
+    int error = 0;
+
+    if (b->used > 0 && offset < b->at) {
+        const size_t n = size < b->at - offset ? size : (size_t)(b->at - offset);
+
+        error = write_before(b, offset, from, n);
+        from += n;
+        offset += n;
+        size -= n;
+    }
+    if (b->used > 0 && offset >= b->at && offset < b->at + b->used) { /* is not out yet */
+        const size_t room = b->used - (size_t)(offset - b->at), n = size < room ? size : room;
+
+        memcpy(b->piece + (offset - b->at), from, n);
+        from += n;
+        offset += n;
+        size -= n;
+    }
+    return error == 0 && size > 0 ? append(b, offset, from, size) : error;
 }
 
 int krti_behind_flush(krti_behind *b)

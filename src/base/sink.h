@@ -6,7 +6,7 @@
 
 #include "base/ctx.h"
 
-/* Positions may come in any order, each once. */
+/* Positions may come in any order; what comes last for one counts. */
 typedef struct krti_sink {
     krt_status (*write)(void *user, uint64_t offset, const void *data, size_t size);
     void *user;

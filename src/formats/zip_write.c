@@ -125,6 +125,8 @@ static uint64_t local_size(const member *m)
     return LOCAL_HEADER + strlen(m->entry.name) + (m->is_zip64 ? 20u : 0u) + m->padding;
 }
 
+/* At the beginning of a member, so that its data follows without a gap, and again when its checksum is
+ * known. */
 static krt_status write_local_header(krti_zip_writer *z, const member *m)
 {
     const size_t size = (size_t)local_size(m), name = strlen(m->entry.name);
@@ -228,6 +230,7 @@ krt_status krti_zip_begin(krti_zip_writer *z, const krti_zip_entry *entry, krti_
     z->num_segments = 0;
     z->is_open = true;
     *out = (krti_sink){write_member, z};
+    st = write_local_header(z, &z->members[z->num_members - 1]);
 
 done:
     return st;

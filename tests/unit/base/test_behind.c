@@ -72,6 +72,36 @@ TEST(every_byte_comes_to_its_place_with_one_thread_and_with_two)
     free(data);
 }
 
+/* Headers that are known late, before, across and behind the beginning of the piece that is being filled. */
+TEST(a_place_may_be_written_again)
+{
+    enum { APART = 300000, LONG = 4096 };
+    unsigned char *data = some_bytes();
+    static const unsigned char zeros[LONG];
+
+    for (int threads = 1; threads <= 2; threads++) {
+        const int fd = open_file(t);
+
+        ASSERT_OK(krt_ctx_set_threads(t->k, threads));
+        krti_behind *b = krti_behind_new(t->k, fd);
+        for (size_t at = 0; at < SIZE; at += APART) {
+            const size_t n = SIZE - at < APART ? SIZE - at : APART, head = n < LONG ? n : LONG;
+
+            ASSERT_INT_EQ(0, krti_behind_write(b, at, zeros, head));
+            ASSERT_INT_EQ(0, krti_behind_write(b, at + head, data + at + head, n - head));
+            ASSERT_INT_EQ(0, krti_behind_write(b, at, data + at, head));
+        }
+        ASSERT_INT_EQ(0, krti_behind_flush(b));
+        for (size_t at = 1 << 20; at < SIZE; at += 1 << 20) /* pieces begin here */
+            ASSERT_INT_EQ(0, krti_behind_write(b, at - 100, data + at - 100, 200));
+        ASSERT_INT_EQ(0, krti_behind_flush(b));
+        krti_behind_free(b);
+        close(fd);
+        assert_all_there(t, data);
+    }
+    free(data);
+}
+
 TEST(the_first_write_that_fails_is_told_and_a_short_one_goes_on)
 {
     unsigned char *data = some_bytes();
@@ -115,6 +145,7 @@ TEST(what_was_not_flushed_may_be_dropped)
 int main(void)
 {
     return RUN(UNIT(every_byte_comes_to_its_place_with_one_thread_and_with_two),
+               UNIT(a_place_may_be_written_again),
                UNIT(the_first_write_that_fails_is_told_and_a_short_one_goes_on),
                UNIT(what_was_not_flushed_may_be_dropped));
 }
