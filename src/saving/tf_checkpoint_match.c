@@ -387,18 +387,22 @@ krt_status krti_tf_checkpoint_match(krti_match *m)
 krt_status krti_tf_checkpoint_nodes(krti_store *s, krt_model *m, krt_variable *const *variables,
                                     size_t n, uint32_t *nodes, uint32_t *root)
 {
+    uint32_t *of_arrays = krti_array(s->k, s->num_arrays, sizeof *of_arrays); /* + 1; 0: none */
     binding b;
     krt_status st = bind(&b, s, m);
 
+    if (of_arrays == NULL)
+        st = KRT_E_NOMEM;
+    for (uint32_t j = st == KRT_OK ? b.c->graph.num_nodes : 0; j-- > 0;)
+        if (b.c->arrays[j] > 0)
+            of_arrays[b.c->arrays[j] - 1] = j + 1;
     for (size_t i = 0; st == KRT_OK && i < n; i++) {
         const size_t array = array_of(&b, variables[i]);
 
-        nodes[i] = KRTI_NO_NODE;
-        for (uint32_t j = 0; array != SIZE_MAX && j < b.c->graph.num_nodes; j++)
-            if (b.c->arrays[j] == array + 1 && nodes[i] == KRTI_NO_NODE)
-                nodes[i] = j;
+        nodes[i] = array != SIZE_MAX && of_arrays[array] > 0 ? of_arrays[array] - 1 : KRTI_NO_NODE;
     }
     *root = b.root;
     unbind(&b);
+    krti_free(s->k, of_arrays);
     return st;
 }

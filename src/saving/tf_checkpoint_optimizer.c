@@ -66,26 +66,29 @@ static void take_scalars(filling *f, uint32_t node)
 }
 
 /* Slots of tf.keras up to 2.10. */
-static void take_legacy_slots(filling *f, uint32_t optimizer, const uint32_t *nodes)
+static krt_status take_legacy_slots(filling *f, uint32_t optimizer, const uint32_t *nodes)
 {
     const krti_object_graph *g = &f->c->graph;
+    size_t *places = NULL; /* by node: its trainable variable + 1 */
 
+    if (g->nodes[optimizer].slots == KRTI_NO_NODE)
+        return KRT_OK;
+    places = krti_array(f->k, g->num_nodes, sizeof *places);
+    if (places == NULL)
+        return KRT_E_NOMEM;
+    for (size_t t = f->o->num_trainable; t-- > 0;)
+        if (nodes[t] < g->num_nodes)
+            places[nodes[t]] = t + 1;
     for (uint32_t i = g->nodes[optimizer].slots; i != KRTI_NO_NODE; i = g->slots[i].next) {
         const krti_graph_slot *slot = &g->slots[i];
-        size_t t = 0;
+        const size_t t = slot->original < g->num_nodes ? places[slot->original] : 0;
 
-        while (t < f->o->num_trainable && nodes[t] != slot->original)
-            t++;
-        for (size_t j = 0; t < f->o->num_trainable && j < f->o->num_variables; j++) {
-            const krti_optimizer_variable *v = &f->o->variables[j];
-
-            if (v->of != f->o->trainable[t])
-                continue;
-            const char *word = krti_optimizer_tf_slot(f->o, v->slot, true);
-            if (word != NULL && strcmp(word, slot->name) == 0)
-                take(f, v, array_of(f, slot->node));
-        }
+        if (t > 0)
+            take(f, krti_optimizer_find_legacy(f->o, slot->name, f->o->trainable[t - 1]),
+                 array_of(f, slot->node));
     }
+    krti_free(f->k, places);
+    return KRT_OK;
 }
 
 /* The names a slot may have in a list: "Adam/m/dense/kernel", "m/dense/kernel", and Keras 3's. */
@@ -124,38 +127,75 @@ static bool is_rate(const filling *f, uint32_t node)
                          krti_ends_with(a->full_name, "/learning_rate"));
 }
 
-/* The next slot of the optimizer from `at` on that Keras 2 has, too. */
-static size_t next_slot(const filling *f, size_t at)
+/* Which slots go by their places: sums of gradients apart from the others, because Keras 3 has them first and
+ * a file that tf.keras can read has them last; numbers in place of slots where the list has them. */
+typedef struct order {
+    bool sums, placeholders;
+} order;
+
+static const char SUM[] = "gradient_accumulator";
+
+/* The next such slot of the optimizer from `at` on. */
+static size_t next_slot(const filling *f, size_t at, order of)
 {
-    while (at < f->o->num_variables &&
-           (f->o->variables[at].of == NULL || krti_is_of_keras3(&f->o->variables[at])))
-        at++;
+    for (; at < f->o->num_variables; at++) {
+        const krti_optimizer_variable *v = &f->o->variables[at];
+
+        if (v->of != NULL && (strcmp(v->slot, SUM) == 0) == of.sums &&
+            (of.placeholders || !krti_is_placeholder(v)))
+            break;
+    }
     return at;
 }
 
-/* What has another name by now, by its place: where both sides have as many slots and the shape fits. */
-static void take_places(filling *f, uint32_t optimizer, uint32_t list)
+static size_t count_slots(const filling *f, order of)
+{
+    size_t n = 0;
+
+    for (size_t at = next_slot(f, f->o->first_slot, of); at < f->o->num_variables;
+         at = next_slot(f, at + 1, of))
+        n++;
+    return n;
+}
+
+/* The array of the list's next such entry, 0 for no more; *edge moves behind it. */
+static size_t next_in_list(const filling *f, uint32_t *edge, uint32_t iteration, order of)
 {
     const krti_object_graph *g = &f->c->graph;
-    const uint32_t iteration = child(f, optimizer, "_iterations");
 
-    for (int pass = 0; pass < 2; pass++) {
-        size_t at = next_slot(f, f->o->first_slot);
+    while (*edge != KRTI_NO_NODE) {
+        const uint32_t node = g->edges[*edge].node;
+        const krti_graph_attribute *a = krti_object_graph_variable(g, node);
+        const bool is_sum = a != NULL && strstr(a->full_name, SUM) != NULL;
 
-        for (uint32_t i = g->nodes[list].edges; i != KRTI_NO_NODE; i = g->edges[i].next) {
-            const size_t array = array_of(f, g->edges[i].node);
+        *edge = g->edges[*edge].next;
+        if (array_of(f, node) > 0 && node != iteration && !is_rate(f, node) && is_sum == of.sums)
+            return array_of(f, node);
+    }
+    return 0;
+}
 
-            if (array == 0 || g->edges[i].node == iteration || is_rate(f, g->edges[i].node))
-                continue;
-            if (at == f->o->num_variables)
-                return;
-            if (pass == 1 && f->arrays[at] == 0 &&
-                krt_shape_equal(f->o->variables[at].tensor->shape, f->s->arrays[array - 1].shape))
-                take(f, &f->o->variables[at], array);
-            at = next_slot(f, at + 1);
-        }
-        if (at < f->o->num_variables)
-            return;
+/* What has another name by now, by its place: where both sides have as many and the shape fits. */
+static void take_places(filling *f, uint32_t optimizer, uint32_t list, order of)
+{
+    const uint32_t first = f->c->graph.nodes[list].edges,
+                   iteration = child(f, optimizer, "_iterations");
+    uint32_t edge = first;
+    size_t n = 0;
+
+    while (next_in_list(f, &edge, iteration, of) > 0)
+        n++;
+    of.placeholders = n == count_slots(f, of);
+    if (n != count_slots(f, of))
+        return;
+    edge = first;
+    for (size_t at = next_slot(f, f->o->first_slot, of); at < f->o->num_variables;
+         at = next_slot(f, at + 1, of)) {
+        const size_t array = next_in_list(f, &edge, iteration, of);
+
+        if (f->arrays[at] == 0 &&
+            krt_shape_equal(f->o->variables[at].tensor->shape, f->s->arrays[array - 1].shape))
+            take(f, &f->o->variables[at], array);
     }
 }
 
@@ -180,7 +220,8 @@ static krt_status take_list(filling *f, uint32_t optimizer)
             continue;
         take(f, &f->o->variables[known - 1], array_of(f, g->edges[i].node));
     }
-    take_places(f, optimizer, list);
+    take_places(f, optimizer, list, (order){.sums = false, .placeholders = true});
+    take_places(f, optimizer, list, (order){.sums = true, .placeholders = true});
 
 done:
     krti_map_free(names);
@@ -267,7 +308,7 @@ krt_status krti_tf_checkpoint_fill_optimizer(krti_store *s, krt_model *m, krti_o
     if (optimizer == KRTI_NO_NODE)
         goto done;
     take_scalars(&f, optimizer);
-    take_legacy_slots(&f, optimizer, nodes);
+    TRY(take_legacy_slots(&f, optimizer, nodes));
     TRY(take_list(&f, optimizer));
     for (size_t i = 0; i < f.o->num_variables; i++)
         if (f.arrays[i] > 0)

@@ -4,12 +4,32 @@
 
 /* ------------------------------------------------------------------------------- variables */
 
+enum { KEY_SIZE = 64 };
+
+/* What an optimizer's variable is found by. */
+static const char *key_of(char key[KEY_SIZE], const char *slot, const krt_variable *of)
+{
+    snprintf(key, KEY_SIZE, "%p %s", (const void *)of, slot);
+    return key;
+}
+
+krti_optimizer_variable *krti_optimizer_find(const krti_optimizer *o, const char *slot,
+                                             const krt_variable *of)
+{
+    char key[KEY_SIZE];
+    const uintptr_t found = (uintptr_t)krti_map_get(o->places, key_of(key, slot, of));
+
+    return found > 0 && found <= o->num_variables ? &o->variables[found - 1] : NULL;
+}
+
 krt_status krti_optimizer_add(krti_optimizer *o, const char *path, const char *slot,
                               const krt_variable *of, krt_shape shape, krt_dtype dtype,
                               double initial)
 {
     krti_str text = KRTI_STR_INIT(o->k);
     krti_optimizer_variable v = {.slot = slot, .of = of};
+    void *const place = (void *)(uintptr_t)(o->num_variables + 1);
+    char key[KEY_SIZE];
     krt_status st = KRT_OK;
 
     TRY(krti_str_addf(&text, "%s/%s", o->name, path));
@@ -17,6 +37,10 @@ krt_status krti_optimizer_add(krti_optimizer *o, const char *path, const char *s
     if (v.path == NULL)
         TRY(KRT_E_NOMEM);
     TRY(krti_grow(o->k, &o->variables, &o->capacity, o->num_variables + 1, sizeof *o->variables));
+    if (o->places == NULL && (o->places = krti_map_new(o->k)) == NULL)
+        TRY(KRT_E_NOMEM);
+    if (!krti_map_has(o->places, key_of(key, slot, of)))
+        TRY(krti_map_set(o->places, key, place));
     TRY(krt_tensor_new(o->k, &v.tensor, dtype, shape));
     if (initial != 0)
         for (int64_t i = 0, n = krt_shape_size(shape); i < n; i++)
@@ -27,15 +51,6 @@ krt_status krti_optimizer_add(krti_optimizer *o, const char *path, const char *s
 done:
     krti_str_free(&text);
     return st;
-}
-
-krti_optimizer_variable *krti_optimizer_find(const krti_optimizer *o, const char *slot,
-                                             const krt_variable *of)
-{
-    for (size_t i = 0; i < o->num_variables; i++)
-        if (o->variables[i].of == of && strcmp(o->variables[i].slot, slot) == 0)
-            return &o->variables[i];
-    return NULL;
 }
 
 bool krti_is_placeholder(const krti_optimizer_variable *v)
@@ -58,6 +73,18 @@ const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bo
             return word != NULL ? word : slot;
     }
     return slot;
+}
+
+krti_optimizer_variable *krti_optimizer_find_legacy(const krti_optimizer *o, const char *word,
+                                                    const krt_variable *of)
+{
+    for (size_t i = 0; i < o->cls->num_states; i++) {
+        const char *const slot = o->cls->states[i].slot;
+
+        if (strcmp(krti_optimizer_tf_slot(o, slot, true), word) == 0)
+            return krti_optimizer_find(o, slot, of);
+    }
+    return krti_optimizer_find(o, word, of); /* of no class alone: an average */
 }
 
 /* For the i-th trainable variable, whose path with "_" for "/" begins the slot's. */
@@ -390,6 +417,7 @@ void krti_optimizer_free(krti_optimizer *o)
         krt_tensor_free(o->variables[i].tensor);
         krt_tensor_free(o->variables[i].precise);
     }
+    krti_map_free(o->places);
     krti_free(o->k, o->variables);
     krti_free(o->k, o->trainable);
     krti_free(o->k, o->flat_paths);

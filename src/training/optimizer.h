@@ -9,6 +9,7 @@
 #ifndef KRTI_TRAINING_OPTIMIZER_H
 #define KRTI_TRAINING_OPTIMIZER_H
 
+#include "base/map.h"
 #include "models/model.h"
 #include <keratin/training/optimizers.h>
 
@@ -41,6 +42,7 @@ struct krti_optimizer {
     bool is_built;
     krti_optimizer_variable *variables;
     size_t num_variables, capacity;
+    krti_map *places;         /* of these by variable and slot, from 1 on */
     size_t first_slot;        /* index of the first slot: 1 or 2 */
     krt_variable **trainable; /* model.trainable_variables it was built for */
     const char **flat_paths;  /* of these: "dense_kernel" */
@@ -71,8 +73,11 @@ krti_optimizer_variable *krti_optimizer_find(const krti_optimizer *o, const char
                                              const krt_variable *of);
 /* tf.keras's word for a slot since 2.11: "m" for Adam's momentum, "v" for its velocity; the same word
  * where there is no other. `is_legacy`: that of optimizers up to 2.10 and of optimizers.legacy ("rms"
- * of RMSprop's velocity). NULL: tf.keras has no such slot. */
+ * of RMSprop's velocity). */
 const char *krti_optimizer_tf_slot(const krti_optimizer *o, const char *slot, bool is_legacy);
+/* The variable that tf.keras up to 2.10 has this word for; NULL: none. */
+krti_optimizer_variable *krti_optimizer_find_legacy(const krti_optimizer *o, const char *word,
+                                                    const krt_variable *of);
 /* A number in place of a slot that is not needed: Adafactor has some in Keras 3, and none in Keras 2. */
 bool krti_is_placeholder(const krti_optimizer_variable *v);
 /* Whether Keras 2 has nothing of the kind. */
