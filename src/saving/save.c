@@ -7,7 +7,6 @@
 
 #include "formats/json.h"
 #include "saving/incremental.h"
-#include "saving/keras_writer.h"
 #include "saving/legacy_h5_write.h"
 #include "saving/optimizer_state.h"
 #include "saving/save_named.h"
@@ -59,8 +58,7 @@ static krt_status make_config(krti_save_plan *p, const krt_model *m, bool compil
     krti_conf *object = NULL;
     krt_status st = krti_serialize_portable(&arena, m, &object);
 
-    p->trains_as = m->base.trains_as;
-
+    p->keras = (krti_keras_parts){.config = &p->config, .trains_as = m->base.trains_as};
     if (st == KRT_OK && !compiled)
         krti_conf_remove(object, "compile_config");
     if (st == KRT_OK)
@@ -79,7 +77,6 @@ void krti_save_plan_free(krti_save_plan *p)
 
 krt_status krti_save_plan_write(krti_save_plan *p)
 {
-    const krti_keras_parts parts = {.config = &p->config, .trains_as = p->trains_as};
     krt_status st = KRT_OK;
 
     if (p->legacy != NULL)
@@ -87,8 +84,8 @@ krt_status krti_save_plan_write(krti_save_plan *p)
             p->k, krti_write_legacy_h5(p->legacy, p->filepath, &p->legacy_options), p->filepath);
     if (p->list == NULL)
         return KRT_OK;
-    if (p->config.length > 0)
-        st = krti_write_keras(p->list, &parts, p->filepath, p->zipped, &p->options);
+    if (p->keras.config != NULL)
+        st = krti_write_keras(p->list, &p->keras, p->filepath, p->zipped, &p->options);
     else if (p->incremental)
         st = krti_write_incremental(p->list, p->filepath, p->max_shard_bytes, &p->options, NULL);
     else if (p->max_shard_bytes > 0)

@@ -3,6 +3,7 @@
 #ifndef KRTI_SAVING_SAVE_PLAN_H
 #define KRTI_SAVING_SAVE_PLAN_H
 
+#include "saving/keras_writer.h"
 #include "saving/legacy_h5_write.h"
 #include "saving/weights_writer.h"
 #include <keratin/saving.h>
@@ -10,9 +11,9 @@
 typedef struct krti_save_plan {
     krt_ctx *k; /* whose memory and last error it uses: the model's, or one of its own */
     krti_arena arena;
-    krti_save_list *list; /* NULL: the answer to "overwrite?" was no, nothing is to be done */
-    krti_str config;      /* of a whole model, as text; empty: weights alone */
-    int trains_as;        /* see krt_layer; of a whole model */
+    krti_save_list *list;   /* NULL: the answer to "overwrite?" was no, nothing is to be done */
+    krti_str config;        /* the text that `keras` has */
+    krti_keras_parts keras; /* of a whole model; without a config: weights alone */
     const char *filepath;
     krti_write_options options;
     double max_shard_bytes; /* 0: one file */
