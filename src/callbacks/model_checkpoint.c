@@ -273,6 +273,13 @@ static krt_status write_model(const checkpoint *c, krt_model *m)
 }
 
 /* The file is there: only now is it what was best. */
+static krt_status note_best(checkpoint *c, krt_ctx *k)
+{
+    return c->state_path != NULL && c->monitor.has_best ? write_state(c, k, krti_str_text(&c->path))
+                                                        : KRT_OK;
+}
+
+/* Waits for the save that is under way, if one is. */
 static krt_status settle(checkpoint *c, krt_ctx *k)
 {
     krt_status st = KRT_OK;
@@ -280,12 +287,8 @@ static krt_status settle(checkpoint *c, krt_ctx *k)
     if (!c->is_under_way)
         return KRT_OK;
     c->is_under_way = false;
-    TRY(krt_save_wait(k));
-    if (c->state_path != NULL && c->monitor.has_best)
-        TRY(write_state(c, k, krti_str_text(&c->path)));
-
-done:
-    return st;
+    st = krt_save_wait(k);
+    return st == KRT_OK ? note_best(c, k) : st;
 }
 
 static krt_status save(checkpoint *c, krt_model *m, int64_t batch, const krt_logs *logs)
@@ -310,10 +313,10 @@ static krt_status save(checkpoint *c, krt_model *m, int64_t batch, const krt_log
                          krti_str_text(&c->path));
     TRY(krti_make_parents(k, krti_str_text(&c->path)));
     TRY(write_model(c, m));
-    c->is_under_way = true;
-    if (!c->a->background) {
+    c->is_under_way = c->a->background;
+    if (!c->is_under_way) {
         TRY(say_file(c, "finished"));
-        TRY(settle(c, k));
+        TRY(note_best(c, k));
     }
 
 done:
