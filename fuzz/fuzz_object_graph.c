@@ -1,47 +1,25 @@
 /* Fuzzes the object graph of a TensorFlow checkpoint: parsed, written, and, with arrays under the keys it
  * names, loaded into a model. Seeds: fuzz/corpus/object_graph. */
-#include "fuzz.h"
+#include "fuzz_files.h"
 
 #include "saving/tf_checkpoint.h"
 #include "saving/tf_checkpoint_write.h"
 
 #include <keratin/keratin.h>
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 enum { MOST_ARRAYS = 24 };
 
-static char folder[256], prefix[280];
-
-static void remove_folder(void)
-{
-    static const char *const names[] = {"cp.index", "cp.data-00000-of-00001", "checkpoint"};
-    char path[320];
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(folder);
-}
-
 /* Where this process keeps its checkpoint. */
-static void make_folder(void)
+static const char *prefix_in_folder(void)
 {
-    const char *parent = getenv("TMPDIR");
-
-    if (folder[0] != '\0')
-        return;
-    snprintf(folder, sizeof folder, "%.200s/krt-graph-%ld", parent != NULL ? parent : "/tmp",
-             (long)getpid());
-    snprintf(prefix, sizeof prefix, "%s/cp", folder);
-    if (mkdir(folder, 0700) != 0 || atexit(remove_folder) != 0)
-        abort();
+    (void)fuzz_path("cp.index");
+    (void)fuzz_path("cp.data-00000-of-00001");
+    (void)fuzz_path("checkpoint");
+    return fuzz_path("cp");
 }
 
 /* One element for every variable, in the two shapes the model has. */
-static void write_checkpoint(krt_ctx *k, const krti_object_graph *g)
+static void write_checkpoint(krt_ctx *k, const krti_object_graph *g, const char *prefix)
 {
     static const float one = 1;
     const krti_checkpoint_options options = {.sync = false};
@@ -69,7 +47,7 @@ static void write_checkpoint(krt_ctx *k, const krti_object_graph *g)
     krti_map_free(seen);
 }
 
-static void load_checkpoint(krt_ctx *k)
+static void load_checkpoint(krt_ctx *k, const char *prefix)
 {
     krt_model *m = krt_sequential(k, NULL);
     krt_file *f = NULL;
@@ -89,7 +67,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     krti_object_graph g, again;
     krti_str s = KRTI_STR_INIT(k);
 
-    make_folder();
     krti_object_graph_init(&g, k);
     krti_object_graph_init(&again, k);
     if (krti_object_graph_read(&g, data, size) == KRT_OK && size < 20000) {
@@ -98,8 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             again.num_nodes != g.num_nodes || again.num_edges != g.num_edges ||
             again.num_attributes != g.num_attributes || again.num_slots != g.num_slots)
             abort();
-        write_checkpoint(k, &g);
-        load_checkpoint(k);
+        write_checkpoint(k, &g, prefix_in_folder());
+        load_checkpoint(k, prefix_in_folder());
     }
     krti_object_graph_free(&g);
     krti_object_graph_free(&again);

@@ -16,6 +16,7 @@ Needs NumPy 2.4 and nothing else. The same version gives the same files, byte fo
 
 import argparse
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -217,6 +218,58 @@ def seeds(corpus):
     })
 
 
+def field(number, value):
+    """A field of a protobuf message: a number, or bytes."""
+    if isinstance(value, int):
+        return bytes([number << 3]) + bytes([value])
+    size = len(value)
+    length = b""
+    while size >= 0x80:
+        length, size = length + bytes([size & 0x7F | 0x80]), size >> 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + value
+
+
+def seeds_of_settings(corpus):
+    """What stands beside arrays: compile settings, an architecture in a SavedModel, the newest checkpoint, digests."""
+    adam = {"class_name": "Adam", "config": {"learning_rate": 0.01, "use_ema": True, "clipnorm": 1.0, "amsgrad": True}}
+    decay = {"class_name": "CosineDecay", "config": {"initial_learning_rate": 0.1, "decay_steps": 10, "warmup_steps": 3, "warmup_target": 0.2}}
+    sgd = {"class_name": "SGD", "config": {"learning_rate": decay, "momentum": 0.9, "nesterov": True, "gradient_accumulation_steps": 2}}
+    scaled = {"class_name": "LossScaleOptimizer", "config": {"inner_optimizer": adam, "initial_scale": 8.0, "dynamic_growth_steps": 2}}
+    metric = {"class_name": "AUC", "config": {"num_thresholds": 20, "curve": "PR"}}
+    focal = {"class_name": "CategoricalFocalCrossentropy", "config": {"gamma": 2.0, "label_smoothing": 0.1}}
+    put(os.path.join(corpus, "compile"), {
+        "keras3.json": json.dumps({"optimizer": adam, "loss": "mse", "metrics": ["accuracy", metric], "loss_weights": None}).encode(),
+        "schedule.json": json.dumps({"optimizer": sgd, "loss": {"out": focal}, "loss_weights": {"out": 0.5}, "weighted_metrics": ["mae"]}).encode(),
+        "scaled.json": json.dumps({"optimizer": scaled, "loss": ["kl_divergence"]}).encode(),
+        "names.json": json.dumps({"optimizer": "lamb", "loss": "categorical_crossentropy", "metrics": [["auc", "top_k_categorical_accuracy"]]}).encode(),
+        "keras2.json": json.dumps({"optimizer_config": {"class_name": "Custom>RMSprop", "config": {"learning_rate": 0.01, "decay": 0.1, "rho": 0.9}},
+                                   "loss": {"class_name": "Hinge", "config": {"reduction": "auto"}}, "sample_weight_mode": None,
+                                   "metrics": [[{"class_name": "MeanMetricWrapper", "config": {"fn": "binary_accuracy", "dtype": "float32"}}]]}).encode(),
+        "keras1.json": json.dumps({"optimizer_config": {"class_name": "Adadelta", "config": {"lr": 1.0, "rho": 0.95, "epsilon": 1e-08}},
+                                   "loss": "mean_squared_error", "metrics": ["acc"], "sample_weight_mode": None, "loss_weights": None}).encode(),
+    })
+    dense = {"class_name": "Dense", "config": {"name": "d", "units": 3, "batch_input_shape": {"class_name": "__tuple__", "items": [None, 2]}}}
+    model = json.dumps({"class_name": "Sequential", "config": {"name": "s", "layers": [dense]}, "training_config": {"loss": "mse"}}).encode()
+    node = field(3, b"root") + field(4, b"_tf_keras_sequential") + field(5, model)
+    user = field(1, b"_tf_keras_sequential") + field(3, model)
+    put(os.path.join(corpus, "saved_model"), {
+        "metadata": field(1, node) + field(1, field(2, 1) + field(4, b"_tf_keras_layer") + field(5, b"{}")),
+        "old": field(1, 1) + field(2, field(7, field(1, field(4, user)))),
+        "none": field(1, 1) + field(2, field(7, field(1, field(4, field(1, b"_generic_user_object"))))),
+    })
+    put(os.path.join(corpus, "checkpoint_state"), {
+        "plain": b'model_checkpoint_path: "cp"\nall_model_checkpoint_paths: "old"\nall_model_checkpoint_paths: "cp"\n',
+        "moved": b'model_checkpoint_path: "/else/where/cp"\nlast_preserved_timestamp: 1.5\n',
+        "escapes": b"all: 1\nmodel_checkpoint_path:\t'c\\160\\x2E\\n\\'\\\\\\t'\n", "gone": b'model_checkpoint_path: "none"', "cut": b'model_checkpoint_path: "a\\',
+    })
+    sums = {"/layers/dense/vars/0": "sha256:" + hashlib.sha256(bytes(4)).hexdigest(), "/layers/dense/vars/1": "sha256:" + "0" * 64}
+    put(os.path.join(corpus, "digests"), {
+        "ours": json.dumps({"keratin_digests": 1, "config": "sha256:" + "1" * 64, "arrays": sums}).encode(),
+        "listed": json.dumps([{"path": p, "sha256": d[7:], "shape": [1]} for p, d in sums.items()]).encode(),
+        "fast": json.dumps({"keratin_digests": 1, "arrays": {"/gone": "xxh3-128:" + "a" * 32}}).encode(), "wrong": b'{"keratin_digests": 1, "arrays": {"a": "md5:1"}}',
+    })
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default=os.path.join(HERE, "..", "tests", "fixtures", "arrays"))
@@ -228,6 +281,7 @@ def main():
     for make in (order, versions, idx, texts, casts, archives):
         make(out)
     seeds(args.corpus)
+    seeds_of_settings(args.corpus)
 
 
 if __name__ == "__main__":
