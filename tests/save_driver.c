@@ -7,9 +7,11 @@
  *         --weights FILE  loads these weights first
  *         --and MODEL     saves this one over it
  *         --times N       saves N times, both in turn
- *         --incremental   of a sharded set only what changed, and then collects its shards */
+ *         --incremental   of a sharded set only what changed, and then collects its shards
+ *         --among-others  goes on when another process is writing it */
 #include <keratin/keratin.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,7 @@
 typedef struct options {
     const char *model, *out, *weights, *other;
     double shard;
-    bool optimizer, sync, incremental;
+    bool optimizer, sync, incremental, among_others;
     krt_digest digest;
     int times;
 } options;
@@ -44,6 +46,8 @@ static bool parse(options *o, int argc, char **argv)
             o->digest = KRT_DIGEST_NONE;
         else if (strcmp(argv[i], "--incremental") == 0)
             o->incremental = true;
+        else if (strcmp(argv[i], "--among-others") == 0)
+            o->among_others = true;
         else if (strcmp(argv[i], "--sha256") == 0)
             o->digest = KRT_DIGEST_SHA256;
         else if (o->model == NULL)
@@ -61,7 +65,7 @@ static bool ends_with(const char *text, const char *tail)
     return n >= m && strcmp(text + n - m, tail) == 0;
 }
 
-static krt_status save(krt_model *m, const options *o)
+static krt_status save_once(krt_model *m, const options *o)
 {
     const krt_save_weights_args *checkpoint =
         KRT_SAVE_WEIGHTS(.include_optimizer = o->optimizer, .sync = o->sync);
@@ -80,6 +84,17 @@ static krt_status save(krt_model *m, const options *o)
                     KRT_SAVE(.zipped = ends_with(o->out, ".keras") || ends_with(o->out, ".h5"),
                              .include_optimizer = o->optimizer, .sync = o->sync,
                              .digest = o->digest));
+}
+
+static krt_status save(krt_ctx *k, krt_model *m, const options *o)
+{
+    krt_status st = save_once(m, o);
+
+    if (st == KRT_OK && o->incremental)
+        st = krt_collect_shards(k, o->out, NULL, NULL);
+    if (st == KRT_E_IO && o->among_others && krt_ctx_error(k)->sys_errno == EWOULDBLOCK)
+        st = KRT_OK;
+    return st;
 }
 
 static void log_line(void *user, int level, const char *text)
@@ -107,11 +122,9 @@ int main(int argc, char **argv)
     puts("ready");
     fflush(stdout);
     for (int i = 0; i < o.times && st == KRT_OK; i++) {
-        st = save(m, &o);
-        if (st == KRT_OK && o.incremental)
-            st = krt_collect_shards(k, o.out, NULL, NULL);
+        st = save(k, m, &o);
         if (st == KRT_OK && other != NULL)
-            st = save(other, &o);
+            st = save(k, other, &o);
     }
     if (st != KRT_OK)
         fprintf(stderr, "%s: %s\n", krt_ctx_error(k)->filepath, krt_ctx_error(k)->message);

@@ -2,7 +2,8 @@
  * at random moments. Afterwards the old file is there, whole, or the new one; and one more save
  * leaves nothing else in the folder.
  *
- * KERATIN_KILLS in the environment: how many writers of each form are killed (20). */
+ * In the environment, KERATIN_KILLS: how many writers of each form are killed (20); KERATIN_READS: how often each
+ * form is read while it is written (100). */
 #include "faulty.h"
 
 #include "models/model.h"
@@ -210,15 +211,22 @@ static pid_t start_driver(const char *one, const char *two, const char *path, co
     if (child == 0) {
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
-        (void)alarm(60); /* should the test end before it */
+        (void)alarm(600); /* should the test end before it */
         execl(DRIVER, DRIVER, one, path, "--and", two, "--shard", shard, "--times", "100000",
-              "--no-sync", option, (char *)NULL);
+              "--no-sync", "--among-others", option, (char *)NULL);
         _exit(127);
     }
     close(ends[1]);
     ASSERT_INT_EQ(1, read(ends[0], &ready, 1));
     close(ends[0]);
     return child;
+}
+
+static void sleep_up_to(unsigned *random, long ns)
+{
+    *random = *random * 1664525u + 1013904223u;
+    const struct timespec pause = {0, (long)((double)(*random >> 8) / (1 << 24) * (double)ns)};
+    nanosleep(&pause, NULL);
 }
 
 /* Kills a writer after up to 20 ms. What is synced and what not makes no difference to a process that
@@ -230,20 +238,23 @@ static void kill_one(const char *path, unsigned *random)
         start_driver(OLD, NEW, path, is_incremental ? "--incremental" : "--no-sync");
     int status = 0;
 
-    *random = *random * 1664525u + 1013904223u;
-    const struct timespec pause = {0, (long)(*random >> 8) % 20000000};
-    nanosleep(&pause, NULL);
+    sleep_up_to(random, 20000000);
     kill(child, SIGKILL);
     ASSERT_INT_EQ(child, waitpid(child, &status, 0));
     if (!WIFSIGNALED(status))
         fail_msg("the writer ended by itself, status %d", status);
 }
 
+static int number_in_environment(const char *name, int otherwise)
+{
+    const char *wish = getenv(name);
+
+    return wish != NULL ? (int)strtol(wish, NULL, 10) : otherwise;
+}
+
 static int num_kills(void)
 {
-    const char *wish = getenv("KERATIN_KILLS");
-
-    return wish != NULL ? (int)strtol(wish, NULL, 10) : 20;
+    return number_in_environment("KERATIN_KILLS", 20);
 }
 
 static void kill_writers_of(testing *t, const form *f)
@@ -314,16 +325,83 @@ TEST(an_incremental_save_or_a_collection_killed_leaves_a_set_that_is_whole)
     krt_model_free(old);
 }
 
+/* ------------------------------------------------------------------------------- killing the tool */
+
+static pid_t start_tool(const char *const *arguments)
+{
+    const pid_t child = fork();
+
+    if (child != 0)
+        return child;
+    (void)alarm(60);
+    if (freopen("/dev/null", "w", stdout) != NULL && freopen("/dev/null", "w", stderr) != NULL)
+        execv(KERATIN_TOOL, (char *const *)(uintptr_t)arguments);
+    _exit(127);
+}
+
+static int end_of(pid_t child)
+{
+    int status = 0;
+
+    ASSERT_INT_EQ(child, waitpid(child, &status, 0));
+    return status;
+}
+
+static void kill_conversions_to(testing *t, const form *f)
+{
+    static const char *const names[NUM_FORMS] = {"keras",        "keras-dir", "weights.h5",
+                                                 "weights.json", "h5",        "tf-checkpoint",
+                                                 "safetensors",  "npz"};
+    krt_model *old = load(t, OLD);
+    unsigned random = (unsigned)time(NULL);
+    char path[600];
+    int num_new = 0;
+
+    snprintf(path, sizeof path, "%s", in_folder(t, f->name));
+    const char *const arguments[] = {
+        KERATIN_TOOL,  "convert",          NEW,    path, "--to", names[f - forms],
+        "--overwrite", "--max-shard-size", "2e-6", NULL};
+    const char *const plain[] = {KERATIN_TOOL, "convert",        NEW,           path,
+                                 "--to",       names[f - forms], "--overwrite", NULL};
+    for (int n = 0; n < num_kills(); n++) {
+        ASSERT_OK(save_as(old, path));
+        const pid_t child = start_tool(strstr(path, ".json") != NULL ? arguments : plain);
+        sleep_up_to(&random, 40000000);
+        kill(child, SIGKILL);
+        const int status = end_of(child);
+        if (!WIFSIGNALED(status) && WEXITSTATUS(status) != 0)
+            fail_msg("%s: a conversion ended with %d", f->name, WEXITSTATUS(status));
+        const bool is_new = is_whole(t, f, path, NEW);
+        if (!is_new && !is_whole(t, f, path, OLD))
+            fail_msg("%s: after kill %d (%u) the file is neither the old nor the new: %s", f->name,
+                     n, random, krt_ctx_error(t->k)->message);
+        num_new += is_new;
+    }
+    print_message("%s: %d conversions killed, %d were done\n", f->name, num_kills(), num_new);
+    krt_model_free(old);
+    empty_folder(t);
+}
+
+TEST(a_conversion_killed_at_any_moment_leaves_the_old_or_the_new)
+{
+    need(KERATIN_TOOL);
+    for (size_t i = 0; i < NUM_FORMS; i++)
+        kill_conversions_to(t, &forms[i]);
+}
+
 /* ------------------------------------------------------------------------------- reading */
 
 static krt_model *constant(testing *t, float value)
 {
     krt_model *m = krt_sequential(t->k, NULL);
+    char name[24];
 
     krt_add_input(m, KRT_SHAPE(16), NULL);
-    for (int i = 0; i < 6; i++)
-        krt_add(m, KRT_DENSE(16, .kernel_initializer = KRT_CONSTANT(value),
+    for (int i = 0; i < 6; i++) {
+        snprintf(name, sizeof name, "dense_%d", i);
+        krt_add(m, KRT_DENSE(16, .name = name, .kernel_initializer = KRT_CONSTANT(value),
                              .bias_initializer = KRT_CONSTANT(value)));
+    }
     ASSERT_OK(krti_layer_initialize((krt_layer *)m));
     return m;
 }
@@ -346,12 +424,58 @@ static float number_in(krt_model *m)
     return first;
 }
 
-/* Reads again and again while a writer replaces the set by another of the same shapes. */
+/* Checkpoints of a training in the background, one over the other: whenever it is killed, the last one that
+ * was whole is there. */
+static void kill_fits_into(testing *t, const char *name, const char *more)
+{
+    krt_tensor *x = NULL;
+    unsigned random = (unsigned)time(NULL);
+    char path[600], model[600], data[600];
+    krt_model *m = constant(t, 1);
+    int num_there = 0;
+
+    ASSERT_OK(krt_compile(m, KRT_COMPILE(.loss = KRT_ID("mse"))));
+    snprintf(model, sizeof model, "%s", in_folder(t, "model.keras"));
+    ASSERT_OK(krt_save(m, model, NULL));
+    ASSERT_OK(krt_tensor_new(t->k, &x, KRT_FLOAT32, KRT_SHAPE(64, 16)));
+    snprintf(data, sizeof data, "%s", in_folder(t, "x.npy"));
+    ASSERT_OK(krt_tensor_write(x, data));
+    krt_tensor_free(x);
+    snprintf(path, sizeof path, "%s", in_folder(t, name));
+    const char *const arguments[] = {
+        KERATIN_TOOL, "fit",     model,          "--x", data,           "--y", data,
+        "--epochs",   "1000000", "--checkpoint", path,  "--background", more,  NULL};
+    for (int n = 0; n < num_kills(); n++) {
+        const pid_t child = start_tool(arguments);
+        sleep_up_to(&random, 200000000);
+        kill(child, SIGKILL);
+        ASSERT_TRUE(WIFSIGNALED(end_of(child)));
+        if (access(path, F_OK) != 0 && num_there == 0)
+            continue;
+        num_there++;
+        ASSERT_OK(krt_load_weights(m, path, NULL));
+        ASSERT_TRUE(verifies(t, path));
+    }
+    ASSERT_TRUE(num_there > 0);
+    krt_model_free(m);
+    empty_folder(t);
+}
+
+TEST(a_training_killed_at_any_moment_leaves_a_checkpoint_that_is_whole)
+{
+    need(KERATIN_TOOL);
+    kill_fits_into(t, "cp.keras", NULL);
+    kill_fits_into(t, "cp.h5", NULL);
+    kill_fits_into(t, "cp.weights.h5", "--save-weights-only");
+}
+
+/* Reads again and again while two writers replace the file, each by two others of the same shapes. */
 static void read_while_written(testing *t, const char *name, const char *option)
 {
-    enum { READS = 150 };
+    const int reads = number_in_environment("KERATIN_READS", 100);
     char path[600], one[600], two[600];
     krt_model *m = constant(t, 1);
+    pid_t writers[2];
     int counts[3] = {0};
 
     snprintf(path, sizeof path, "%s", in_folder(t, name));
@@ -362,8 +486,9 @@ static void read_while_written(testing *t, const char *name, const char *option)
     krt_model_free(m);
     m = constant(t, 2);
     ASSERT_OK(krt_save(m, two, NULL));
-    const pid_t writer = start_driver(one, two, path, option);
-    for (int i = 0; i < READS; i++) {
+    for (int i = 0; i < 2; i++)
+        writers[i] = start_driver(i == 0 ? one : two, i == 0 ? two : one, path, option);
+    for (int i = 0; i < reads; i++) {
         krt_model *whole = NULL;
 
         if (strstr(name, "_dir") != NULL) {
@@ -375,22 +500,25 @@ static void read_while_written(testing *t, const char *name, const char *option)
         ASSERT_OK(krt_load_weights(m, path, NULL));
         counts[(int)number_in(m)]++;
     }
-    kill(writer, SIGKILL);
-    ASSERT_INT_EQ(writer, waitpid(writer, NULL, 0));
+    for (int i = 0; i < 2; i++) {
+        kill(writers[i], SIGKILL);
+        if (!WIFSIGNALED(end_of(writers[i])))
+            fail_msg("%s %s: a writer ended by itself", name, option);
+    }
     print_message("%s %s: %d times the one, %d times the other\n", name, option, counts[1],
                   counts[2]);
     krt_model_free(m);
     empty_folder(t);
 }
 
-TEST(a_reader_sees_the_old_set_or_the_new_and_never_both)
+TEST(a_reader_sees_the_old_or_the_new_and_never_both)
 {
     need(DRIVER);
     read_while_written(t, "r.weights.json", "--sha256");
     read_while_written(t, "r.weights.json", "--no-digest");
     read_while_written(t, "r.weights.json", "--incremental");
-    read_while_written(t, "r.ckpt", "--no-sync");
-    read_while_written(t, "r_dir", "--no-sync");
+    for (size_t i = 0; i < NUM_FORMS; i++)
+        read_while_written(t, forms[i].name, "--no-sync");
 }
 
 int main(void)
@@ -400,5 +528,7 @@ int main(void)
                UNIT(calls_a_file_system_does_not_know_leave_the_old_or_the_new),
                UNIT(a_writer_killed_at_any_moment_leaves_the_old_or_the_new),
                UNIT(an_incremental_save_or_a_collection_killed_leaves_a_set_that_is_whole),
-               UNIT(a_reader_sees_the_old_set_or_the_new_and_never_both));
+               UNIT(a_conversion_killed_at_any_moment_leaves_the_old_or_the_new),
+               UNIT(a_training_killed_at_any_moment_leaves_a_checkpoint_that_is_whole),
+               UNIT(a_reader_sees_the_old_or_the_new_and_never_both));
 }
