@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Saving and loading beside Keras and beside raw writes and reads of as many bytes, in one run.
 
-  python bench/save_load.py [--forms weights.h5,...] [--rounds 5] [--cache DIR] [--build build] [--scratch DIR]
+  python bench/save_load.py [--forms weights.h5,...] [--rounds 7] [--cache DIR] [--build build] [--scratch DIR]
                             [--out docs/performance-saving.md] [--json FILE]
 
 EfficientNetV2L goes into every form and back. build/bench/save_load (a process a form and a direction) writes raw, saves, writes raw
-with a sync, saves with one, and starts again, so that noise on the machine hits all alike; the same for reading. Keras does the
-same in a process of its own. Figures are medians. --scratch is where the files are written: the disk under test.
+with a sync, saves with one, and starts again, so that noise on the machine hits all alike; the same for reading. All forms have
+their turn twice, with half of the rounds each. Figures are medians, and the raw figures those of the whole run: the forms differ in size by
+less than a hundredth, and a raw write of one form alone tells more of the minute it was made in. Keras does the same in a process of
+its own, once where that takes seconds. --scratch is where the files are written: the disk under test.
 
 Needs the packages of tools/requirements-bench.txt (`./dev bench save_load` makes such an environment) and a build. The text under
 "Notes" in the page is kept.
@@ -43,14 +45,15 @@ FORMS = {
     "safetensors": ("`.safetensors`", None),
     "npz": ("`.npz`", None),
 }
+KERAS_SLOW_MS = 2000
 SPARSE_SHARDS, SPARSE_ARRAYS, SPARSE_BYTES = 10, 100, 50 << 20
 
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--forms", default=",".join(FORMS))
-    p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--keras-rounds", type=int, default=2, help="0 leaves Keras out")
+    p.add_argument("--rounds", type=int, default=7)
+    p.add_argument("--keras-rounds", type=int, default=3, help="of what takes it less than two seconds; 0 leaves Keras out")
     p.add_argument("--cache", default=models.CACHE)
     p.add_argument("--build", default=os.path.join(ROOT, "build"))
     p.add_argument("--scratch", default=os.path.join(ROOT, "build"))
@@ -109,7 +112,7 @@ def be_keras(args):
     model = keras.saving.load_model(args.path)
     for form in args.forms:
         said = {"form": form, "save": [], "load": [], "save_mb": [], "load_mb": []}
-        for _ in range(args.keras_rounds):
+        while len(said["load"]) < args.keras_rounds and max(said["save"] + said["load"], default=0) < KERAS_SLOW_MS:
             folder = os.path.join(args.peer, form)
             shutil.rmtree(folder, ignore_errors=True)
             os.makedirs(folder)
@@ -143,14 +146,36 @@ def driver(args, *more):
     return json.loads(done.stdout)
 
 
-def measure_form(args, form, folder):
+def measure_form(args, form, folder, rounds):
     where = os.path.join(folder, form)
-    said = {way: driver(args, way, form, args.path, where, str(args.rounds)) for way in ("save", "load")}
+    said = {way: driver(args, way, form, args.path, where, str(rounds)) for way in ("save", "load")}
     shutil.rmtree(where)
     s, l = said["save"], said["load"]
     report = f"save {middle(s, 'save'):.0f} of {middle(s, 'raw'):.0f}, with sync {middle(s, 'save_sync'):.0f} of {middle(s, 'raw_sync'):.0f}"
     print(f"{form}: {report}, load {middle(l, 'mapped'):.1f} and {middle(l, 'copied'):.0f} of {middle(l, 'raw'):.0f} ms", file=sys.stderr, flush=True)
     return said
+
+
+def measure_forms(args, folder):
+    """Each form twice, half of the rounds each time; the lists of both are one."""
+    figures = {}
+    for rounds in (args.rounds - args.rounds // 2, args.rounds // 2):
+        for form in args.forms if rounds > 0 else []:
+            said = measure_form(args, form, folder, rounds)
+            if form not in figures:
+                figures[form] = said
+                continue
+            for way, lists in said.items():
+                for what, ms in lists.items():
+                    if isinstance(ms, list):
+                        figures[form][way][what] += ms
+    return figures
+
+
+def raw_of_all(figures):
+    """The raw figures of the run, from the turns of all forms."""
+    names = {"save": ("raw", "raw_sync"), "load": ("raw", "raw_again", "raw_cold")}
+    return {way: {what: [ms for said in figures.values() for ms in said[way][what]] for what in whats} for way, whats in names.items()}
 
 
 def make_sparse(folder):
@@ -195,35 +220,35 @@ def cell(ms):
     return "-" if ms is None else number(ms)
 
 
-def ratio(said, what, to):
-    return f"{middle(said, what) / middle(said, to):.2f}" if middle(said, what) and middle(said, to) else "-"
+def ratio(said, what, raw, to):
+    return f"{middle(said, what) / middle(raw, to):.2f}" if middle(said, what) and middle(raw, to) else "-"
 
 
-def saving_table(figures, keras):
+def spread(raw, what):
+    """Median and quartiles."""
+    low, mid, high = statistics.quantiles(raw[what], n=4) if len(raw[what]) > 1 else raw[what] * 3
+    return f"{number(mid)} ({number(low)} to {number(high)})"
+
+
+def saving_table(figures, keras, raw):
     rows = []
     for form, said in figures.items():
         s = said["save"]
-        of_keras = middle(keras.get(form), "save")
-        times = [cell(middle(s, w)) for w in ("raw", "save")] + [ratio(s, "save", "raw")]
-        times += [cell(middle(s, w)) for w in ("raw_sync", "save_sync")] + [ratio(s, "save_sync", "raw_sync")]
-        rows.append([FORMS[form][0], f"{s['bytes'] / 1e6:.1f}"] + times + [cell(middle(s, "save_no_digest")), cell(of_keras)])
-    return table(["form", "MB", "raw write", "save", "ratio", "raw write, sync", "save, sync", "ratio", "save without digests", "Keras"], rows)
+        times = [cell(middle(s, "save")), ratio(s, "save", raw, "raw"), cell(middle(s, "save_sync")), ratio(s, "save_sync", raw, "raw_sync")]
+        rows.append([FORMS[form][0], f"{s['bytes'] / 1e6:.1f}"] + times + [cell(middle(s, "save_no_digest")), cell(middle(keras.get(form), "save"))])
+    return table(["form", "MB", "save", "of the raw write", "save, sync", "of the raw one", "save without digests", "Keras"], rows)
 
 
-def loading_table(figures, keras, cold):
+def loading_table(figures, keras, raw, cold):
     rows, tail = [], "_cold" if cold else ""
     for form, said in figures.items():
         l = said["load"]
-        raw, copied = "raw" + tail, "copied" + tail
-        row = [FORMS[form][0], cell(middle(l, raw)), cell(middle(l, copied)), ratio(l, copied, raw), cell(middle(l, "mapped" + tail))]
+        row = [FORMS[form][0], cell(middle(l, "copied" + tail)), ratio(l, "copied" + tail, raw, "raw" + tail), cell(middle(l, "mapped" + tail))]
         if not cold:
-            row[1:1] = [cell(middle(l, "raw_again"))]
             row += [cell(middle(l, "model")), cell(middle(keras.get(form), "load"))]
         rows.append(row)
-    header = ["form", "raw read", "copied", "ratio", "mapped"]
-    if not cold:
-        header = ["form", "raw read, memory there"] + header[1:] + ["whole model, mapped", "Keras"]
-    return table(header, rows)
+    header = ["form", "copied", "of the raw read", "mapped"]
+    return table(header if cold else header + ["whole model, mapped", "Keras"], rows)
 
 
 def memory_table(figures, keras, weights_mb):
@@ -254,6 +279,8 @@ def disk(folder):
 def page(figures, keras, lists, loads, args):
     weights_mb = figures[args.forms[0]]["save"]["bytes"] / 1e6
     rows = [[name, said["arrays"], cell(middle(said, "list"))] for name, said in lists.items()]
+    raw = raw_of_all(figures)
+    writes, reads = raw["save"], raw["load"]
     return f"""# Performance: saving and loading
 
 Written by `bench/save_load.py` (`./dev bench save_load`) on {datetime.date.today().isoformat()}; the figures are those of one run.
@@ -261,27 +288,28 @@ Written by `bench/save_load.py` (`./dev bench save_load`) on {datetime.date.toda
 - Machine: {machine()}; file system {disk(args.scratch)}
 - Versions: {versions(args)}
 - Load of the machine before and after: {loads}
-- EfficientNetV2L, 119 million parameters, float32; medians of {args.rounds} rounds in milliseconds, of {args.keras_rounds} for Keras
+- EfficientNetV2L, 119 million parameters, float32; medians of {args.rounds} rounds in milliseconds, for Keras of one where that takes two seconds
+- Raw, medians and quartiles of {len(writes["raw"])} turns between those of all forms: write {spread(writes, "raw")}, with sync {spread(writes, "raw_sync")},
+  read {spread(reads, "raw")}, into memory that is there {spread(reads, "raw_again")}, from the disk {spread(reads, "raw_cold")}
 
 ## Saving
 
-To a name that is not there yet, digests included (XXH3-128 where the form keeps them). "Raw write" writes as many bytes from memory to
+To a name that is not there yet, digests included (XXH3-128 where the form keeps them). The raw write writes as many bytes from memory to
 one new file in pieces of 4 MiB, in turns with the saves; with "sync" both wait until the disk has everything. Keras does not sync.
 
-{saving_table(figures, keras)}
+{saving_table(figures, keras, writes)}
 ## Loading, the files in the page cache
 
-Weights into a model that has none. "Raw read" reads the files' bytes into memory of its own, as a load must that copies; "memory there"
-into memory that was written before. "Copied" is a load with `copy`, "mapped" one without: arrays are used where they lie. A
-checkpoint and an `.npz` are held against their checksums first. "Whole model" is `krt_load()` of the form, config and all, which is
+Weights into a model that has none. The raw read reads the files' bytes into memory of its own, as a load must that copies. "Copied" is a
+load with `copy`, "mapped" one without: arrays are used where they lie. A checkpoint and an `.npz` are held against their checksums first. "Whole model" is `krt_load()` of the form, config and all, which is
 what Keras's column is for the forms that are models; for the others that is `load_weights`.
 
-{loading_table(figures, keras, False)}
+{loading_table(figures, keras, reads, False)}
 ## Loading, the page cache empty
 
 The files' pages were dropped before each figure.
 
-{loading_table(figures, keras, True)}
+{loading_table(figures, keras, reads, True)}
 ## Memory
 
 The most that the whole process held: with the model's weights mapped from a file it saves them, or builds the model and loads them
@@ -309,7 +337,7 @@ def main():
         subprocess.run([sys.executable, os.path.join(HERE, "models.py"), "--cache", args.cache, "--one", ".keras", MODEL], check=True, env=quiet_env(os.cpu_count()))
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="save-load-", dir=args.scratch) as folder:
-        figures = {form: measure_form(args, form, folder) for form in args.forms}
+        figures = measure_forms(args, folder)
         lists = measure_list(args, os.path.join(folder, "list"))
         keras = measure_keras(args, folder)
     loads = f"{before:.1f} and {os.getloadavg()[0]:.1f}"
