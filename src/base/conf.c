@@ -161,6 +161,8 @@ krti_conf *krti_conf_copy(krti_arena *a, const krti_conf *c)
 {
     krti_conf *copy = NULL;
 
+    if (c == NULL)
+        return krti_conf_null(a);
     if (c->kind == KRTI_CONF_STRING)
         return krti_conf_string_n(a, c->as.string.text, c->as.string.length);
     copy = make(a, c->kind);

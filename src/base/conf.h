@@ -52,7 +52,7 @@ krt_status krti_conf_set(krti_arena *a, krti_conf *dict, const char *key, krti_c
 krt_status krti_conf_append(krti_arena *a, krti_conf *dict, const char *key, krti_conf *value);
 /* Takes the key out, order kept; nothing when absent. */
 void krti_conf_remove(krti_conf *dict, const char *key);
-krti_conf *krti_conf_copy(krti_arena *a, const krti_conf *c); /* deep */
+krti_conf *krti_conf_copy(krti_arena *a, const krti_conf *c); /* deep; NULL gives a null node */
 /* A dict of its own with the keys and items of another. */
 krti_conf *krti_conf_view(krti_arena *a, const krti_conf *dict);
 

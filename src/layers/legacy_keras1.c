@@ -130,8 +130,7 @@ static krt_status join_sizes(krti_arena *a, krti_conf *config)
         for (size_t j = 0; j < 3 && size_keys[i][j] != NULL; j++) {
             const krti_conf *value = krti_conf_get(config, size_keys[i][j]);
 
-            TRY(krti_conf_add(a, list,
-                              value != NULL ? krti_conf_copy(a, value) : krti_conf_null(a)));
+            TRY(krti_conf_add(a, list, krti_conf_copy(a, value)));
             krti_conf_remove(config, size_keys[i][j]);
         }
         TRY(krti_conf_set(a, config, "kernel_size", list));

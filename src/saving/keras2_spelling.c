@@ -719,8 +719,7 @@ krt_status krti_keras2_settings(krti_arena *a, const krti_conf *settings, bool i
                       spell_losses(a, krti_conf_get(settings, "metrics"), false, 0)));
     TRY(krti_conf_set(a, *out, "weighted_metrics",
                       spell_losses(a, krti_conf_get(settings, "weighted_metrics"), false, 0)));
-    TRY(krti_conf_set(a, *out, "loss_weights",
-                      weights != NULL ? krti_conf_copy(a, weights) : krti_conf_null(a)));
+    TRY(krti_conf_set(a, *out, "loss_weights", krti_conf_copy(a, weights)));
     TRY(spell_optimizer(a, krti_conf_get(settings, "optimizer"), is_keras2, legacy, &optimizer));
     TRY(krti_conf_set(a, *out, "optimizer_config", optimizer));
 

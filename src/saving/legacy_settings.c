@@ -13,8 +13,7 @@ enum { MAX_DEPTH = 16 };
 
 static krt_status set_copy(krti_arena *a, krti_conf *dict, const char *key, const krti_conf *value)
 {
-    return krti_conf_set(a, dict, key,
-                         value != NULL ? krti_conf_copy(a, value) : krti_conf_null(a));
+    return krti_conf_set(a, dict, key, krti_conf_copy(a, value));
 }
 
 static const char *look_up(const char *const (*pairs)[2], size_t n, const char *name)
@@ -132,7 +131,7 @@ static krti_conf *optimizer_of(krti_arena *a, const krti_conf *given, int genera
     krti_conf *config = NULL;
 
     if (class_name == NULL || !krti_conf_is(old, KRTI_CONF_DICT) || depth > MAX_DEPTH)
-        return given != NULL ? krti_conf_copy(a, given) : krti_conf_null(a);
+        return krti_conf_copy(a, given);
     class_name = bare_class(class_name);
     if (strcmp(class_name, "LossScaleOptimizerV3") == 0)
         class_name = "LossScaleOptimizer";

@@ -59,7 +59,7 @@ krt_status krti_compile_config_now(const krt_model *m, krti_arena *a, krti_conf 
     krti_conf *optimizer = NULL;
     krt_status st = KRT_OK;
 
-    *out = config != NULL ? krti_conf_copy(a, config) : krti_conf_null(a);
+    *out = krti_conf_copy(a, config);
     if (*out == NULL)
         return KRT_E_NOMEM;
     if (config != NULL && o != NULL) {
