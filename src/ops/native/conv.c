@@ -1,12 +1,11 @@
-/* Convolution and depthwise convolution with our own loops: two spatial axes (one is seen as a
- * height of 1), channels last, float32, weights known. */
+/* Convolution and depthwise convolution with our own loops: up to three spatial axes (depthwise: two),
+ * those that are missing seen as 1 long; channels last, float32. Groups are convolutions of their own
+ * side by side. */
 #include "ops/native/native.h"
 
 #include <limits.h>
 
-enum { MAX_KERNEL = 225, MAX_PANELS_A_TASK = 4 };
-
-/* A window's entry for height or width; a 1-D convolution has a height of 1. */
+/* A window's entry for depth, height or width. */
 int krti_native_axis(const krti_window *w, const int64_t *list, int i, int fallback)
 {
     const int at = i - (2 - w->rank);
@@ -31,8 +30,24 @@ bool krti_native_window(const krti_node *n)
     const krti_window *w = &n->attrs.window;
     krti_act act;
 
-    return krti_all_float(n) && w->rank <= 2 && n->in[0]->shape.rank == w->rank + 2 &&
-           fits_int(n) && krti_native_act(n->activation, &act);
+    return krti_all_float(n) && n->in[0]->shape.rank == w->rank + 2 && fits_int(n) &&
+           krti_native_act(n->activation, &act);
+}
+
+int krti_native_groups(const krti_node *n)
+{
+    return n->attrs.window.groups > 1 ? (int)n->attrs.window.groups : 1;
+}
+
+void krti_native_to_group(krti_conv_job *c, int group, size_t weights)
+{
+    const size_t first = (size_t)group * (size_t)c->out_c;
+
+    c->x += (size_t)group * (size_t)c->in_c;
+    c->w += (size_t)group * weights;
+    c->y += first;
+    c->bias = c->bias != NULL ? c->bias + first : NULL;
+    c->residual = c->residual != NULL ? c->residual + first : NULL;
 }
 
 /* ------------------------------------------------------------------------------- full convolution */
@@ -40,20 +55,32 @@ bool krti_native_window(const krti_node *n)
 typedef struct conv_state {
     krti_conv_job c; /* without pointers of the run */
     const krti_isa *isa;
-    int images, panels;
+    int planes, panels, groups; /* planes: of all volumes */
     krti_panels form;
     krti_packing weights;
-    float zeros[]; /* one for each input channel, where there is padding */
+    float zeros[]; /* one for each input channel of a group, where there is padding */
 } conv_state;
+
+/* Groups of one or two channels leave the vectors mostly empty: oneDNN has loops for those, five times as
+ * fast, and is as fast or slower from 4 channels and filters on. */
+#ifdef KERATIN_HAVE_ONEDNN
+enum { SMALL_GROUP = 16 };
+#else
+enum { SMALL_GROUP = 1 };
+#endif
 
 static bool supports_conv(const krti_node *n, int threads)
 {
     const krti_window *w = &n->attrs.window;
+    const krt_shape kernel = n->in[1]->shape;
+    const int64_t filters = kernel.dim[kernel.rank - 1] / krti_native_groups(n);
+    int64_t taps = 1;
 
     (void)threads;
-    return krti_native_window(n) && w->groups <= 1 &&
-           (int64_t)krti_native_axis(w, w->size, 0, 1) * krti_native_axis(w, w->size, 1, 1) <=
-               MAX_KERNEL;
+    for (int i = 0; i < w->rank; i++)
+        taps *= w->size[i];
+    return krti_native_window(n) && taps <= KRTI_MAX_TAPS &&
+           (w->groups <= 1 || kernel.dim[kernel.rank - 2] * filters >= SMALL_GROUP);
 }
 
 void krti_native_describe(krti_conv_job *c, const krti_node *n)
@@ -61,31 +88,41 @@ void krti_native_describe(krti_conv_job *c, const krti_node *n)
     const krti_window *w = &n->attrs.window;
     const krt_shape x = n->in[0]->shape, y = n->out[0].shape;
 
-    c->in_h = krti_native_dim(x, 0);
-    c->in_w = krti_native_dim(x, 1);
-    c->in_c = (int)x.dim[x.rank - 1];
-    c->out_h = krti_native_dim(y, 0);
-    c->out_w = krti_native_dim(y, 1);
-    c->out_c = (int)y.dim[y.rank - 1];
-    c->kernel_h = krti_native_axis(w, w->size, 0, 1);
-    c->kernel_w = krti_native_axis(w, w->size, 1, 1);
-    c->stride_h = krti_native_axis(w, w->stride, 0, 1);
-    c->stride_w = krti_native_axis(w, w->stride, 1, 1);
-    c->dilation_h = krti_native_axis(w, w->dilation, 0, 1);
-    c->dilation_w = krti_native_axis(w, w->dilation, 1, 1);
-    c->pad_h = krti_native_axis(w, w->before, 0, 0);
-    c->pad_w = krti_native_axis(w, w->before, 1, 0);
+    c->in_d = krti_native_dim(x, KRTI_DEPTH);
+    c->in_h = krti_native_dim(x, KRTI_HEIGHT);
+    c->in_w = krti_native_dim(x, KRTI_WIDTH);
+    c->in_c = (int)x.dim[x.rank - 1] / krti_native_groups(n);
+    c->out_d = krti_native_dim(y, KRTI_DEPTH);
+    c->out_h = krti_native_dim(y, KRTI_HEIGHT);
+    c->out_w = krti_native_dim(y, KRTI_WIDTH);
+    c->out_c = (int)y.dim[y.rank - 1] / krti_native_groups(n);
+    c->kernel_d = krti_native_axis(w, w->size, KRTI_DEPTH, 1);
+    c->kernel_h = krti_native_axis(w, w->size, KRTI_HEIGHT, 1);
+    c->kernel_w = krti_native_axis(w, w->size, KRTI_WIDTH, 1);
+    c->stride_d = krti_native_axis(w, w->stride, KRTI_DEPTH, 1);
+    c->stride_h = krti_native_axis(w, w->stride, KRTI_HEIGHT, 1);
+    c->stride_w = krti_native_axis(w, w->stride, KRTI_WIDTH, 1);
+    c->dilation_d = krti_native_axis(w, w->dilation, KRTI_DEPTH, 1);
+    c->dilation_h = krti_native_axis(w, w->dilation, KRTI_HEIGHT, 1);
+    c->dilation_w = krti_native_axis(w, w->dilation, KRTI_WIDTH, 1);
+    c->pad_d = krti_native_axis(w, w->before, KRTI_DEPTH, 0);
+    c->pad_h = krti_native_axis(w, w->before, KRTI_HEIGHT, 0);
+    c->pad_w = krti_native_axis(w, w->before, KRTI_WIDTH, 0);
     if (n->op == &krti_op_conv_grad_input || n->op == &krti_op_conv_transpose) {
-        c->stride_h = c->stride_w = 1;
+        c->stride_d = c->stride_h = c->stride_w = 1;
+        c->pad_d = (c->kernel_d - 1) * c->dilation_d - c->pad_d;
         c->pad_h = (c->kernel_h - 1) * c->dilation_h - c->pad_h;
         c->pad_w = (c->kernel_w - 1) * c->dilation_w - c->pad_w;
     }
-    c->y_pixel = (size_t)c->out_c;
+    c->x_pixel = (size_t)x.dim[x.rank - 1];
+    c->y_pixel = (size_t)y.dim[y.rank - 1];
     c->y_row = (size_t)c->out_w * c->y_pixel;
-    c->y_image = (size_t)c->out_h * c->y_row;
+    c->y_plane = (size_t)c->out_h * c->y_row;
+    c->y_image = (size_t)c->out_d * c->y_plane;
     (void)krti_native_act(n->activation, &c->act);
 }
 
+/* Whether a window in a plane leaves it; planes outside are never read. */
 static bool is_padded(const krti_conv_job *c)
 {
     return c->pad_h != 0 || c->pad_w != 0 ||
@@ -95,9 +132,18 @@ static bool is_padded(const krti_conv_job *c)
 
 void krti_native_narrow(krti_conv_job *c, krti_panels *f, const krti_isa *isa)
 {
-    c->is_narrow = c->out_c <= isa->narrow && c->kernel_w * c->in_c >= isa->vector;
+    const int run = c->x_pixel == (size_t)c->in_c ? c->kernel_w * c->in_c : c->in_c;
+
+    c->is_narrow = c->out_c <= isa->narrow && run >= isa->vector;
     if (c->is_narrow)
         f->panel = f->vector = 1;
+}
+
+/* Of one group. */
+static size_t num_weights(const krti_conv_job *c)
+{
+    return (size_t)c->kernel_d * (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c *
+           (size_t)c->out_c;
 }
 
 static krt_status prepare_conv(krti_build *b, krti_step *s)
@@ -113,11 +159,15 @@ static krt_status prepare_conv(krti_build *b, krti_step *s)
     s->state = st;
     st->c = job;
     st->isa = krti_isa_get();
-    st->images = (int)s->node->in[0]->shape.dim[0];
+    st->planes = (int)s->node->in[0]->shape.dim[0] * st->c.out_d;
     st->panels = (st->c.out_c + st->isa->panel - 1) / st->isa->panel;
+    st->groups = krti_native_groups(s->node);
     st->c.zeros = st->zeros;
-    const size_t k = (size_t)st->c.kernel_h * (size_t)st->c.kernel_w * (size_t)st->c.in_c;
-    st->form = krti_native_panels(k, (size_t)st->c.out_c, st->isa);
+    st->form =
+        krti_native_panels(num_weights(&st->c) / (size_t)st->c.out_c, (size_t)st->c.out_c, st->isa);
+    st->form.row_step = st->c.y_pixel;
+    st->form.num_groups = (size_t)st->groups;
+    st->form.group_step = (size_t)st->c.out_c;
     krti_native_narrow(&st->c, &st->form, st->isa);
     return krti_native_pack_panels(b, s, 1, &st->form, &st->weights);
 }
@@ -131,24 +181,22 @@ typedef struct cutting {
 static cutting cut(const conv_state *st, int threads)
 {
     const krti_conv_job *c = &st->c;
-    const size_t weights =
-        (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c * (size_t)c->out_c;
-    const size_t pixels = (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
+    const int planes = st->planes * st->groups;
+    const size_t pixels = (size_t)c->in_d * (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
     const int wanted = threads <= 1 ? 1 : threads * 6;
     cutting t = {.row_tasks = 1, .panel_tasks = 1};
 
-    if (weights > pixels && st->panels >= threads) { /* late layers: each weight is read once */
+    if (num_weights(c) > pixels &&
+        st->panels >= threads) { /* late layers: each weight is read once */
         t.panel_tasks = st->panels < wanted ? st->panels : wanted;
     } else {
-        const int a_image = (wanted + st->images - 1) / st->images;
-
-        t.row_tasks = a_image < c->out_h ? a_image : c->out_h;
+        t.row_tasks = krti_smaller((wanted + planes - 1) / planes, c->out_h);
     }
     t.rows = (c->out_h + t.row_tasks - 1) / t.row_tasks;
     t.panels = (st->panels + t.panel_tasks - 1) / t.panel_tasks;
     t.row_tasks = (c->out_h + t.rows - 1) / t.rows;
     t.panel_tasks = (st->panels + t.panels - 1) / t.panels;
-    t.total = st->images * t.row_tasks * t.panel_tasks;
+    t.total = planes * t.row_tasks * t.panel_tasks;
     return t;
 }
 
@@ -163,14 +211,16 @@ static void conv_task(void *arg, size_t task, size_t thread)
     const conv_run *r = arg;
     const cutting *t = &r->t;
     const int i = (int)task, panel = i % t->panel_tasks, row = i / t->panel_tasks % t->row_tasks;
+    const int plane = i / t->panel_tasks / t->row_tasks;
     const int then = (panel + 1) * t->panels; /* a thread's tasks are neighbours */
     krti_conv_job c = r->c;
 
     (void)thread;
+    krti_native_to_group(&c, plane / r->st->planes, krti_native_panels_size(&r->st->form));
     if (t->panel_tasks > 1 && then < r->st->panels)
         c.ahead = c.w + (size_t)then * (size_t)r->st->isa->panel * r->st->form.inner *
                             r->st->form.num_taps;
-    r->st->isa->conv_rows(&c, i / t->panel_tasks / t->row_tasks, row * t->rows,
+    r->st->isa->conv_rows(&c, plane % r->st->planes, row * t->rows,
                           krti_smaller((row + 1) * t->rows, c.out_h), panel * t->panels,
                           krti_smaller((panel + 1) * t->panels, r->st->panels));
 }
@@ -214,7 +264,7 @@ static bool supports_depthwise(const krti_node *n, int threads)
     const int64_t channels = n->in[0]->shape.dim[n->in[0]->shape.rank - 1];
 
     (void)threads;
-    return krti_native_window(n) && w->groups > 1 && w->groups == channels &&
+    return krti_native_window(n) && w->rank <= 2 && w->groups > 1 && w->groups == channels &&
            n->out[0].shape.dim[n->out[0].shape.rank - 1] == channels;
 }
 
@@ -228,10 +278,10 @@ krti_depthwise_job krti_native_describe_depthwise(const krti_node *n)
                                 .in_w = c.in_w,
                                 .out_h = c.out_h,
                                 .out_w = c.out_w,
-                                .channels = c.out_c,
-                                .step_x = c.out_c,
+                                .channels = (int)c.y_pixel,
+                                .step_x = (int)c.y_pixel,
                                 .step_y = (int)c.y_pixel,
-                                .step_w = c.out_c,
+                                .step_w = (int)c.y_pixel,
                                 .row_y = c.y_row,
                                 .image_y = c.y_image,
                                 .kernel_h = c.kernel_h,

@@ -99,19 +99,24 @@ typedef struct krti_gemm_job {
     krti_act act;
 } krti_gemm_job;
 
-/* A convolution over channels-last images; see conv.inc. */
+/* A convolution over channels-last volumes; see conv.inc. Images have a depth of 1. A group has the
+ * channels and filters of a group only, with the pointers at the first of them. */
 typedef struct krti_conv_job {
-    const float *x, *w; /* w packed by panels: (panel, kh, kw, in, columns), or see narrow.inc */
+    const float *x,
+        *w; /* w packed by panels: (panel, kd, kh, kw, in, columns), or see narrow.inc */
     float *y;
     const float *bias, *residual;
     krti_act act;
-    int in_h, in_w, in_c, out_h, out_w, out_c;
-    int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
-    size_t y_image, y_row, y_pixel; /* floats from one to the next */
-    const float *zeros;             /* in_c of them: what padding reads */
-    const float *ahead;             /* what this thread reads after w, probably; NULL: unknown */
-    bool is_narrow;                 /* w is by channels; all of them are one panel */
+    int in_d, in_h, in_w, in_c, out_d, out_h, out_w, out_c;
+    int kernel_d, kernel_h, kernel_w, stride_d, stride_h, stride_w;
+    int dilation_d, dilation_h, dilation_w, pad_d, pad_h, pad_w;
+    size_t x_pixel, y_image, y_plane, y_row, y_pixel; /* floats from one to the next */
+    const float *zeros;                               /* in_c of them: what padding reads */
+    const float *ahead; /* what this thread reads after w, probably; NULL: unknown */
+    bool is_narrow;     /* w is by channels; all of them are one panel */
 } krti_conv_job;
+
+enum { KRTI_MAX_TAPS = 343 }; /* 7 x 7 x 7; larger kernels go elsewhere */
 
 /* Sums of outer products over the pixels of an image; see outer.inc. */
 typedef struct krti_outer_job {
@@ -158,7 +163,8 @@ typedef struct krti_isa {
     void (*gemm)(const krti_gemm_job *g); /* all of it, one thread */
     void (*outer)(const krti_outer_job *g);
     void (*gemv)(const krti_gemm_job *g); /* few rows; b (k, n) row major, not packed */
-    void (*conv_rows)(const krti_conv_job *c, int image, int first_row, int last_row,
+    /* plane: of all volumes' planes of y, out_d each */
+    void (*conv_rows)(const krti_conv_job *c, int plane, int first_row, int last_row,
                       int first_panel, int last_panel);
     /* 3 x 3, step 1, weights transformed: see winograd.inc */
     void (*winograd)(const krti_conv_job *c, int image, int first_tile, int last_tile,

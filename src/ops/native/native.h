@@ -34,16 +34,20 @@ size_t krti_size(krt_shape shape);
 /* How many threads `work` floating-point operations are worth, at most the step's. */
 int krti_share(const krti_step *s, double work);
 
-/* conv.c: of height (0) or width (1); a convolution of one axis has a height of 1. */
+/* conv.c: of depth, height or width; the axes that a window has not are 1 long. */
+enum { KRTI_DEPTH = -1, KRTI_HEIGHT, KRTI_WIDTH };
 int krti_native_axis(const krti_window *w, const int64_t *list, int i, int fallback);
 int krti_native_dim(krt_shape s, int i);
 
 /* native.c: for kernels whose state is one block. */
 void krti_native_release(krt_ctx *k, krti_step *s);
 
-/* conv.c: the job of a convolution of one or two spatial axes, without the run's pointers. */
+/* conv.c: the job of a convolution, of its first group, without the run's pointers. */
 void krti_native_describe(krti_conv_job *c, const krti_node *n);
 bool krti_native_window(const krti_node *n); /* whether it is one */
+/* Moves a job from the first group to another; weights: floats from one group's to the next. */
+void krti_native_to_group(krti_conv_job *c, int group, size_t weights);
+int krti_native_groups(const krti_node *n);
 krti_depthwise_job krti_native_describe_depthwise(const krti_node *n);
 
 /* conv_grad.c: one axis of a class of the input's pixels, those `at` beyond a multiple of the step,
@@ -52,7 +56,7 @@ typedef struct krti_class_axis {
     int pixels, first, taps, pad;
 } krti_class_axis;
 krti_class_axis krti_native_class(const krti_node *n, int axis, int at);
-enum { KRTI_MAX_CLASSES = 16 };
+enum { KRTI_MAX_CLASSES = 27 };
 
 /* --- weights (pack.c) ------------------------------------------------------------------------ */
 /* An input in a form of the kernel's own. What is known before the run is packed once and its slot
@@ -74,9 +78,11 @@ const float *krti_native_packed(const krti_packing *p, const krti_step *s, void 
 
 /* A matrix cut into panels of `panel` columns, row-major inside, the last one rounded up to whole
  * vectors. Its rows are `inner` for each tap; element (i, j) of tap t lies at
- * taps[t] + i * row_step + j * column_step of the source. */
+ * taps[t] + i * row_step + j * column_step of the source. The matrices of groups follow each other,
+ * each group_step further on in the source. */
 typedef struct krti_panels {
     size_t inner, n, row_step, column_step;
+    size_t num_groups, group_step;
     size_t num_taps;
     const size_t *taps;
     int panel, vector;
@@ -84,7 +90,7 @@ typedef struct krti_panels {
 } krti_panels;
 /* Of a plain (k, n) matrix, as wide as the instruction set's. */
 krti_panels krti_native_panels(size_t k, size_t n, const krti_isa *isa);
-size_t krti_native_panels_size(const krti_panels *f); /* floats */
+size_t krti_native_panels_size(const krti_panels *f); /* floats of one group */
 /* conv.c: makes a job narrow where that pays, and the form of its weights with it. */
 void krti_native_narrow(krti_conv_job *c, krti_panels *f, const krti_isa *isa);
 void krti_native_fill_panels(void *dst, const void *src, void *user);

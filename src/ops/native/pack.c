@@ -62,28 +62,34 @@ static void fill_tap(const krti_panels *f, float *panel, const float *x, size_t 
     }
 }
 
+static size_t num_panels(const krti_panels *f)
+{
+    return (f->n + (size_t)f->panel - 1) / (size_t)f->panel;
+}
+
 static void fill_panel(void *arg, size_t task, size_t thread)
 {
     const filling *a = arg;
     const krti_panels *f = a->f;
-    const size_t first = task * (size_t)f->panel;
+    const size_t panels = num_panels(f), group = task / panels;
+    const size_t first = task % panels * (size_t)f->panel;
+    const float *x = a->x + group * f->group_step + first * f->column_step;
     const size_t columns = krti_smaller_size(f->n - first, (size_t)f->panel);
     const size_t wide = round_up(columns, (size_t)f->vector);
-    float *panel = a->y + first * f->inner * f->num_taps;
+    float *panel = a->y + group * krti_native_panels_size(f) + first * f->inner * f->num_taps;
 
     (void)thread;
     for (size_t t = 0; t < f->num_taps; t++, panel += f->inner * wide)
-        fill_tap(f, panel, a->x + f->taps[t] + first * f->column_step, columns, wide);
+        fill_tap(f, panel, x + f->taps[t], columns, wide);
 }
 
 void krti_native_fill_panels(void *dst, const void *src, void *user)
 {
     const krti_panels *f = user;
     filling a = {f, src, dst};
-    const size_t size = f->num_taps * f->inner * f->n;
-    const size_t panels = (f->n + (size_t)f->panel - 1) / (size_t)f->panel;
+    const size_t size = f->num_groups * f->num_taps * f->inner * f->n;
 
-    krti_share_tasks(size > FEW ? f->threads : 1, panels, fill_panel, &a);
+    krti_share_tasks(size > FEW ? f->threads : 1, f->num_groups * num_panels(f), fill_panel, &a);
 }
 
 krti_panels krti_native_panels(size_t k, size_t n, const krti_isa *isa)
@@ -94,6 +100,7 @@ krti_panels krti_native_panels(size_t k, size_t n, const krti_isa *isa)
                          .n = n,
                          .row_step = n,
                          .column_step = 1,
+                         .num_groups = 1,
                          .num_taps = 1,
                          .taps = &here,
                          .panel = isa->panel,
@@ -108,13 +115,15 @@ size_t krti_native_panels_size(const krti_panels *f)
 krt_status krti_native_pack_panels(krti_build *b, krti_step *s, int input, krti_panels *panels,
                                    krti_packing *out)
 {
-    char key[96];
+    char key[128];
 
     panels->threads = b->threads;
-    snprintf(key, sizeof key, "panels:%zu:%zu:%zu:%zu:%d:%d", panels->inner, panels->n,
-             panels->row_step, panels->column_step, panels->panel, panels->vector);
+    snprintf(key, sizeof key, "panels:%zu:%zu:%zu:%zu:%zu:%d:%d", panels->inner, panels->n,
+             panels->row_step, panels->column_step, panels->num_groups, panels->panel,
+             panels->vector);
     *out = (krti_packing){.input = input,
-                          .size_bytes = krti_native_panels_size(panels) * sizeof(float),
+                          .size_bytes =
+                              panels->num_groups * krti_native_panels_size(panels) * sizeof(float),
                           .fill = krti_native_fill_panels,
                           .user = panels};
     return krti_native_pack(b, s, out, key);

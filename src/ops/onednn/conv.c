@@ -1,5 +1,5 @@
 /* Convolution and transposed convolution by oneDNN, and convolution's gradients: what our own loops do
- * not know, groups and three axes. Activations stay channels last, in the library's sense a permuted
+ * not know, very large windows above all. Activations stay channels last, in the library's sense a permuted
  * plain layout; weights take whatever layout the library likes best, once, and stay as they are where
  * training changes them. */
 #include "ops/onednn/dnn.h"

@@ -1,623 +1,9 @@
-/* The small graphs that test_kernels.c compiles with each family of kernels: forward, then training's. */
+/* What test_kernels.c compiles with each family of kernels: a graph of kernel_graphs.h, the shapes of what it
+ * reads, and how far the results may differ. */
 #ifndef KERATIN_TESTS_KERNEL_CASES_H
 #define KERATIN_TESTS_KERNEL_CASES_H
 
-#include "testing.h"
-
-#include "ops/autodiff.h"
-#include "ops/plan.h"
-
-#include <math.h>
-
-enum { MAX_IN = 4 }; /* a list that is full ends there */
-
-typedef krt_value *(*make_fn)(krti_graph *g, krt_value *const *in,
-                              const krt_tensor *const *weights);
-
-typedef struct graph_case {
-    const char *name;
-    krt_shape in[MAX_IN];      /* rank -1 ends the list */
-    krt_shape weights[MAX_IN]; /* likewise */
-    make_fn make;
-    double tolerance; /* of the largest result */
-} graph_case;
-
-#define S(...)                                                     \
-    {                                                              \
-        (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), \
-        {                                                          \
-            __VA_ARGS__                                            \
-        }                                                          \
-    }
-#define END        \
-    {              \
-        .rank = -1 \
-    }
-
-/* ------------------------------------------------------------------------------- the graphs */
-
-static krti_window window(int rank, int64_t size, int64_t stride, int64_t pad, int64_t dilation)
-{
-    krti_window w = {.rank = rank, .groups = 1};
-
-    for (int i = 0; i < 3; i++) {
-        w.size[i] = i < rank ? size : 1;
-        w.stride[i] = i < rank ? stride : 1;
-        w.dilation[i] = i < rank ? dilation : 1;
-        w.before[i] = w.after[i] = i < rank ? pad : 0;
-        w.output_padding[i] = KRT_NONE;
-    }
-    return w;
-}
-
-static krt_value *conv(krti_graph *g, krt_value *x, const krt_tensor *kernel,
-                       const krt_tensor *bias, krti_window w)
-{
-    return krti_conv(g, x, krti_variable(g, kernel), bias != NULL ? krti_variable(g, bias) : NULL,
-                     &w);
-}
-
-static krt_value *conv_3x3(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    return conv(g, in[0], w[0], w[1], window(2, 3, 1, 1, 1));
-}
-
-static krt_value *conv_3x3_relu(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    return krti_relu(g, conv(g, in[0], w[0], w[1], window(2, 3, 1, 0, 1)), 0, 0, INFINITY);
-}
-
-static krt_value *conv_5x5_stride(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    return krti_tanh(g, conv(g, in[0], w[0], NULL, window(2, 5, 2, 2, 1)));
-}
-
-static krt_value *conv_dilated(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    return conv(g, in[0], w[0], w[1], window(2, 3, 1, 2, 2));
-}
-
-static krt_value *conv_residual(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krt_value *y = krti_add(g, conv(g, in[0], w[0], w[1], window(2, 3, 1, 1, 1)), in[0]);
-
-    return krti_relu(g, y, 0, 0, INFINITY);
-}
-
-static krt_value *conv_other_residual(krti_graph *g, krt_value *const *in,
-                                      const krt_tensor *const *w)
-{
-    return krti_silu(g, krti_add(g, conv(g, in[0], w[0], w[1], window(2, 3, 1, 1, 1)), in[1]));
-}
-
-static krt_value *conv_pointwise_silu(krti_graph *g, krt_value *const *in,
-                                      const krt_tensor *const *w)
-{
-    return krti_silu(g, conv(g, in[0], w[0], w[1], window(2, 1, 1, 0, 1)));
-}
-
-static krt_value *conv_batch_norm(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krt_value *y = conv(g, in[0], w[0], w[1], window(2, 3, 1, 1, 1));
-    krt_value *variance = krti_square(g, krti_variable(g, w[2]));
-
-    return krti_batch_norm(g, y, krti_variable(g, w[1]), variance, krti_variable(g, w[2]),
-                           krti_variable(g, w[1]), -1, 1e-3);
-}
-
-static krt_value *conv_1d(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    return conv(g, in[0], w[0], w[1], window(1, 3, 1, 1, 1));
-}
-
-static krt_value *conv_3d(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    return conv(g, in[0], w[0], w[1], window(3, 3, 1, 1, 1));
-}
-
-static krt_value *conv_grouped(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krti_window v = window(2, 3, 1, 1, 1);
-
-    v.groups = 4;
-    return conv(g, in[0], w[0], w[1], v);
-}
-
-static krt_value *depthwise(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krti_window v = window(2, 3, 1, 1, 1);
-
-    v.groups = w[0]->shape.dim[3];
-    return krti_silu(g, conv(g, in[0], w[0], w[1], v));
-}
-
-static krt_value *depthwise_stride(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krti_window v = window(2, 5, 2, 2, 1);
-
-    v.groups = w[0]->shape.dim[3];
-    return conv(g, in[0], w[0], w[1], v);
-}
-
-static krt_value *depthwise_5x5(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krti_window v = window(2, 5, 1, 2, 1);
-
-    v.groups = w[0]->shape.dim[3];
-    return krti_relu(g, conv(g, in[0], w[0], w[1], v), 0, 0, 6);
-}
-
-/* A pointwise convolution and a depthwise one behind it, as mobile networks have them. */
-static krt_value *expansion(krti_graph *g, krt_value *x, const krt_tensor *const *w,
-                            krti_window depthwise)
-{
-    depthwise.groups = w[2]->shape.dim[3];
-    krt_value *y = krti_relu(g, conv(g, x, w[0], w[1], window(2, 1, 1, 0, 1)), 0, 0, 6);
-    return krti_relu(g, conv(g, y, w[2], w[3], depthwise), 0, 0, 6);
-}
-
-static krt_value *expand_same(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    return expansion(g, in[0], w, window(2, 3, 1, 1, 1));
-}
-
-static krt_value *expand_valid_stride(krti_graph *g, krt_value *const *in,
-                                      const krt_tensor *const *w)
-{
-    return expansion(g, in[0], w, window(2, 3, 2, 0, 1));
-}
-
-/* Keras's "same" with a step of two: all of the padding comes after. */
-static krt_value *expand_same_stride(krti_graph *g, krt_value *const *in,
-                                     const krt_tensor *const *w)
-{
-    krti_window v = window(2, 3, 2, 0, 1);
-
-    v.after[0] = v.after[1] = 1;
-    return expansion(g, in[0], w, v);
-}
-
-static krt_value *expand_dilated(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    return expansion(g, in[0], w, window(2, 3, 1, 2, 2));
-}
-
-/* Rows are skipped where the step is longer than the filter. */
-static krt_value *expand_sparse(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    return expansion(g, in[0], w, window(2, 1, 3, 0, 1));
-}
-
-static krt_value *expand_silu(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krti_window v = window(2, 5, 1, 2, 1);
-
-    v.groups = w[2]->shape.dim[3];
-    krt_value *y = krti_silu(g, conv(g, in[0], w[0], w[1], window(2, 1, 1, 0, 1)));
-    return krti_silu(g, conv(g, y, w[2], w[3], v));
-}
-
-static krt_value *expand_bare(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krti_window v = window(2, 5, 2, 2, 1);
-
-    v.groups = w[1]->shape.dim[3];
-    krt_value *y = krti_hard_silu(g, conv(g, in[0], w[0], NULL, window(2, 1, 1, 0, 1)));
-    return conv(g, y, w[1], NULL, v);
-}
-
-/* What is widened is read twice. */
-static krt_value *expand_shared(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krti_window v = window(2, 3, 1, 1, 1);
-
-    v.groups = w[2]->shape.dim[3];
-    krt_value *y = conv(g, in[0], w[0], w[1], window(2, 1, 1, 0, 1));
-    krt_value *const both[] = {conv(g, y, w[2], w[3], v), y};
-    return krti_concat(g, both, 2, -1);
-}
-
-static krt_value *padded_pool(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    const int64_t before[4] = {0, 1, 1, 0};
-    krt_value *y = krti_relu(g, conv(g, in[0], w[0], w[1], window(2, 3, 1, 1, 1)), 0, 0, INFINITY);
-    const krti_window v = window(2, 3, 2, 0, 1);
-
-    return krti_max_pool(g, krti_pad(g, y, before, before, KRTI_PAD_CONSTANT, 0), &v);
-}
-
-static krt_value *max_pool(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    const krti_window v = window(2, 3, 2, 1, 1);
-
-    (void)w;
-    return krti_max_pool(g, in[0], &v);
-}
-
-static krt_value *avg_pool(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    const krti_window v = window(2, 3, 2, 1, 1);
-
-    (void)w;
-    return krti_avg_pool(g, in[0], &v);
-}
-
-static krt_value *max_pool_3d(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    const krti_window v = window(3, 3, 2, 1, 1);
-
-    (void)w;
-    return krti_max_pool(g, in[0], &v);
-}
-
-static krt_value *avg_pool_3d(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    const krti_window v = window(3, 2, 2, 0, 1);
-
-    (void)w;
-    return krti_avg_pool(g, in[0], &v);
-}
-
-static krt_value *repeated(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return krti_repeat(g, krti_repeat(g, in[0], 3, 1), 2, -1);
-}
-
-static krt_value *conv_transpose(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    const int64_t stride[2] = {2, 2}, one[2] = {1, 1}, none[2] = {KRT_NONE, KRT_NONE};
-
-    return krti_relu(g,
-                     krti_conv_transpose(g, in[0], krti_variable(g, w[0]), krti_variable(g, w[1]),
-                                         2, stride, one, none, "same"),
-                     0.1, 0, INFINITY);
-}
-
-static krt_value *dense_gelu(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    return krti_gelu(g, krti_dense(g, in[0], krti_variable(g, w[0]), krti_variable(g, w[1])));
-}
-
-static krt_value *batched_product(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return krti_matmul(g, in[0], in[1], false, true, NULL);
-}
-
-static krt_value *softmax(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return krti_softmax(g, in[0], -1);
-}
-
-static krt_value *layer_norm(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    return krti_layer_norm(g, in[0], krti_variable(g, w[0]), krti_variable(g, w[1]), 1e-3);
-}
-
-static krt_value *mean(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    const int axes[2] = {1, 2};
-
-    (void)w;
-    return krti_reduce_mean(g, in[0], axes, 2, false);
-}
-
-static krt_value *gate(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return krti_multiply(g, in[0], krti_sigmoid(g, in[1]));
-}
-
-static krt_value *outer_sum(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return krti_subtract(g, in[0], in[1]);
-}
-
-static krt_value *normalized(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krt_value *y = krti_subtract(g, krti_affine(g, in[0], 0.5, 1, 0), krti_variable(g, w[0]));
-
-    return krti_divide(g, y, krti_affine(g, krti_variable(g, w[0]), 1, 3, 0));
-}
-
-static krt_value *transposed(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    const int perm[4] = {0, 3, 1, 2};
-
-    (void)w;
-    return krti_transpose(g, in[0], perm);
-}
-
-static krt_value *joined(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return krti_concat(g, in, 2, -1);
-}
-
-static krt_value *padded(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    const int64_t before[4] = {0, 1, 2, 1}, after[4] = {0, 2, 0, 3};
-
-    (void)w;
-    return krti_pad(g, in[0], before, after, KRTI_PAD_CONSTANT, 1.5);
-}
-
-static krt_value *functions(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krt_value *x = in[0];
-    krt_value *const all[] = {
-        krti_sigmoid(g, x),        krti_tanh(g, x),
-        krti_silu(g, x),           krti_gelu(g, x),
-        krti_gelu_tanh(g, x),      krti_elu(g, x, 0.7, 0, 0),
-        krti_selu(g, x),           krti_exp(g, x),
-        krti_hard_sigmoid(g, x),   krti_hard_silu(g, x),
-        krti_square(g, x),         krti_absolute(g, x),
-        krti_negative(g, x),       krti_softsign(g, x),
-        krti_clip(g, x, -1, 2, 0), krti_relu(g, x, 0.2, 0, 3),
-    };
-
-    (void)w;
-    return krti_concat(g, all, KRTI_COUNT(all), -1);
-}
-
-/* A product for each activation that can be fused behind one. */
-static krt_value *dense_tails(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krt_value *y[14];
-
-    for (size_t i = 0; i < KRTI_COUNT(y); i++)
-        y[i] = krti_dense(g, in[0], krti_variable(g, w[0]), krti_variable(g, w[1]));
-    krt_value *const all[] = {
-        krti_sigmoid(g, y[0]),
-        krti_tanh(g, y[1]),
-        krti_silu(g, y[2]),
-        krti_gelu_tanh(g, y[3]),
-        krti_absolute(g, y[4]),
-        krti_square(g, y[5]),
-        krti_hard_silu(g, y[6]),
-        krti_hard_sigmoid(g, y[7]),
-        krti_elu(g, y[8], 0.7, 0, 0),
-        krti_selu(g, y[9]),
-        krti_clip(g, y[10], -1, 2, 0),
-        krti_relu(g, y[11], 0.2, 0, 3),
-        krti_relu(g, y[12], 0, 0, 6),
-        krti_relu(g, y[13], 0.1, 0, INFINITY),
-    };
-
-    return krti_concat(g, all, KRTI_COUNT(all), -1);
-}
-
-/* --- training: weights that come with the run, and gradients */
-
-static krt_value *conv_of(krti_graph *g, krt_value *x, krt_value *kernel, int64_t stride)
-{
-    const int64_t size[2] = {kernel->shape.dim[0], kernel->shape.dim[1]};
-    const int64_t strides[2] = {stride, stride};
-    krti_window w;
-
-    (void)krti_window_make(g, &w, x, 2, size, strides, NULL, "same");
-    return krti_conv(g, x, kernel, NULL, &w);
-}
-
-static krt_value *conv_given(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return krti_relu(g, conv_of(g, in[0], in[1], 1), 0, 0, INFINITY);
-}
-
-static krt_value *conv_given_stride(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return conv_of(g, in[0], in[1], 2);
-}
-
-/* A transposed convolution over one axis or two, its kernel and bias given. */
-static krt_value *transposed_of(krti_graph *g, krt_value *const *in, int64_t stride,
-                                int64_t dilation, const char *padding)
-{
-    const int64_t strides[2] = {stride, stride}, dilations[2] = {dilation, dilation};
-    const int64_t none[2] = {KRT_NONE, KRT_NONE};
-
-    return krti_relu(g,
-                     krti_conv_transpose(g, in[0], in[1], in[2], in[1]->shape.rank - 2, strides,
-                                         dilations, none, padding),
-                     0.1, 0, 4);
-}
-
-static krt_value *transposed_stride(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return transposed_of(g, in, 2, 1, "valid");
-}
-
-static krt_value *transposed_gaps(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return transposed_of(g, in, 3, 1, "same");
-}
-
-static krt_value *transposed_dilated(krti_graph *g, krt_value *const *in,
-                                     const krt_tensor *const *w)
-{
-    (void)w;
-    return transposed_of(g, in, 1, 2, "same");
-}
-
-/* Both gradients of a convolution with this padding, in[0] being x and in[1] the kernel, weighted
- * by in[2], flat and side by side. As many groups as the kernel's channels make of x's. */
-static krt_value *conv_grads(krti_graph *g, krt_value *const *in, int64_t stride, int64_t dilation,
-                             const char *padding)
-{
-    const int rank = in[1]->shape.rank - 2;
-    const int64_t strides[3] = {stride, stride, stride};
-    const int64_t dilations[3] = {dilation, dilation, dilation};
-    krti_window w;
-
-    (void)krti_window_make(g, &w, in[0], rank, in[1]->shape.dim, strides, dilations, padding);
-    w.groups = in[0]->shape.dim[rank + 1] / in[1]->shape.dim[rank];
-    krt_value *dx = krti_conv_grad_input(g, in[2], in[1], in[0]->shape, &w);
-    krt_value *dw = krti_conv_grad_kernel(g, in[0], in[2], in[1]->shape, &w);
-    krt_value *flat[] = {krti_reshape(g, dx, (krt_shape){.rank = 1, .dim = {-1}}),
-                         krti_reshape(g, dw, (krt_shape){.rank = 1, .dim = {-1}})};
-    return krti_concat(g, flat, 2, 0);
-}
-
-#define GRADS(name, stride, dilation, padding)                                              \
-    static krt_value *name(krti_graph *g, krt_value *const *in, const krt_tensor *const *w) \
-    {                                                                                       \
-        (void)w;                                                                            \
-        return conv_grads(g, in, stride, dilation, padding);                                \
-    }
-GRADS(grads_same, 1, 1, "same")
-GRADS(grads_valid, 1, 1, "valid")
-GRADS(grads_stride, 2, 1, "same")
-GRADS(grads_stride_valid, 3, 1, "valid")
-GRADS(grads_dilated, 1, 2, "same")
-
-static krt_value *product_given(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return krti_matmul(g, in[0], in[1], false, false, in[2]);
-}
-
-static krt_value *product_transposed(krti_graph *g, krt_value *const *in,
-                                     const krt_tensor *const *w)
-{
-    (void)w;
-    return krti_matmul(g, in[0], in[1], false, true, NULL);
-}
-
-static krt_value *outer_product(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return krti_add(g, krti_tanh(g, in[2]), krti_matmul(g, in[0], in[1], true, false, NULL));
-}
-
-/* The gradients of sum(y * weight) for every input but the last, which is the weight. */
-static krt_value *gradients_of(krti_graph *g, krt_value *y, krt_value *const *in, size_t n)
-{
-    krt_value *grads[MAX_IN], *flat[MAX_IN];
-    krt_value *weighted = krti_multiply(g, y, in[n]);
-
-    (void)krti_gradients(g, weighted, in, n, grads);
-    for (size_t i = 0; i < n; i++)
-        flat[i] = krti_reshape(g, grads[i], (krt_shape){.rank = 1, .dim = {-1}});
-    return krti_concat(g, flat, n, 0);
-}
-
-static krt_value *norm_train(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krt_value *mean = NULL, *variance = NULL;
-    krt_value *far = krti_affine(g, in[0], 0.01, 30, 0); /* the mean a thousand deviations off */
-    krt_value *y = krti_batch_norm_train(g, far, in[1], in[2], -1, 1e-6, &mean, &variance);
-    krt_value *all[] = {
-        krti_reshape(g, krti_relu(g, y, 0, 0, INFINITY), (krt_shape){.rank = 1, .dim = {-1}}), mean,
-        krti_affine(g, variance, 1e4, 0, 0)};
-
-    (void)w;
-    return krti_concat(g, all, 3, 0);
-}
-
-static krt_value *norm_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krt_value *y = krti_batch_norm_train(g, in[0], in[1], in[2], -1, 1e-3, NULL, NULL);
-
-    (void)w;
-    return gradients_of(g, krti_relu(g, y, 0, 0, INFINITY), in, 3);
-}
-
-static krt_value *relu_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krt_value *capped = krti_relu(g, in[0], 0, 0, 0.5), *leaky = krti_relu(g, in[0], 0.2, 0, 0.7);
-
-    (void)w;
-    return gradients_of(g, krti_add(g, krti_square(g, capped), leaky), in, 1);
-}
-
-static krt_value *gelu_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return gradients_of(g, krti_gelu(g, in[0]), in, 1);
-}
-
-static krt_value *layer_norm_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return gradients_of(g, krti_layer_norm(g, in[0], in[1], in[2], 1e-3), in, 3);
-}
-
-static krt_value *plain_norm_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return gradients_of(g, krti_layer_norm(g, in[0], NULL, NULL, 1e-3), in, 1);
-}
-
-/* Behind a mean stands its gradient spread over what it was taken of, alone or in a group. */
-static krt_value *mean_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krt_value *inner = krti_reduce_mean(g, in[0], (int[]){1, 2}, 2, true);
-    krt_value *all = krti_reduce_mean(g, krti_square(g, in[0]), (int[]){0, 1, 2, 3}, 4, true);
-
-    (void)w;
-    return gradients_of(g, krti_add(g, krti_square(g, inner), all), in, 1);
-}
-
-/* Every kind of random array, of a key that the run brings. */
-static krt_value *random_arrays(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    const krt_shape shape = {.rank = 2, .dim = {37, 53}};
-    krt_value *key = krti_cast(g, krti_affine(g, krti_square(g, in[0]), 1e9, 0, 0), KRT_UINT32);
-    krt_value *all[] = {krti_random_uniform_of(g, key, shape, -1, 2),
-                        krti_random_normal_of(g, key, shape, 0, 1),
-                        krti_random_truncated_normal_of(g, key, shape, 0, 1),
-                        krti_cast(g, krti_random_bernoulli_of(g, key, shape, 0.3), KRT_FLOAT32)};
-
-    (void)w;
-    return krti_concat(g, all, 4, 0);
-}
-
-static krt_value *pool_grads(krti_graph *g, krt_value *const *in, int64_t size, int64_t stride,
-                             const char *padding, bool is_max)
-{
-    const int64_t sizes[3] = {size, size, size}, strides[3] = {stride, stride, stride};
-    krt_value *x = krti_relu(g, in[0], 0, 0, INFINITY);
-    krti_window w;
-
-    (void)krti_window_make(g, &w, x, x->shape.rank - 2, sizes, strides, NULL, padding);
-    return gradients_of(g, is_max ? krti_max_pool(g, x, &w) : krti_avg_pool(g, x, &w), in, 1);
-}
-
-static krt_value *max_pool_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return pool_grads(g, in, 2, 2, "valid", true);
-}
-
-static krt_value *max_pool_overlapping(krti_graph *g, krt_value *const *in,
-                                       const krt_tensor *const *w)
-{
-    (void)w;
-    return pool_grads(g, in, 3, 2, "same", true);
-}
-
-static krt_value *avg_pool_grads(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    (void)w;
-    return pool_grads(g, in, 3, 2, "same", false);
-}
-
-static krt_value *long_sum(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
-{
-    krt_value *both[] = {krti_reduce_sum(g, in[0], (int[]){0, 1}, 2, false),
-                         krti_reduce_mean(g, in[0], (int[]){0, 1}, 2, false),
-                         krti_reduce_max(g, in[0], (int[]){0, 1}, 2, false)};
-
-    (void)w;
-    return krti_concat(g, both, 3, 0);
-}
+#include "kernel_graphs.h"
 
 static const graph_case cases[] = {
     {"BatchNormalization in training",
@@ -855,6 +241,71 @@ static const graph_case cases[] = {
      {END},
      grads_stride,
      2e-5},
+    {"gradients 3d, valid",
+     {S(2, 4, 7, 5, 5), S(2, 3, 2, 5, 9), S(2, 3, 5, 4, 9), END},
+     {END},
+     grads_valid,
+     2e-5},
+    {"gradients 3d, stride 3, valid",
+     {S(2, 9, 7, 8, 6), S(2, 4, 3, 6, 18), S(2, 3, 2, 2, 18), END},
+     {END},
+     grads_stride_valid,
+     2e-5},
+    {"gradients 3d, a step for each axis",
+     {S(3, 7, 5, 8, 6), S(3, 2, 2, 6, 40), S(3, 4, 5, 3, 40), END},
+     {END},
+     grads_steps,
+     2e-5},
+    {"gradients 3d, dilated",
+     {S(2, 6, 7, 5, 6), S(3, 3, 3, 6, 18), S(2, 6, 7, 5, 18), END},
+     {END},
+     grads_dilated,
+     2e-5},
+    {"gradients 3d, pointwise of stride 2",
+     {S(2, 6, 7, 5, 6), S(1, 1, 1, 6, 18), S(2, 3, 4, 3, 18), END},
+     {END},
+     grads_stride,
+     2e-5},
+    {"gradients 3d, kernel higher than the volume",
+     {S(2, 1, 7, 5, 6), S(5, 3, 3, 6, 18), S(2, 1, 7, 5, 18), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"gradients 3d into one channel, of two",
+     {S(2, 5, 9, 7, 2), S(3, 3, 5, 2, 1), S(2, 5, 9, 7, 1), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"gradients 3d, grouped",
+     {S(2, 5, 6, 7, 12), S(3, 3, 3, 4, 30), S(2, 3, 3, 4, 30), END},
+     {END},
+     grads_stride,
+     2e-5},
+    {"gradients 3d, one filter a channel",
+     {S(2, 5, 6, 7, 12), S(3, 3, 3, 1, 12), S(2, 5, 6, 7, 12), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"gradients 3d, large kernel",
+     {S(2, 4, 5, 5, 70), S(3, 3, 3, 70, 75), S(2, 4, 5, 5, 75), END},
+     {END},
+     grads_same,
+     2e-5},
+    {"gradients of rows, stride 2 along them",
+     {S(2, 8, 5, 6), S(2, 1, 6, 9), S(2, 4, 5, 9), END},
+     {END},
+     grads_rows,
+     2e-5},
+    {"transposed convolution 3d",
+     {S(2, 3, 4, 5, 9), S(3, 3, 2, 17, 9), S(17), END},
+     {END},
+     transposed_stride,
+     2e-5},
+    {"transposed convolution 3d, dilated",
+     {S(2, 3, 4, 5, 9), S(3, 3, 3, 17, 9), S(17), END},
+     {END},
+     transposed_dilated,
+     2e-5},
     {"gradients, large kernel",
      {S(2, 5, 5, 160), S(3, 3, 160, 130), S(2, 5, 5, 130), END},
      {END},
@@ -913,6 +364,83 @@ static const graph_case cases[] = {
      2e-5},
     {"conv 1d", {S(2, 10, 4), END}, {S(3, 4, 9), S(9), END}, conv_1d, 2e-5},
     {"conv 3d", {S(1, 5, 4, 6, 3), END}, {S(3, 3, 3, 3, 8), S(8), END}, conv_3d, 2e-5},
+    {"conv 3d, wide", {S(2, 5, 4, 7, 33), END}, {S(3, 3, 3, 33, 75), S(75), END}, conv_same, 2e-5},
+    {"conv 3d, valid", {S(2, 5, 6, 9, 4), END}, {S(2, 3, 5, 4, 17), S(17), END}, conv_valid, 2e-5},
+    {"conv 3d, steps, same",
+     {S(2, 5, 6, 9, 5), END},
+     {S(3, 2, 3, 5, 24), S(24), END},
+     conv_steps_same,
+     2e-5},
+    {"conv 3d, steps, valid",
+     {S(2, 5, 6, 9, 5), END},
+     {S(3, 2, 3, 5, 24), S(24), END},
+     conv_steps_valid,
+     2e-5},
+    {"conv 3d, dilated",
+     {S(1, 6, 7, 9, 5), END},
+     {S(3, 3, 3, 5, 24), S(24), END},
+     conv_dilated_same,
+     2e-5},
+    {"conv 3d, padded",
+     {S(2, 5, 4, 7, 6), END},
+     {S(2, 3, 3, 6, 20), S(20), END},
+     conv_padded,
+     2e-5},
+    {"conv 3d, pointwise",
+     {S(2, 4, 5, 3, 12), END},
+     {S(1, 1, 1, 12, 70), S(70), END},
+     conv_same,
+     2e-5},
+    {"conv 3d, pointwise, padded",
+     {S(2, 4, 5, 3, 12), END},
+     {S(1, 1, 1, 12, 70), S(70), END},
+     conv_padded,
+     2e-5},
+    {"conv 3d, kernel higher than the volume",
+     {S(2, 1, 5, 6, 7), END},
+     {S(5, 3, 3, 7, 12), S(12), END},
+     conv_same,
+     2e-5},
+    {"conv 3d, sums in parts",
+     {S(1, 3, 4, 5, 170), END},
+     {S(3, 3, 3, 170, 70), S(70), END},
+     conv_same,
+     2e-5},
+    {"conv 3d into two channels",
+     {S(2, 4, 6, 9, 12), END},
+     {S(3, 3, 3, 12, 2), S(2), END},
+     conv_same,
+     2e-5},
+    {"conv 3d into one channel, steps",
+     {S(2, 5, 6, 9, 20), END},
+     {S(3, 2, 3, 20, 1), S(1), END},
+     conv_steps_same,
+     2e-5},
+    {"conv 3d, grouped",
+     {S(2, 4, 5, 6, 12), END},
+     {S(3, 3, 3, 4, 30), S(30), END},
+     conv_same,
+     2e-5},
+    {"conv 3d, grouped, into two channels",
+     {S(2, 4, 5, 6, 48), END},
+     {S(3, 3, 3, 16, 6), S(6), END},
+     conv_same,
+     2e-5},
+    {"conv 3d, one filter a channel",
+     {S(2, 4, 5, 6, 9), END},
+     {S(3, 3, 3, 1, 9), S(9), END},
+     conv_same,
+     2e-5},
+    {"conv grouped, stride 2",
+     {S(3, 9, 8, 20), END},
+     {S(3, 3, 10, 80), S(80), END},
+     conv_steps_valid,
+     2e-5},
+    {"conv grouped, pointwise",
+     {S(3, 9, 8, 20), END},
+     {S(1, 1, 5, 80), S(80), END},
+     conv_same,
+     2e-5},
     {"conv grouped", {S(1, 6, 6, 8), END}, {S(3, 3, 2, 16), S(16), END}, conv_grouped, 2e-5},
     {"depthwise", {S(2, 7, 9, 21), END}, {S(3, 3, 1, 21), S(21), END}, depthwise, 2e-5},
     {"depthwise, narrow", {S(1, 3, 2, 17), END}, {S(3, 3, 1, 17), S(17), END}, depthwise, 2e-5},

@@ -212,6 +212,22 @@ TEST(bias_residual_activation_and_normalization_fuse_into_one_step)
     ASSERT_STR_EQ("native_matmul", names);
 }
 
+TEST(volumes_and_groups_run_on_our_own_loops)
+{
+    char names[512];
+
+    kernels_of(t, find("conv 3d"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_conv", names);
+    kernels_of(t, find("conv 3d, grouped"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_conv", names);
+    kernels_of(t, find("conv 3d, padded"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_conv", names);
+    kernels_of(t, find("gradients 3d"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_conv_grad_input native_conv_grad_kernel native_concat", names);
+    kernels_of(t, find("transposed convolution 3d"), NULL, names, sizeof names);
+    ASSERT_STR_EQ("native_conv_transpose", names);
+}
+
 TEST(a_chain_of_shifts_and_scales_is_one_step)
 {
     char names[512];
@@ -310,6 +326,7 @@ int main(void)
                UNIT(native_kernels_agree_on_two_threads), UNIT(every_instruction_set_agrees),
                UNIT(a_maximum_and_a_minimum_pass_nan_on), UNIT(onednn_agrees_with_the_reference),
                UNIT(bias_residual_activation_and_normalization_fuse_into_one_step),
+               UNIT(volumes_and_groups_run_on_our_own_loops),
                UNIT(a_chain_of_shifts_and_scales_is_one_step),
                UNIT(padding_before_max_pooling_of_what_is_not_negative_merges),
                UNIT(a_pointwise_and_a_depthwise_convolution_are_one_step),
