@@ -729,13 +729,31 @@ def augmentation():
         L.RandomHue((0.2, 0.9), value_range=(0, 260), seed=24),
         L.RandomSaturation((0.1, 0.8), seed=25),
         L.RandomSharpness(0.8, seed=26),
+        L.RandomErasing(seed=27),
+        L.RandomErasing(0.7, scale=(0.1, 0.5), fill_value=9.0, seed=28),
+        L.RandomErasing(scale=0.6, fill_value=300.0, value_range=(0, 200), seed=29),
+        L.RandomErasing(data_format="channels_first", seed=30),
+        L.RandomGaussianBlur(seed=31),
+        L.RandomGaussianBlur((0.8, 1.0), kernel_size=(3, 5), sigma=(0.4, 0.9), value_range=(0, 200), seed=32),
+        L.RandomColorJitter(brightness_factor=0.3, contrast_factor=0.4, saturation_factor=(0.1, 0.8), hue_factor=0.5, seed=33),
+        L.RandomColorJitter(contrast_factor=(0.1, 0.4), value_range=(0, 260), seed=34),
+        L.RandomPosterization((4, 4)),
+        L.RandomPerspective((0.8, 1.0), scale=0.7, fill_value=3.0, seed=35),
+        L.RandomPerspective(interpolation="nearest", seed=36),
+        L.RandomElasticTransform((0.8, 1.0), (0.6, 1.0), seed=37),
+        L.RandomElasticTransform((0.8, 1.0), fill_mode="constant", fill_value=5.0, interpolation="nearest", seed=38),
+        L.Equalization(),
+        L.Equalization((0, 260), bins=16),
+        L.MaxNumBoundingBoxes(4),
     ]
     rows = []
     for layer in layers:
         shape = [2, 3, 4, 5] if getattr(layer, "data_format", "") == "channels_first" else [2, 4, 5, 3]
-        x = ((np.arange(120) * 37 + 11) % 101 * 2.5).astype("float32").reshape(shape)
-        seed = layer.seed if not isinstance(layer, L.RandomGrayscale) else 19
-        rows.append({"object": keras.saving.serialize_keras_object(layer), "seed": seed, "shape": shape,
+        if isinstance(layer, L.RandomElasticTransform):
+            shape = [2, 14, 17, 1]
+        x = ((np.arange(np.prod(shape)) * 37 + 11) % 101 * 2.5).astype("float32").reshape(shape)
+        seed = getattr(layer, "seed", None) if not isinstance(layer, L.RandomGrayscale) else 19
+        rows.append({"object": keras.saving.serialize_keras_object(layer), "seed": seed or 0, "shape": shape,
                      "calls": [flat(layer(x, training=True)) for _ in range(2)]})
     return rows
 

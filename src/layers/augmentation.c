@@ -2,22 +2,13 @@
  *
  * At inference all of them are the identity. In training each draws from its own seed what Keras on
  * JAX draws, and moves or colours each image by it. What moves pixels is one function: where each
- * pixel of the result comes from, as a linear map of its place, and what stands beyond the edge. */
-#include "layers/describe.h"
+ * pixel of the result comes from, as a linear map of its place, and what stands beyond the edge. What is
+ * more than that, or made of other layers, is in augmentation_warp.c and augmentation_mix.c. */
+#include "layers/augmentation.h"
 #include "layers/images.h"
 #include "layers/spatial.h"
 
 #include <float.h>
-
-typedef struct acting {
-    krti_graph *g;
-    krt_call *c;
-    const krt_layer *l;
-    const krt_augmentation_args *a;
-    krt_value *x; /* (batch, height, width, channels), float32 */
-} acting;
-
-typedef krt_value *(*act_fn)(const acting *t);
 
 /* ------------------------------------------------------------------------------- arguments */
 
@@ -37,7 +28,6 @@ static krt_status refuse_factor(const krt_layer *l, const char *key, krt_numbers
                            key, low, high, key, text);
 }
 
-/* Keras's _set_factor(): a number means from its negative, a pair is sorted. */
 static krt_status factor(const krt_layer *l, const char *key, krt_numbers given, double low,
                          double high, double out[2])
 {
@@ -53,33 +43,64 @@ static krt_status factor(const krt_layer *l, const char *key, krt_numbers given,
     return KRT_OK;
 }
 
-/* One draw an image between the two numbers of a factor, which `scale` and `shift` may move. */
-static krt_value *draw_between(const acting *t, const double range[2], double scale, double shift)
+bool krti_act_factor(const krti_acting *t, const char *key, krt_numbers given, double low,
+                     double high, double out[2])
+{
+    const krt_status st = factor(t->l, key, given, low, high, out);
+
+    t->g->status = st != KRT_OK ? st : t->g->status;
+    return st == KRT_OK;
+}
+
+krt_value *krti_act_key(const krti_acting *t)
+{
+    krti_draws *const d = t->draws;
+
+    if (d == NULL)
+        return krti_call_draw(t->c);
+    if (d->next == d->num) {
+        KRTI_ASSERT((size_t)d->num < KRTI_COUNT(d->key));
+        d->key[d->num++] = krti_call_draw(t->c);
+    }
+    return d->key[d->next++];
+}
+
+krt_value *krti_act_draw(const krti_acting *t, double low, double high)
 {
     const krt_shape shape = {4, {t->x->shape.dim[0], 1, 1, 1}};
 
-    return krti_random_uniform_of(t->g, krti_call_draw(t->c), shape, range[0] * scale + shift,
-                                  range[1] * scale + shift);
+    return krti_random_uniform_of(t->g, krti_act_key(t), shape, low, high);
 }
 
-static krt_value *draw(const acting *t, const char *key, krt_numbers given, double low, double high,
-                       double shift)
+/* One draw an image between the two numbers of a factor, which `scale` and `shift` may move. */
+static krt_value *draw_between(const krti_acting *t, const double range[2], double scale,
+                               double shift)
+{
+    return krti_act_draw(t, range[0] * scale + shift, range[1] * scale + shift);
+}
+
+static krt_value *draw(const krti_acting *t, const char *key, krt_numbers given, double low,
+                       double high, double shift)
 {
     double range[2];
-    const krt_status st = factor(t->l, key, given, low, high, range);
 
-    if (st == KRT_OK)
-        return draw_between(t, range, 1, shift);
-    t->g->status = st;
-    return NULL;
+    return krti_act_factor(t, key, given, low, high, range) ? draw_between(t, range, 1, shift)
+                                                            : NULL;
 }
 
-static krt_value *draw_unit(const acting *t)
+static krt_value *draw_unit(const krti_acting *t)
 {
-    return draw_between(t, (const double[2]){0, 1}, 1, 0);
+    return krti_act_draw(t, 0, 1);
 }
 
-static bool value_range(const acting *t, double out[2])
+krt_value *krti_act_chosen(const krti_acting *t)
+{
+    krt_value *const probability = draw(t, "factor", t->a->factor, 0, 1, 0);
+
+    return krti_less(t->g, draw_unit(t), probability);
+}
+
+bool krti_act_value_range(const krti_acting *t, double out[2])
 {
     const krt_numbers given = t->a->value_range;
 
@@ -109,6 +130,11 @@ static krt_value *indices_of(krti_graph *g, krt_shape shape, int64_t period, int
     return krti_cast(g, krti_constant(g, KRT_INT32, shape, data), dtype);
 }
 
+krt_value *krti_act_places(krti_graph *g, krt_shape shape, krt_dtype dtype)
+{
+    return indices_of(g, shape, krt_shape_size(shape), 1, dtype);
+}
+
 /* i - n * floor(i / n), for whole numbers in float32 without an error. */
 static krt_value *modulo(krti_graph *g, krt_value *i, double n)
 {
@@ -119,7 +145,7 @@ static krt_value *modulo(krti_graph *g, krt_value *i, double n)
 
 /* The pixel that stands at place i of a line of n: SciPy's modes. *inside: which places are real,
  * where the mode has something else beyond them. */
-static krt_value *place(const acting *t, krt_value *i, int64_t n, krt_value **inside)
+static krt_value *place(const krti_acting *t, krt_value *i, int64_t n, krt_value **inside)
 {
     krti_graph *const g = t->g;
     const char *mode = t->a->fill_mode;
@@ -146,7 +172,7 @@ static krt_value *place(const acting *t, krt_value *i, int64_t n, krt_value **in
 }
 
 /* The pixels at rows y and columns x, (batch, height * width) each. */
-static krt_value *pixels(const acting *t, krt_value *flat, krt_value *y, krt_value *x)
+static krt_value *pixels(const krti_acting *t, krt_value *flat, krt_value *y, krt_value *x)
 {
     krti_graph *const g = t->g;
     const int64_t batch = t->x->shape.dim[0], h = t->x->shape.dim[1], w = t->x->shape.dim[2];
@@ -155,7 +181,7 @@ static krt_value *pixels(const acting *t, krt_value *flat, krt_value *y, krt_val
     y = place(t, y, h, &inside);
     x = place(t, x, w, &inside);
     krt_value *at = krti_add(g, krti_affine(g, y, (double)w, 0, 0), x);
-    krt_value *image = indices_of(g, (krt_shape){2, {batch, 1}}, batch, 1, KRT_INT32);
+    krt_value *image = krti_act_places(g, (krt_shape){2, {batch, 1}}, KRT_INT32);
     image = krti_multiply(g, image, krti_scalar_of(g, KRT_INT32, (double)(h * w)));
     krt_value *found = krti_gather(g, flat, krti_add(g, krti_cast(g, at, KRT_INT32), image), 0);
     if (inside == NULL)
@@ -171,7 +197,7 @@ static krt_value *round_half_away(krti_graph *g, krt_value *x)
                       krti_ceil(g, krti_affine(g, x, 1, -0.5, 0)), up);
 }
 
-static krt_value *blend(const acting *t, krt_value *flat, krt_value *y, krt_value *x)
+static krt_value *blend(const krti_acting *t, krt_value *flat, krt_value *y, krt_value *x)
 {
     krti_graph *const g = t->g;
     krt_value *const top = krti_floor(g, y), *const left = krti_floor(g, x);
@@ -191,13 +217,11 @@ static krt_value *blend(const acting *t, krt_value *flat, krt_value *y, krt_valu
     return sum;
 }
 
-/* ops.image.affine_transform(): pixel (x, y) comes from m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5],
- * numbers of each image; NULL is none. */
-static krt_value *transform(const acting *t, krt_value *const m[6])
+krt_value *krti_act_sample(const krti_acting *t, krt_value *y, krt_value *x)
 {
     krti_graph *const g = t->g;
-    const krt_shape s = t->x->shape, plane = {2, {1, s.dim[1] * s.dim[2]}};
-    const krt_shape column = {2, {s.dim[0], 1}};
+    const krt_shape s = t->x->shape;
+    const int64_t pixels_an_image = s.dim[1] * s.dim[2];
     const bool is_nearest = strcmp(t->a->interpolation, "nearest") == 0;
 
     if (!is_nearest && strcmp(t->a->interpolation, "bilinear") != 0)
@@ -205,8 +229,22 @@ static krt_value *transform(const acting *t, krt_value *const m[6])
                                "Unknown `interpolation` %s. Expected of one ('nearest', "
                                "'bilinear')",
                                t->a->interpolation);
-    if (plane.dim[1] >= 1 << 24 || krt_shape_size(s) > INT32_MAX)
+    if (pixels_an_image >= 1 << 24 || krt_shape_size(s) > INT32_MAX)
         return krti_graph_fail(g, KRT_E_INVALID, "images are too large to be transformed");
+    krt_value *const flat =
+        krti_reshape(g, t->x, (krt_shape){2, {s.dim[0] * pixels_an_image, s.dim[3]}});
+    if (is_nearest)
+        return krti_reshape(g, pixels(t, flat, round_half_away(g, y), round_half_away(g, x)), s);
+    return krti_reshape(g, blend(t, flat, y, x), s);
+}
+
+/* ops.image.affine_transform(): pixel (x, y) comes from m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5],
+ * numbers of each image; NULL is none. */
+static krt_value *transform(const krti_acting *t, krt_value *const m[6])
+{
+    krti_graph *const g = t->g;
+    const krt_shape s = t->x->shape, plane = {2, {1, s.dim[1] * s.dim[2]}};
+    const krt_shape column = {2, {s.dim[0], 1}};
     krt_value *const at[2] = {indices_of(g, plane, s.dim[2], 1, KRT_FLOAT32),
                               indices_of(g, plane, plane.dim[1], s.dim[2], KRT_FLOAT32)};
     krt_value *from[2] = {NULL, NULL};
@@ -219,22 +257,17 @@ static krt_value *transform(const acting *t, krt_value *const m[6])
             part = krti_multiply(g, part, at[i % 3]);
         from[i / 3] = from[i / 3] == NULL ? part : krti_add(g, from[i / 3], part);
     }
-    krt_value *const flat =
-        krti_reshape(g, t->x, (krt_shape){2, {s.dim[0] * plane.dim[1], s.dim[3]}});
-    if (is_nearest)
-        return krti_reshape(
-            g, pixels(t, flat, round_half_away(g, from[1]), round_half_away(g, from[0])), s);
-    return krti_reshape(g, blend(t, flat, from[1], from[0]), s);
+    return krti_act_sample(t, from[1], from[0]);
 }
 
-static krt_value *one(const acting *t)
+static krt_value *one(const krti_acting *t)
 {
     const krt_shape shape = {4, {t->x->shape.dim[0], 1, 1, 1}};
 
     return krti_broadcast_to(t->g, krti_scalar(t->g, 1), shape);
 }
 
-static krt_value *flip(const acting *t)
+static krt_value *flip(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     const char *const mode = t->a->mode;
@@ -254,18 +287,15 @@ static krt_value *flip(const acting *t)
     return y;
 }
 
-static krt_value *rotate(const acting *t)
+static krt_value *rotate(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     const double cx = 0.5 * (double)(t->x->shape.dim[2] - 1);
     const double cy = 0.5 * (double)(t->x->shape.dim[1] - 1);
     double range[2];
-    const krt_status st = factor(t->l, "factor", t->a->factor, -1, 1, range);
 
-    if (st != KRT_OK) {
-        g->status = st;
+    if (!krti_act_factor(t, "factor", t->a->factor, -1, 1, range))
         return NULL;
-    }
     krt_value *angle = draw_between(t, range, 360, 0);
     angle = krti_affine(g, angle, (float)(3.14159265358979323846 / 180), 0, 0);
     krt_value *const cosine = krti_cos(g, angle), *const sine = krti_sin(g, angle);
@@ -277,7 +307,7 @@ static krt_value *rotate(const acting *t)
     return transform(t, (krt_value *const[6]){cosine, krti_negative(g, sine), x, sine, cosine, y});
 }
 
-static krt_value *zoom(const acting *t)
+static krt_value *zoom(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     const double cx = (double)(t->x->shape.dim[2] - 1) / 2;
@@ -290,7 +320,7 @@ static krt_value *zoom(const acting *t)
                                               krti_affine(g, h, -cy, cy, 0)});
 }
 
-static krt_value *translate(const acting *t)
+static krt_value *translate(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     krt_value *const h = draw(t, "height_factor", t->a->height_factor, -1, 1, 0);
@@ -301,7 +331,7 @@ static krt_value *translate(const acting *t)
                             NULL, one(t), krti_affine(g, h, -(double)t->x->shape.dim[1], 0, 0)});
 }
 
-static krt_value *shear(const acting *t)
+static krt_value *shear(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     krt_value *const turns = krti_greater(g, draw_unit(t), krti_scalar(g, 0.5));
@@ -313,17 +343,17 @@ static krt_value *shear(const acting *t)
 }
 
 /* `length` places of an axis from a drawn one on. */
-static krt_value *window(const acting *t, krt_value *x, int axis, int64_t length)
+static krt_value *window(const krti_acting *t, krt_value *x, int axis, int64_t length)
 {
     krti_graph *const g = t->g;
-    krt_value *start = krti_random_uniform_of(g, krti_call_draw(t->c), (krt_shape){.rank = 0}, 0,
+    krt_value *start = krti_random_uniform_of(g, krti_act_key(t), (krt_shape){.rank = 0}, 0,
                                               (double)(t->x->shape.dim[axis] - length + 1));
-    krt_value *at = indices_of(g, (krt_shape){1, {length}}, length, 1, KRT_INT32);
+    krt_value *at = krti_act_places(g, (krt_shape){1, {length}}, KRT_INT32);
 
     return krti_gather(g, x, krti_add(g, at, krti_cast(g, krti_floor(g, start), KRT_INT32)), axis);
 }
 
-static krt_value *crop(const acting *t)
+static krt_value *crop(const krti_acting *t)
 {
     const int64_t h = t->x->shape.dim[1], w = t->x->shape.dim[2];
     const int64_t size[2] = {t->a->height, t->a->width};
@@ -349,17 +379,15 @@ static krt_value *crop(const acting *t)
 
 /* ------------------------------------------------------------------------------- colours */
 
-static krt_value *contrast(const acting *t)
+static krt_value *contrast(const krti_acting *t)
 {
     static const int height = 1, width = 2;
     krti_graph *const g = t->g;
     double range[2], values[2];
-    const krt_status st = factor(t->l, "factor", t->a->factor, 0, 1, range);
 
-    if (st != KRT_OK || !value_range(t, values)) {
-        g->status = st != KRT_OK ? st : g->status;
+    if (!krti_act_factor(t, "factor", t->a->factor, 0, 1, range) ||
+        !krti_act_value_range(t, values))
         return NULL;
-    }
     krt_value *const by = draw_between(t, (const double[2]){1 - range[0], 1 + range[1]}, 1, 0);
     krt_value *mean = krti_reduce_mean(g, t->x, &height, 1, true);
     mean = krti_reduce_mean(g, mean, &width, 1, true);
@@ -367,12 +395,12 @@ static krt_value *contrast(const acting *t)
     return krti_clip(g, krti_add(g, moved, mean), values[0], values[1], 0);
 }
 
-static krt_value *brightness(const acting *t)
+static krt_value *brightness(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     double values[2];
 
-    if (!value_range(t, values))
+    if (!krti_act_value_range(t, values))
         return NULL;
     const double low = fmin(values[0], values[1]), high = fmax(values[0], values[1]);
     krt_value *const delta =
@@ -380,19 +408,17 @@ static krt_value *brightness(const acting *t)
     return krti_clip(g, krti_add(g, t->x, delta), low, high, 0);
 }
 
-static krt_value *invert(const acting *t)
+static krt_value *invert(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     double values[2];
 
-    if (!value_range(t, values))
+    if (!krti_act_value_range(t, values))
         return NULL;
-    krt_value *const probability = draw(t, "factor", t->a->factor, 0, 1, 0);
-    krt_value *const acts = krti_less(g, draw_unit(t), probability);
-    return krti_where(g, acts, krti_affine(g, t->x, -1, values[1], 0), t->x);
+    return krti_where(g, krti_act_chosen(t), krti_affine(g, t->x, -1, values[1], 0), t->x);
 }
 
-static krt_value *gray(const acting *t)
+static krt_value *gray(const krti_acting *t)
 {
     static const float weights[3] = {0.2989F, 0.5870F, 0.1140F};
     static const int channels = 3;
@@ -407,7 +433,7 @@ static krt_value *gray(const acting *t)
     return krti_reduce_sum(g, krti_multiply(g, t->x, w), &channels, 1, true);
 }
 
-static krt_value *grayscale(const acting *t)
+static krt_value *grayscale(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     const double share = t->a->factor.items[0];
@@ -415,12 +441,12 @@ static krt_value *grayscale(const acting *t)
     return krti_where(g, krti_less(g, draw_unit(t), krti_scalar(g, share)), gray(t), t->x);
 }
 
-static krt_value *degenerate(const acting *t)
+static krt_value *degenerate(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     double values[2];
 
-    if (!value_range(t, values))
+    if (!krti_act_value_range(t, values))
         return NULL;
     krt_value *const by = draw(t, "factor", t->a->factor, -1, 1, 0);
     krt_value *const moved = krti_multiply(g, by, krti_subtract(g, gray(t), t->x));
@@ -429,7 +455,7 @@ static krt_value *degenerate(const acting *t)
 }
 
 /* Each of three channels, the images' last axis. */
-static bool split_channels(const acting *t, krt_value *x, krt_value *out[3])
+static bool split_channels(const krti_acting *t, krt_value *x, krt_value *out[3])
 {
     if (x == NULL || x->shape.dim[3] != 3) {
         if (x != NULL)
@@ -442,7 +468,7 @@ static bool split_channels(const acting *t, krt_value *x, krt_value *out[3])
 }
 
 /* Keras's rgb_to_hsv(): hue, saturation and value. */
-static bool to_hsv(const acting *t, krt_value *x, krt_value *hsv[3])
+static bool to_hsv(const krti_acting *t, krt_value *x, krt_value *hsv[3])
 {
     krti_graph *const g = t->g;
     krt_value *c[3], *const zero = krti_scalar(g, 0), *const one = krti_scalar(g, 1);
@@ -472,7 +498,7 @@ static bool to_hsv(const acting *t, krt_value *x, krt_value *hsv[3])
     return true;
 }
 
-static krt_value *from_hsv(const acting *t, krt_value *const hsv[3])
+static krt_value *from_hsv(const krti_acting *t, krt_value *const hsv[3])
 {
     krti_graph *const g = t->g;
     krt_value *turned = krti_subtract(g, hsv[0], krti_floor(g, hsv[0]));
@@ -490,13 +516,13 @@ static krt_value *from_hsv(const acting *t, krt_value *const hsv[3])
     return krti_concat(g, c, 3, 3);
 }
 
-static krt_value *shift_hue(const acting *t)
+static krt_value *shift_hue(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     krt_value *hsv[3], *const one = krti_scalar(g, 1);
     double values[2];
 
-    if (!value_range(t, values))
+    if (!krti_act_value_range(t, values))
         return NULL;
     const double width = values[1] - values[0];
     krt_value *const turns = krti_greater(g, draw_unit(t), krti_scalar(g, 0.5));
@@ -511,13 +537,13 @@ static krt_value *shift_hue(const acting *t)
     return krti_affine(g, krti_clip(g, from_hsv(t, hsv), 0, 1, 0), width, values[0], 0);
 }
 
-static krt_value *saturate_more(const acting *t)
+static krt_value *saturate_more(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     krt_value *hsv[3];
     double values[2];
 
-    if (!value_range(t, values))
+    if (!krti_act_value_range(t, values))
         return NULL;
     krt_value *by = draw(t, "factor", t->a->factor, -1, 1, 0);
     by = krti_divide(g, by, krti_affine(g, by, -1, 1 + 1e-7, 0));
@@ -529,7 +555,7 @@ static krt_value *saturate_more(const acting *t)
 }
 
 /* Away from, or towards, what a 3 x 3 window makes of each channel. */
-static krt_value *sharpen(const acting *t)
+static krt_value *sharpen(const krti_acting *t)
 {
     static const int64_t size[2] = {3, 3}, stride[2] = {1, 1};
     krti_graph *const g = t->g;
@@ -538,7 +564,7 @@ static krt_value *sharpen(const acting *t)
     krti_window w;
     double values[2];
 
-    if (kernel == NULL || !value_range(t, values))
+    if (kernel == NULL || !krti_act_value_range(t, values))
         return NULL;
     for (int64_t i = 0; i < 9 * channels; i++)
         kernel[i] = i / channels == 4 ? 5.0F / 13 : 1.0F / 13;
@@ -554,24 +580,20 @@ static krt_value *sharpen(const acting *t)
 }
 
 /* Solarization's numbers are from 0, not from their negative, and of 255. */
-static krt_value *draw_level(const acting *t, const char *key, krt_numbers given)
+static krt_value *draw_level(const krti_acting *t, const char *key, krt_numbers given)
 {
     double range[2];
-    const krt_status st = factor(t->l, key, given, 0, 1, range);
 
-    if (st != KRT_OK) {
-        t->g->status = st;
-        return NULL;
-    }
-    return draw_between(t, (const double[2]){range[0], range[1] * 255}, 1, 0);
+    return krti_act_factor(t, key, given, 0, 1, range) ? krti_act_draw(t, range[0], range[1] * 255)
+                                                       : NULL;
 }
 
-static krt_value *solarize(const acting *t)
+static krt_value *solarize(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     double values[2];
 
-    if (!value_range(t, values))
+    if (!krti_act_value_range(t, values))
         return NULL;
     const double low = fmin(values[0], values[1]), width = fmax(values[0], values[1]) - low;
     krt_value *const addition = draw_level(t, "addition_factor", t->a->addition_factor);
@@ -584,18 +606,47 @@ static krt_value *solarize(const acting *t)
 
 /* ------------------------------------------------------------------------------- calling */
 
+static krt_value *stretch_contrast(const krti_acting *t)
+{
+    double values[2];
+
+    if (!krti_act_value_range(t, values))
+        return NULL;
+    const double low = fmin(values[0], values[1]);
+    return krti_auto_contrast(t->g, t->x, low, fmax(values[0], values[1]) - low);
+}
+
+/* Bounding boxes are not part of a model's images. */
+static krt_value *keep(const krti_acting *t)
+{
+    return t->x;
+}
+
 static const struct {
     const char *name;
-    act_fn act;
+    krti_act_fn act;
 } acts[] = {
+    {"AugMix", krti_act_aug_mix},
+    {"AutoContrast", stretch_contrast},
+    {"CutMix", krti_act_cut_mix},
+    {"Equalization", krti_act_equalize},
+    {"MaxNumBoundingBoxes", keep},
+    {"MixUp", krti_act_mix_up},
+    {"RandAugment", krti_act_rand_augment},
     {"RandomBrightness", brightness},
     {"RandomColorDegeneration", degenerate},
+    {"RandomColorJitter", krti_act_color_jitter},
     {"RandomContrast", contrast},
     {"RandomCrop", crop},
+    {"RandomElasticTransform", krti_act_elastic},
+    {"RandomErasing", krti_act_erase},
     {"RandomFlip", flip},
+    {"RandomGaussianBlur", krti_act_gaussian_blur},
     {"RandomGrayscale", grayscale},
     {"RandomHue", shift_hue},
     {"RandomInvert", invert},
+    {"RandomPerspective", krti_act_perspective},
+    {"RandomPosterization", krti_act_posterize},
     {"RandomRotation", rotate},
     {"RandomSaturation", saturate_more},
     {"RandomSharpness", sharpen},
@@ -605,15 +656,24 @@ static const struct {
     {"Solarization", solarize},
 };
 
+krti_act_fn krti_act_named(const char *class_name)
+{
+    for (size_t i = 0; i < KRTI_COUNT(acts); i++)
+        if (strcmp(acts[i].name, class_name) == 0)
+            return acts[i].act;
+    return NULL;
+}
+
 static krt_status act(const krt_layer *l, const krt_augmentation_args *a, krt_call *c)
 {
-    acting t = {c->g, c, l, a, krti_open_images(c, krti_float_input(c, 0), a->data_format)};
+    const krti_act_fn changes = krti_act_named(l->cls->name);
+    krt_value *const x = krti_open_images(c, krti_float_input(c, 0), a->data_format);
 
-    for (size_t i = 0; t.x != NULL && i < KRTI_COUNT(acts); i++)
-        if (strcmp(acts[i].name, l->cls->name) == 0)
-            return krti_close_images(c, acts[i].act(&t), a->data_format);
-    if (t.x == NULL)
+    if (x == NULL)
         return c->g->status;
+    if (changes != NULL)
+        return krti_close_images(c, changes(&(const krti_acting){c->g, c, l, a, x, NULL}),
+                                 a->data_format);
     return krti_layer_fail(l, KRT_E_UNSUPPORTED,
                            "%s acts in training, which this build does not run; take the layer out "
                            "of the model, or augment the data before it comes here",
@@ -656,15 +716,34 @@ static krt_status make_pair(krt_layer *l, krt_numbers *factor)
 /* Keras's defaults, where it has any: what is not given is written into files, too. */
 static krt_status augmentation_init(krt_layer *l, void *args)
 {
-    static const double none = 0, half = 0.5, always = 1, all[2] = {0, 255};
+    static const double none = 0, always = 1, all[2] = {0, 255}, areas[2] = {0.02, 0.33};
+    static const struct {
+        const char *name;
+        double factor;
+    } factors[] = {
+        {"AugMix", 0.3},
+        {"CutMix", 1},
+        {"RandAugment", 0.5},
+        {"RandomErasing", 1},
+        {"RandomGrayscale", 0.5},
+        {"RandomInvert", 1},
+        {"RandomPerspective", 1},
+        {"RandomGaussianBlur", 1},
+        {"RandomElasticTransform", 1},
+    };
     krt_augmentation_args *const a = args;
 
-    if (strcmp(l->cls->name, "RandomInvert") == 0)
-        fill(&a->factor, &always, 1);
+    for (size_t i = 0; i < KRTI_COUNT(factors); i++)
+        if (strcmp(l->cls->name, factors[i].name) == 0)
+            fill(&a->factor, &factors[i].factor, 1);
     if (strcmp(l->cls->name, "RandomContrast") == 0 && make_pair(l, &a->factor) != KRT_OK)
         return KRT_E_NOMEM;
-    if (strcmp(l->cls->name, "RandomGrayscale") == 0)
-        fill(&a->factor, &half, 1);
+    if (strcmp(l->cls->name, "RandomErasing") == 0)
+        fill(&a->scale, areas, 2);
+    if (isnan(a->alpha))
+        a->alpha = strcmp(l->cls->name, "AugMix") == 0 ? 1 : 0.2;
+    fill(&a->scale, &always, 1);
+    fill(&a->sigma, &always, 1);
     fill(&a->x_factor, &none, 1);
     fill(&a->y_factor, &none, 1);
     fill(&a->addition_factor, &none, 1);
@@ -697,67 +776,65 @@ static const krt_field color_fields[] = {F(NUMBERS, factor), F(NUMBERS, value_ra
 static const krt_field grayscale_fields[] = {F(NUMBERS, factor), COMMON};
 static const krt_field solarization_fields[] = {
     F(NUMBERS, addition_factor), F(NUMBERS, threshold_factor), F(NUMBERS, value_range), NO_FACTOR};
+static const krt_field aug_mix_fields[] = {
+    F(NUMBERS, value_range), F(INT, num_chains), F(INT, chain_depth),      F(NUMBERS, factor),
+    F(FLOAT, alpha),         F(BOOL, all_ops),   F(STRING, interpolation), COMMON};
+static const krt_field rand_augment_fields[] = {
+    F(NUMBERS, value_range), F(INT, num_ops), F(NUMBERS, factor), F(STRING, interpolation), COMMON};
+static const krt_field cut_mix_fields[] = {F(NUMBERS, factor), COMMON};
+static const krt_field mix_up_fields[] = {F(FLOAT, alpha), NO_FACTOR};
+static const krt_field equalization_fields[] = {F(NUMBERS, value_range), F(INT, bins), NO_FACTOR};
+static const krt_field jitter_fields[] = {
+    F(NUMBERS, value_range),       F(NUMBERS, brightness_factor), F(NUMBERS, contrast_factor),
+    F(NUMBERS, saturation_factor), F(NUMBERS, hue_factor),        NO_FACTOR};
+static const krt_field elastic_fields[] = {F(NUMBERS, factor), F(NUMBERS, scale), FILLED,
+                                           F(NUMBERS, value_range), COMMON};
+static const krt_field erasing_fields[] = {
+    F(NUMBERS, factor),
+    F(NUMBERS, scale),
+    {"fill_value", KRT_FIELD_NUMBERS, offsetof(krt_augmentation_args, fill_values)},
+    F(NUMBERS, value_range),
+    COMMON};
+static const krt_field blur_fields[] = {F(NUMBERS, factor), F(NUMBERS, kernel_size),
+                                        F(NUMBERS, sigma), F(NUMBERS, value_range), COMMON};
+static const krt_field perspective_fields[] = {
+    F(NUMBERS, factor), F(NUMBERS, scale), F(STRING, interpolation), F(FLOAT, fill_value), COMMON};
 /* Of those that do not run in training: every key of every one of them, none of which counts. */
 static const krt_field other_fields[] = {
-    IGNORED("factor"),
-    IGNORED("value_range"),
-    IGNORED("interpolation"),
-    IGNORED("fill_mode"),
-    IGNORED("fill_value"),
-    IGNORED("height_factor"),
-    IGNORED("width_factor"),
-    IGNORED("brightness_factor"),
-    IGNORED("contrast_factor"),
-    IGNORED("saturation_factor"),
-    IGNORED("hue_factor"),
-    IGNORED("scale"),
-    IGNORED("kernel_size"),
-    IGNORED("sigma"),
-    IGNORED("alpha"),
-    IGNORED("num_ops"),
-    IGNORED("num_chains"),
-    IGNORED("chain_depth"),
-    IGNORED("all_ops"),
-    IGNORED("bins"),
-    IGNORED("max_number"),
-    IGNORED("lower"),
-    IGNORED("upper"),
-    IGNORED("bounding_box_format"),
-    F(INT, seed),
-    F(STRING, data_format),
-    KRT_BASE_FIELDS(krt_augmentation_args),
+    IGNORED("interpolation"), IGNORED("fill_value"), IGNORED("max_number"),
+    IGNORED("lower"),         IGNORED("upper"),      NO_FACTOR,
 };
 
 /* X(identifier, class, its fields, whether integer images become float32) */
-#define AUGMENTATIONS(X)                                                \
-    X(aug_mix, "AugMix", other, _cast)                                  \
-    X(cut_mix, "CutMix", other, _cast)                                  \
-    X(equalization, "Equalization", other, )                            \
-    X(max_num_bounding_boxes, "MaxNumBoundingBoxes", other, )           \
-    X(mix_up, "MixUp", other, )                                         \
-    X(rand_augment, "RandAugment", other, _cast)                        \
-    X(random_brightness, "RandomBrightness", color, )                   \
-    X(random_color_degeneration, "RandomColorDegeneration", color, )    \
-    X(random_color_jitter, "RandomColorJitter", other, )                \
-    X(random_contrast, "RandomContrast", color, )                       \
-    X(random_crop, "RandomCrop", crop, )                                \
-    X(random_elastic_transform, "RandomElasticTransform", other, _cast) \
-    X(random_erasing, "RandomErasing", other, _cast)                    \
-    X(random_flip, "RandomFlip", flip, _cast)                           \
-    X(random_gaussian_blur, "RandomGaussianBlur", other, _cast)         \
-    X(random_grayscale, "RandomGrayscale", grayscale, )                 \
-    X(random_height, "RandomHeight", other, )                           \
-    X(random_hue, "RandomHue", color, )                                 \
-    X(random_invert, "RandomInvert", color, )                           \
-    X(random_perspective, "RandomPerspective", other, _cast)            \
-    X(random_posterization, "RandomPosterization", other, )             \
-    X(random_rotation, "RandomRotation", rotation, _cast)               \
-    X(random_saturation, "RandomSaturation", color, )                   \
-    X(random_sharpness, "RandomSharpness", color, _cast)                \
-    X(random_shear, "RandomShear", shear, _cast)                        \
-    X(random_translation, "RandomTranslation", two_factor, _cast)       \
-    X(random_width, "RandomWidth", other, )                             \
-    X(random_zoom, "RandomZoom", two_factor, _cast)                     \
+#define AUGMENTATIONS(X)                                                  \
+    X(aug_mix, "AugMix", aug_mix, _cast)                                  \
+    X(cut_mix, "CutMix", cut_mix, _cast)                                  \
+    X(equalization, "Equalization", equalization, )                       \
+    X(max_num_bounding_boxes, "MaxNumBoundingBoxes", other, )             \
+    X(mix_up, "MixUp", mix_up, )                                          \
+    X(rand_augment, "RandAugment", rand_augment, _cast)                   \
+    X(random_brightness, "RandomBrightness", color, )                     \
+    X(random_color_degeneration, "RandomColorDegeneration", color, )      \
+    X(random_color_jitter, "RandomColorJitter", jitter, )                 \
+    X(random_contrast, "RandomContrast", color, )                         \
+    X(random_crop, "RandomCrop", crop, )                                  \
+    X(random_elastic_transform, "RandomElasticTransform", elastic, _cast) \
+    X(random_erasing, "RandomErasing", erasing, _cast)                    \
+    X(random_flip, "RandomFlip", flip, _cast)                             \
+    X(random_gaussian_blur, "RandomGaussianBlur", blur, _cast)            \
+    X(random_grayscale, "RandomGrayscale", grayscale, )                   \
+    X(random_height, "RandomHeight", other, )                             \
+    X(random_hue, "RandomHue", color, )                                   \
+    X(random_invert, "RandomInvert", color, )                             \
+    X(random_perspective, "RandomPerspective", perspective, _cast)        \
+    X(random_posterization, "RandomPosterization", color, )               \
+    X(random_rotation, "RandomRotation", rotation, _cast)                 \
+    X(random_saturation, "RandomSaturation", color, )                     \
+    X(random_sharpness, "RandomSharpness", color, _cast)                  \
+    X(random_shear, "RandomShear", shear, _cast)                          \
+    X(random_translation, "RandomTranslation", two_factor, _cast)         \
+    X(random_width, "RandomWidth", other, )                               \
+    X(random_zoom, "RandomZoom", two_factor, _cast)                       \
     X(solarization, "Solarization", solarization, _cast)
 
 #define X(id, title, keys, cast)                                \

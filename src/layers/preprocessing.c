@@ -2,7 +2,7 @@
  *
  * Resizing, CenterCrop and AutoContrast always act; the random image layers are augmentation.c's.
  * Text and categorical layers are not here. */
-#include "layers/describe.h"
+#include "layers/augmentation.h"
 #include "layers/images.h"
 #include "layers/spatial.h"
 
@@ -319,28 +319,33 @@ static krt_status auto_contrast_init(krt_layer *l, void *args)
 }
 
 /* low to 0 and high to 255 for each channel of each image; a channel of one value stays. */
-static krt_status auto_contrast_call(const krt_layer *l, const void *args, krt_call *c)
+krt_value *krti_auto_contrast(krti_graph *g, krt_value *x, double low, double width)
 {
     static const int axes[2] = {1, 2};
+    krt_value *const scaled = krti_affine(g, x, 255 / width, -low * 255 / width, 0);
+    krt_value *const darkest = krti_reduce_min(g, scaled, axes, 2, true);
+    krt_value *const range = krti_subtract(g, krti_reduce_max(g, scaled, axes, 2, true), darkest);
+    krt_value *const scale = krti_divide(g, krti_scalar(g, 255), range);
+    krt_value *const offset = krti_multiply(g, krti_negative(g, darkest), scale);
+    krt_value *y = krti_clip(g, krti_add(g, krti_multiply(g, scaled, scale), offset), 0, 255, 0);
+
+    y = krti_affine(g, y, width / 255, low, 0);
+    return krti_where(g, krti_isnan(g, y), x, y);
+}
+
+static krt_status auto_contrast_call(const krt_layer *l, const void *args, krt_call *c)
+{
     const krt_auto_contrast_args *a = args;
-    krti_graph *g = c->g;
     const double low = a->value_range.n == 2 ? a->value_range.items[0] : 0;
     const double width = a->value_range.n == 2 ? a->value_range.items[1] - low : 255;
-    krt_value *original = krti_float_input(c, 0);
-    krt_value *x = krti_affine(g, original, 255 / width, -low * 255 / width, 0);
+    krt_value *const x = krti_float_input(c, 0);
 
     if (x == NULL)
-        return g->status;
+        return c->g->status;
     const krt_status st = krti_check_ndim(l, x->shape, 4);
     if (st != KRT_OK)
         return st;
-    krt_value *darkest = krti_reduce_min(g, x, axes, 2, true);
-    krt_value *range = krti_subtract(g, krti_reduce_max(g, x, axes, 2, true), darkest);
-    krt_value *scale = krti_divide(g, krti_scalar(g, 255), range);
-    krt_value *offset = krti_multiply(g, krti_negative(g, darkest), scale);
-    krt_value *y = krti_clip(g, krti_add(g, krti_multiply(g, x, scale), offset), 0, 255, 0);
-    y = krti_affine(g, y, width / 255, low, 0);
-    return krt_call_output(c, 0, krti_where(g, krti_isnan(g, y), original, y));
+    return krt_call_output(c, 0, krti_auto_contrast(c->g, x, low, width));
 }
 
 /* ------------------------------------------------------------------------------- tables */

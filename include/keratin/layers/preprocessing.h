@@ -89,7 +89,10 @@ typedef struct krt_augmentation_args {
     krt_spec    spec;
     krt_numbers factor; /**< of RandomRotation, RandomContrast, RandomBrightness, RandomInvert,
                                     RandomGrayscale, RandomHue, RandomSaturation, RandomSharpness,
-                                    RandomColorDegeneration: how much */
+                                    RandomColorDegeneration, AugMix, CutMix, RandAugment: how much;
+                                    of RandomPosterization: bits; of RandomErasing,
+                                    RandomPerspective, RandomElasticTransform and
+                                    RandomGaussianBlur: how probable */
     krt_numbers height_factor; /**< of RandomZoom, RandomTranslation */
     krt_numbers width_factor;  /**< likewise; of RandomZoom none: as high, so wide */
     krt_numbers x_factor;      /**< of RandomShear */
@@ -98,6 +101,22 @@ typedef struct krt_augmentation_args {
     krt_numbers threshold_factor;
     krt_numbers value_range;   /**< none: 0 to 255; of those that change colours */
     int64_t     height, width; /**< of RandomCrop, required */
+    krt_numbers scale;         /**< of RandomErasing: shares of the image, none: 0.02 to 0.33; of
+                                    RandomPerspective, RandomElasticTransform: how far, none: 1 */
+    krt_numbers fill_values;   /**< fill_value of RandomErasing: one number, or one a channel; none:
+                                    noise */
+    krt_numbers kernel_size;   /**< of RandomGaussianBlur, odd; none: 3 */
+    krt_numbers sigma;         /**< likewise; none: up to 1 */
+    krt_numbers brightness_factor; /**< of RandomColorJitter; none: not changed */
+    krt_numbers contrast_factor;
+    krt_numbers saturation_factor;
+    krt_numbers hue_factor;
+    double      alpha;       /**< of MixUp and AugMix; KRT_NONE_F: 0.2 and 1 */
+    int64_t     num_ops;     /**< 2, of RandAugment */
+    int64_t     num_chains;  /**< 3, of AugMix */
+    int64_t     chain_depth; /**< 3, likewise */
+    bool        all_ops;     /**< true, likewise */
+    int64_t     bins;        /**< 256, of Equalization */
     const char *mode; /**< of RandomFlip: "horizontal_and_vertical", "horizontal", "vertical" */
     const char *fill_mode;     /**< "reflect", "wrap", "constant", "nearest": beyond the edges */
     double      fill_value;    /**< 0, of "constant" */
@@ -107,9 +126,10 @@ typedef struct krt_augmentation_args {
     const char *name;          /**< NULL: random_flip, random_flip_1, ... */
     bool        trainable;     /**< true */
 } krt_augmentation_args;
-#define KRT_AUGMENTATION(cls, ...)                                                  \
-    KRT_SPEC(krt_augmentation_args, cls, .mode = "horizontal_and_vertical",         \
-             .fill_mode = "reflect", .interpolation = "bilinear", .seed = KRT_NONE, \
-             .trainable = true, __VA_ARGS__)
+#define KRT_AUGMENTATION(cls, ...)                                                          \
+    KRT_SPEC(krt_augmentation_args, cls, .mode = "horizontal_and_vertical",                 \
+             .fill_mode = "reflect", .interpolation = "bilinear", .alpha = KRT_NONE_F,      \
+             .num_ops = 2, .num_chains = 3, .chain_depth = 3, .all_ops = true, .bins = 256, \
+             .seed = KRT_NONE, .trainable = true, __VA_ARGS__)
 
 #endif

@@ -182,7 +182,7 @@ TEST(no_class_of_augmentation_touches_an_image_at_inference)
 
 TEST(what_acts_in_training_says_so_when_asked_to)
 {
-    const char *const names[] = {"RandomErasing", "MixUp"};
+    const char *const names[] = {"RandomHeight", "RandomWidth"};
     krti_arena a = KRTI_ARENA_INIT(t->k);
 
     for (size_t i = 0; i < KRTI_COUNT(names); i++) {
