@@ -252,6 +252,8 @@ static krt_status infer(krt_ctx *k, krt_layer *layer, krt_ktensor *const *in, si
     if (st == KRT_OK) {
         *dtype = c.out[0]->dtype;
         *shape = c.out[0]->shape;
+        if (n == 1 && krti_claims_to_build(layer))
+            *shape = krti_claimed_shape(layer, in[0]->shape, *shape);
     }
     krti_graph_free(g);
     krti_free(k, values);

@@ -4,7 +4,11 @@
  * an ellipsis in front stands for (layers/core/einsum_dense.py). Layers with the activation "glu",
  * which halves the last axis, do not know of it (layers/activations/activation.py). What follows
  * such a layer is traced with the shape that was claimed, as Keras does. keras.ops.slice repeats its
- * shape, also where the input's is unknown (ops/core.py). */
+ * shape, also where the input's is unknown (ops/core.py).
+ *
+ * RandomCrop says the size it crops to, also at inference, where it leaves the images as they are
+ * (image_preprocessing/random_crop.py). What follows is even built for that size: a model's symbolic
+ * traces take the claim at once. */
 #include "base/str.h"
 #include "models/model.h"
 #include <keratin/layers.h>
@@ -35,9 +39,14 @@ static bool is_slice(const krt_layer *l)
            strcmp(l->class_name, "Slice") == 0;
 }
 
+bool krti_claims_to_build(const krt_layer *l)
+{
+    return l->cls != NULL && l->cls->package == NULL && strcmp(l->cls->name, "RandomCrop") == 0;
+}
+
 bool krti_claims_shape(const krt_layer *l)
 {
-    return is_einsum_dense(l) || has_glu(l) || is_slice(l);
+    return is_einsum_dense(l) || has_glu(l) || is_slice(l) || krti_claims_to_build(l);
 }
 
 static void insert(krt_shape *s, int at, int64_t dim)
@@ -64,10 +73,23 @@ static krt_shape claim_einsum(const krt_einsum_dense_args *a, krt_shape in, krt_
     return s.rank == out.rank ? s : out;
 }
 
+static krt_shape claim_crop(const krt_augmentation_args *a, krt_shape out)
+{
+    const int height = out.rank - (strcmp(a->data_format, "channels_first") == 0 ? 2 : 3);
+
+    if (out.rank >= 3) {
+        out.dim[height] = a->height;
+        out.dim[height + 1] = a->width;
+    }
+    return out;
+}
+
 krt_shape krti_claimed_shape(const krt_layer *l, krt_shape in, krt_shape out)
 {
     int64_t *const last = &out.dim[out.rank > 0 ? out.rank - 1 : 0];
 
+    if (krti_claims_to_build(l))
+        return claim_crop(l->args, out);
     if (is_einsum_dense(l))
         return claim_einsum(l->args, in, out);
     if (is_slice(l)) {

@@ -349,10 +349,17 @@ static void tap(krti_tracing *t, const krt_layer *layer, const krt_call *c)
     t->num_tapped = c->num_out;
 }
 
-static void claim(krti_tracing *t, const krt_layer *layer, krt_value *const *in, const krt_call *c)
+/* The value may be the layer's input, so one that goes on with another size is a new one. */
+static void claim(krti_tracing *t, const krt_layer *layer, krt_value *const *in, krt_call *c)
 {
     if (t == NULL || c->num_in == 0 || c->num_out == 0 || !krti_claims_shape(layer))
         return;
+    if (krti_claims_to_build(layer)) {
+        if (t->is_symbolic)
+            c->out[0] = krti_input(c->g, c->out[0]->dtype,
+                                   krti_claimed_shape(layer, in[0]->shape, c->out[0]->shape));
+        return;
+    }
     t->has_claims = true;
     if (t->claims)
         c->out[0]->shape = krti_claimed_shape(layer, in[0]->shape, c->out[0]->shape);
@@ -391,6 +398,7 @@ static krt_status trace_node(krt_model *m, krti_graph *g, size_t at, values *v, 
         st = krti_layer_trace(n->layer, g, &c);
         if (st == KRT_OK)
             claim(tracing, n->layer, in, &c);
+        st = st == KRT_OK ? g->status : st;
         if (st == KRT_OK)
             st = values_put(k, v, at, c.out, c.out_mask, c.num_out);
         if (st == KRT_OK)
@@ -580,7 +588,7 @@ static krt_status keep_why(krt_model *m, krt_status st)
 
 krt_status krti_model_say_why(krt_model *m)
 {
-    krti_tracing tracing = {0};
+    krti_tracing tracing = {.is_symbolic = true};
     const krt_status st = trace_and_learn(m, &tracing, LEARN_NOTHING);
 
     return is_missing_implementation(st) ? keep_why(m, st) : st;
@@ -588,7 +596,8 @@ krt_status krti_model_say_why(krt_model *m)
 
 krt_status krti_model_build(krt_model *m)
 {
-    krti_tracing tracing = {0}, claiming = {.claims = true};
+    krti_tracing tracing = {.is_symbolic = true};
+    krti_tracing claiming = {.is_symbolic = true, .claims = true};
     krt_status st = KRT_OK;
 
     m->output_shapes =

@@ -120,8 +120,9 @@ typedef struct krti_tracing {
     const krt_layer *tap; /* NULL, or the layer whose first outputs are wanted */
     krt_value *tapped[KRTI_MAX_CALL_OUT];
     size_t num_tapped;
-    bool claims;     /* go on with the shapes Keras claims; claims.c */
-    bool has_claims; /* out: it makes a difference */
+    bool is_symbolic; /* on shapes alone, to build layers and to print */
+    bool claims;      /* go on with the shapes Keras claims; claims.c */
+    bool has_claims;  /* out: it makes a difference */
 } krti_tracing;
 
 /* Describes the model on these inputs. out has num_outputs entries. */
@@ -131,6 +132,8 @@ krt_status krti_model_trace(krt_model *m, krti_graph *g, krt_value *const *in,
 
 /* claims.c: whether Keras may say another shape than comes out of the layer, and which. */
 bool krti_claims_shape(const krt_layer *l);
+/* Whether what follows is built for the claimed shape. */
+bool krti_claims_to_build(const krt_layer *l);
 krt_shape krti_claimed_shape(const krt_layer *l, krt_shape in, krt_shape out);
 
 /* predict.c */

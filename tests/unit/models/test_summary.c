@@ -273,6 +273,38 @@ TEST(shapes_are_those_that_keras_claims)
     ASSERT_INT_EQ(4, krt_model_output_shape(m, 2).dim[3]); /* what comes out */
 }
 
+/* At inference the images stay, as in Keras; then a layer that is built for the crop cannot be called. */
+TEST(what_stands_behind_a_random_crop_is_built_for_its_size)
+{
+    static const float images[2 * 6 * 8];
+    krt_tensor *x = NULL, *y = NULL;
+    krt_model *m = krt_sequential(t->k, NULL);
+
+    krt_add_input(m, KRT_SHAPE(6, 8, 1), NULL);
+    krt_add(m, KRT_AUGMENTATION("RandomCrop", .height = 3, .width = 4, .seed = 1));
+    krt_add(m, KRT_FLATTEN());
+    ASSERT_OK(krt_add(m, KRT_DENSE(2)));
+    assert_says(t, m, "│ random_crop (RandomCrop)        │ (None, 3, 4, 1)        │", NULL);
+    assert_says(
+        t, m, "│ dense (Dense)                   │ (None, 2)              │            26 │", NULL);
+    ASSERT_INT_EQ(6, krt_model_input_shape(m, 0).dim[1]);
+    ASSERT_OK(krt_tensor_wrap(t->k, &x, KRT_FLOAT32, KRT_SHAPE(2, 6, 8, 1), images));
+    ASSERT_TRUE(krt_predict(m, &y, x, NULL) != KRT_OK);
+    ASSERT_OK(krt_compile(m, KRT_COMPILE(.loss = KRT_ID("mse"))));
+    ASSERT_OK(krt_tensor_new(t->k, &y, KRT_FLOAT32, KRT_SHAPE(2, 2)));
+    ASSERT_OK(krt_fit(m, x, y, KRT_FIT(.epochs = 1, .batch_size = 2)));
+
+    krt_ktensor *in = krt_input(t->k, KRT_SHAPE(1, 6, 8), NULL);
+    krt_ktensor *crop = krt_apply(in, KRT_AUGMENTATION("RandomCrop", .height = 3, .width = 4,
+                                                       .data_format = "channels_first"));
+    krt_model *f =
+        krt_functional(t->k, KRT_KTENSORS(in), KRT_KTENSORS(krt_apply(crop, KRT_FLATTEN())), NULL);
+
+    ASSERT_TRUE(f != NULL);
+    ASSERT_INT_EQ(12, krt_model_output_shape(f, 0).dim[1]);
+    ASSERT_INT_EQ(8, krt_model_input_shape(f, 0).dim[3]);
+}
+
 TEST(a_compiled_model_counts_what_its_optimizer_keeps)
 {
     static const struct {
@@ -421,6 +453,7 @@ int main(void)
                UNIT(a_model_that_is_python_code_has_no_rows),
                UNIT(calls_are_numbered_by_layer_whichever_model_they_are_for),
                UNIT(shapes_are_those_that_keras_claims),
+               UNIT(what_stands_behind_a_random_crop_is_built_for_its_size),
                UNIT(a_compiled_model_counts_what_its_optimizer_keeps),
                UNIT(a_line_too_short_or_too_long_is_refused),
                UNIT(short_memory_is_an_error_and_leaves_nothing_behind),
