@@ -124,7 +124,12 @@ TEST(the_first_of_the_largest_is_found)
     EXPECT(krti_argmax(g, x, -1, false), KRT_SHAPE(2), 1, 0);
     EXPECT(krti_argmin(g, x, 1, true), KRT_SHAPE(2, 1), 0, 1);
     EXPECT(krti_argmax(g, x, 0, false), KRT_SHAPE(3), 0, 0, 0);
-    EXPECT(krti_argmax(g, floats(g, KRT_SHAPE(3), 1, NAN, 2), 0, false), SCALAR, 1);
+    EXPECT(krti_argmax(g, floats(g, KRT_SHAPE(3), 1, NAN, 3), 0, false), SCALAR, 2);
+    EXPECT(krti_argmin(g, floats(g, KRT_SHAPE(3), NAN, 1, 2), 0, false), SCALAR, 1);
+    EXPECT(krti_argmax(g, floats(g, KRT_SHAPE(4), NAN, 1, NAN, 2), 0, false), SCALAR, 3);
+    EXPECT(krti_argmax(g, floats(g, KRT_SHAPE(2), NAN, NAN), 0, false), SCALAR, 0);
+    EXPECT(krti_argmax(g, floats(g, KRT_SHAPE(2), NAN, -INFINITY), 0, false), SCALAR, 0);
+    EXPECT(krti_argmin(g, floats(g, KRT_SHAPE(2), NAN, -INFINITY), 0, false), SCALAR, 1);
     EXPECT_DTYPE(krti_argmax(g, x, 0, false), KRT_INT32);
     krti_graph_free(g);
 }
