@@ -200,6 +200,16 @@ static krt_status write_config(conversion *c, krti_str *text)
     return st;
 }
 
+/* Vocabularies go with the architecture, and may lie in either file. */
+static krt_status take_assets(conversion *c, krti_asset **assets, size_t *n)
+{
+    krt_status st = c->config != NULL ? krti_source_assets(c->config, assets, n) : KRT_OK;
+
+    if (st == KRT_OK && *n == 0)
+        st = krti_source_assets(c->f, assets, n);
+    return st;
+}
+
 static krt_status write_keras_as(conversion *c, bool zipped)
 {
     krti_str config = KRTI_STR_INIT(c->k);
@@ -211,7 +221,7 @@ static krt_status write_keras_as(conversion *c, bool zipped)
     TRY(write_config(c, &config));
     TRY(check_fit(c));
     TRY(list_weights(c, &l));
-    TRY(krti_source_assets(c->f, &assets, &num_assets));
+    TRY(take_assets(c, &assets, &num_assets));
     const krti_keras_parts parts = {.config = &config,
                                     .assets = assets,
                                     .num_assets = num_assets,
