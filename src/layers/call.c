@@ -54,6 +54,8 @@ static krt_status can_run(const krt_layer *l)
     if (l->num_stored > 0)
         snprintf(arrays, sizeof arrays, " (%zu array%s)", l->num_stored,
                  l->num_stored == 1 ? "" : "s");
+    if (l->cls == NULL && l->unsupported != NULL)
+        return krti_layer_fail(l, KRT_E_UNKNOWN_CLASS, "%s", l->unsupported);
     if (l->cls == NULL && is_custom(l))
         return krti_layer_fail(l, KRT_E_UNKNOWN_CLASS,
                                "layer \"%s\" has the custom class %s: its weights are readable%s, "

@@ -244,7 +244,7 @@ const char *krti_policy_name(const krti_conf *dtype)
     return name != NULL ? name : krti_conf_get_text(config, "source_name");
 }
 
-/* Quantized policies cannot run. */
+/* A quantized layer has other weights than its class: to this build it is of none. */
 static krt_status read_policy(krt_layer *l, const krti_conf *dtype)
 {
     const char *const name = krti_policy_name(dtype);
@@ -259,6 +259,7 @@ static krt_status read_policy(krt_layer *l, const krti_conf *dtype)
 
         if (st != KRT_OK)
             return st;
+        l->cls = NULL;
     }
     if (name != NULL) {
         l->dtype_policy = krti_arena_strdup(&l->arena, name);
@@ -321,6 +322,7 @@ static krt_status make(krt_ctx *k, krt_layer **out, const krti_conf *object,
     l->object = object;
     l->config = krti_conf_get(object, "config");
     TRY(read_base(l, object, l->config));
+    cls = l->cls;
     if (cls != NULL && krti_conf_num(l->config) > KRTI_LAYER_MAX_KEYS)
         TRY(krti_layer_fail(l, KRT_E_FORMAT, "the config has %zu keys, at most %d are read",
                             krti_conf_num(l->config), KRTI_LAYER_MAX_KEYS));

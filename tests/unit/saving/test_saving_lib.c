@@ -4,6 +4,8 @@
 
 #include "models/model.h"
 
+#include <keratin/keratin.h>
+
 typedef struct misfit {
     const char *file;
     krt_status status;
@@ -146,9 +148,38 @@ TEST(a_layer_shared_by_nested_models_is_counted_as_its_writer_counted)
     }
 }
 
+/* Its class would have two arrays. */
+TEST(a_quantized_layer_is_taken_along_like_one_that_nobody_knows)
+{
+    static const char json[] =
+        "{\"module\": \"keras\", \"class_name\": \"Sequential\", \"registered_name\": null, "
+        "\"config\": {\"name\": \"m\", \"layers\": "
+        "[{\"class_name\": "
+        "\"InputLayer\", \"config\": {\"name\": \"x\", \"batch_shape\": [null, 4]}}, {\"module\": "
+        "\"keras.layers\", \"class_name\": \"Dense\", \"config\": {\"name\": \"dense\", \"units\": "
+        "3, "
+        "\"dtype\": {\"class_name\": \"QuantizedDTypePolicy\", \"config\": {\"mode\": \"int8\", "
+        "\"source_name\": \"float32\"}}}}]}}";
+    const char *const weights = fixture("saving/bad_extra_array.weights.h5");
+    char config[300];
+    krt_model *m = NULL;
+    krt_file *f = NULL;
+
+    snprintf(config, sizeof config, "%s", put_file(t, "q.json", json, sizeof json - 1));
+    ASSERT_OK(krt_load(t->k, &m, config, KRT_LOAD(.weights = weights)));
+    ASSERT_STATUS(KRT_E_UNKNOWN_CLASS, krt_save(m, in_folder(t, "q.h5"), NULL));
+    ASSERT_SAYS("Dense \"dense\" is quantized (int8), which this build does not run");
+    ASSERT_OK(krt_convert(t->k, weights, in_folder(t, "q.keras"), KRT_CONVERT(.config = config)));
+    ASSERT_OK(krt_file_open(t->k, &f, in_folder(t, "q.keras")));
+    ASSERT_INT_EQ(3, krt_file_num_arrays(f));
+    krt_file_close(f);
+    krt_model_free(m);
+}
+
 int main(void)
 {
     return RUN(UNIT(a_weights_file_that_does_not_fit_says_where),
+               UNIT(a_quantized_layer_is_taken_along_like_one_that_nobody_knows),
                UNIT(the_report_of_a_misfit_lists_both_sides),
                UNIT(many_misfits_are_counted_in_one_sentence),
                UNIT(the_first_spelling_of_keras_2_13_is_read),
