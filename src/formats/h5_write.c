@@ -67,7 +67,7 @@ static krt_status add_node(krti_h5_writer *w, krti_h5_node *parent, const char *
 
     if (node == NULL || (node->name = krti_arena_strndup(&w->arena, name, n)) == NULL)
         return KRT_E_NOMEM;
-    if (!krti_path_is_plain_name(node->name) && strchr(node->name, '\\') == NULL)
+    if (n == 0 || memchr(name, '/', n) != NULL || strcmp(node->name, ".") == 0) /* ".." is a name */
         TRY(krti_fail(w->k, KRT_E_INVALID, node->name, "is no name for an HDF5 object"));
     TRY(name_key(&key, parent, name, n));
     if (krti_map_has(w->names, key.ptr))

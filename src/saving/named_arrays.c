@@ -194,9 +194,9 @@ krt_status krti_named_match(krti_match *m)
     const krti_store *s = m->store;
     krt_status st = krti_names_init(&names, m->k);
 
-    for (size_t i = 0; st == KRT_OK && i < s->num_arrays; i++)
-        if (s->objects[s->arrays[i].object].role == KRTI_ROLE_WEIGHT)
-            st = krti_names_add(&names, s->arrays[i].entry, i);
+    for (size_t i = 0; st == KRT_OK && i < s->num_arrays;
+         i++) /* a layer may be called "optimizer" */
+        st = krti_names_add(&names, s->arrays[i].entry, i);
     if (st == KRT_OK)
         st = krti_names_pair(m, array_of_name, &names);
     krti_names_free(&names);

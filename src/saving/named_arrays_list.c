@@ -12,13 +12,15 @@ typedef struct named {
     krti_raw raw;
 } named;
 
-/* How much of a name is an object's path, by Keras 3's tree: up to "/vars/" and a number. */
+/* How much of a name is an object's path, by Keras 3's tree: up to "/vars/" and a number, or a word where a
+ * class of Keras's names its arrays itself. */
 static bool is_in_tree(const char *name, size_t *length)
 {
     const char *last = strrchr(name, '/');
     const size_t n = last != NULL ? (size_t)(last - name) : 0;
 
-    if (last == NULL || last[1] == '\0' || strspn(last + 1, "0123456789") != strlen(last + 1))
+    if (last == NULL || last[1] == '\0' ||
+        (strspn(last + 1, "0123456789") != strlen(last + 1) && !krti_starts_with(name, "layers/")))
         return false;
     if (n == 4 && memcmp(name, "vars", 4) == 0)
         *length = 0;

@@ -72,6 +72,21 @@ TEST(an_operation_cannot_be_written_for_keras_2)
     krt_model_free(m);
 }
 
+TEST(two_dots_are_a_name_as_any_other)
+{
+    krt_model *m = krt_sequential(t->k, NULL), *again = NULL;
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(2), NULL));
+    ASSERT_OK(krt_add(m, KRT_DENSE(2, .name = "..")));
+    ASSERT_OK(krt_add(m, KRT_DENSE(2, .name = "...")));
+    ASSERT_OK(krti_layer_initialize(&m->base));
+    ASSERT_OK(krti_write_legacy_h5(m, in_folder(t, "dots.h5"), &whole));
+    ASSERT_OK(krt_load(t->k, &again, in_folder(t, "dots.h5"), NULL));
+    assert_same_weights(m, again, "dots.h5");
+    krt_model_free(m);
+    krt_model_free(again);
+}
+
 /* Names so long and so many that one attribute cannot hold them. */
 TEST(a_list_of_names_too_long_for_one_attribute_is_split)
 {
@@ -287,6 +302,7 @@ int main(void)
 {
     return RUN(UNIT(models_of_every_kind_come_back_bit_for_bit_with_their_answers),
                UNIT(an_operation_cannot_be_written_for_keras_2),
+               UNIT(two_dots_are_a_name_as_any_other),
                UNIT(a_list_of_names_too_long_for_one_attribute_is_split),
                UNIT(weights_alone_are_a_file_of_the_same_layout),
                UNIT(optimizer_state_comes_back_from_files_for_each_keras),

@@ -92,6 +92,25 @@ TEST(both_forms_load_again_bit_for_bit_and_files_are_converted_without_a_model)
     krt_model_free(m);
 }
 
+/* "optimizer/kernel" is a weight where a layer is called so. */
+TEST(a_layer_may_be_called_optimizer)
+{
+    static const char *const names[] = {"w.safetensors", "w.npz"};
+    krt_model *m = krt_sequential(t->k, NULL);
+    krt_report *r = NULL;
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(3), NULL));
+    ASSERT_OK(krt_add(m, KRT_DENSE(2, .name = "first")));
+    ASSERT_OK(krt_add(m, KRT_DENSE(2, .name = "optimizer")));
+    for (size_t i = 0; i < 2; i++) {
+        ASSERT_OK(krt_save_weights(m, in_folder(t, names[i]), NULL));
+        ASSERT_OK(krt_load_weights(m, in_folder(t, names[i]), KRT_LOAD_WEIGHTS(.report = &r)));
+        ASSERT_INT_EQ(4, krt_report_count(r, KRT_LOADED));
+        krt_report_free(r);
+    }
+    krt_model_free(m);
+}
+
 /* Two layers of one name in two models: then names are places in Keras 3's tree, and load as such. */
 TEST(layers_of_one_name_are_told_apart)
 {
@@ -232,7 +251,7 @@ int main(void)
     return RUN(UNIT(weights_are_found_by_their_names),
                UNIT(a_safetensors_file_is_written_byte_for_byte_as_the_original_writes_it),
                UNIT(both_forms_load_again_bit_for_bit_and_files_are_converted_without_a_model),
-               UNIT(layers_of_one_name_are_told_apart),
+               UNIT(a_layer_may_be_called_optimizer), UNIT(layers_of_one_name_are_told_apart),
                UNIT(bfloat16_goes_into_safetensors_and_not_into_npz),
                UNIT(damaged_safetensors_are_refused),
                UNIT(a_safetensors_file_that_is_cut_short_is_refused),
