@@ -51,7 +51,7 @@ static unsigned char unescape(const char **p, const char *end)
 /* The text behind `field`, which begins a line. */
 static krt_status read_field(krti_str *s, const krti_bytes *b, const char *field, bool *found)
 {
-    const char *p = (const char *)b->data, *end = p + b->size;
+    const char *p = b->size > 0 ? (const char *)b->data : "", *end = p + b->size;
     const size_t n = strlen(field);
 
     for (*found = false; p < end && !*found; p++) {
