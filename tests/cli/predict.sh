@@ -17,8 +17,8 @@ try keratin predict $model --x $x --layer dens
 try keratin predict $model --x wrong=$x
 try keratin predict $model --x fixtures/containers/keras2_mlp.npz
 try keratin predict $both.keras --x $x
-try keratin predict fixtures/saving/quantized.keras --x fixtures/saving/dense.npz
 printf '1,2,3,4\n5,6,7,8\n' >table.csv
+try keratin predict fixtures/saving/quantized.keras --x table.csv
 roughly keratin predict fixtures/containers/keras2_mlp.keras --x table.csv
 printf '1,2,3\n' >narrow.csv
 try keratin predict fixtures/containers/keras2_mlp.keras --x narrow.csv
