@@ -162,7 +162,7 @@ typedef struct grad_run {
     const krti_isa *isa;
     bool is_shared; /* an element may lie in several windows, or in none */
     const float *dy, *x, *y;
-    float *dx;
+    float *dx, *shares; /* shares: of avg_image, by thread */
 } grad_run;
 
 /* Every element in one window and only one. */
@@ -191,22 +191,68 @@ static void max_window(const grad_run *r, size_t out, float *dx, const float *x,
                           r->is_shared);
 }
 
-/* What a window hands back is added to what others have, a block of channels at a time. */
-static void avg_window(const grad_run *r, size_t out, float *dx, const size_t *at, size_t n)
+static size_t num_windows(const pool *p)
 {
-    enum { BLOCK = 256 };
+    return (size_t)p->axis[0].out * (size_t)p->axis[1].out * (size_t)p->axis[2].out;
+}
+
+/* The places along an axis of the windows that see place i; returns how many. */
+static int seen_by(const pool_axis *a, int i, int *places)
+{
+    int n = 0;
+
+    for (int k = 0; k < a->size; k++) {
+        const int first = i + a->pad - k * a->dilation;
+
+        if (first >= 0 && first % a->stride == 0 && first / a->stride < a->out)
+            places[n++] = first / a->stride;
+    }
+    return n;
+}
+
+/* What each window hands to every element that it sees. */
+static void find_shares(const grad_run *r, const float *dy, float *shares)
+{
+    const pool *p = &r->p;
+    const pool_axis *a = p->axis;
+    const size_t channels = (size_t)p->channels;
+    size_t at[MAX_WINDOW];
+
+    for (int i = 0; i < (int)num_windows(p); i++, dy += channels, shares += channels) {
+        const int row = i / a[2].out, place[] = {row / a[1].out, row % a[1].out, i % a[2].out};
+        const size_t n = window_rows(p, place, at);
+        const krti_act over = {KRTI_FN_AFFINE, 1.0f / (float)(n > 0 ? n : 1), 0, 0};
+
+        r->isa->activate(shares, dy, channels, over);
+    }
+}
+
+/* An element's gradient is the sum of the shares of the windows that see it, written once. */
+static void avg_image(const grad_run *r, const float *dy, float *dx, float *shares)
+{
+    const pool_axis *a = r->p.axis;
     const size_t channels = (size_t)r->p.channels;
-    const krti_act over = {KRTI_FN_AFFINE, 1.0f / (float)n, 0, 0};
-    float part[BLOCK];
+    const float *rows[MAX_WINDOW];
+    int d[MAX_WINDOW], h[MAX_WINDOW], w[MAX_WINDOW];
 
-    for (size_t c = 0; c < channels; c += BLOCK) {
-        const size_t m = krti_smaller_size(BLOCK, channels - c);
+    find_shares(r, dy, shares);
+    for (int row = 0; row < a[0].in * a[1].in; row++) {
+        const int num_d = seen_by(&a[0], row / a[1].in, d);
+        const int num_h = seen_by(&a[1], row % a[1].in, h);
 
-        r->isa->activate(part, r->dy + out + c, m, over);
-        for (size_t i = 0; i < n; i++) {
-            float *to = dx + at[i] + c;
+        for (int column = 0; column < a[2].in; column++, dx += channels) {
+            const int num_w = seen_by(&a[2], column, w);
+            size_t n = 0;
 
-            r->isa->binary(to, to, 1, part, 1, m, KRTI_BIN_ADD);
+            for (int i = 0; i < num_d; i++)
+                for (int j = 0; j < num_h; j++)
+                    for (int k = 0; k < num_w; k++)
+                        rows[n++] = shares +
+                                    (size_t)((d[i] * a[1].out + h[j]) * a[2].out + w[k]) * channels;
+            if (n > 0)
+                r->isa->pool_avg(dx, rows, n, channels, 1);
+            else
+                memset(dx, 0, channels * sizeof *dx);
         }
     }
 }
@@ -216,11 +262,14 @@ static void grad_task(void *arg, size_t image, size_t thread)
     const grad_run *r = arg;
     const pool *p = &r->p;
     const pool_axis *a = p->axis;
-    const size_t size = in_size(p), windows = (size_t)(a[0].out * a[1].out * a[2].out);
+    const size_t size = in_size(p), windows = num_windows(p);
     size_t out = image * windows * (size_t)p->channels, at[MAX_WINDOW];
     float *dx = r->dx + image * size;
 
-    (void)thread;
+    if (!p->is_max) {
+        avg_image(r, r->dy + out, dx, r->shares + thread * windows * (size_t)p->channels);
+        return;
+    }
     if (r->is_shared)
         memset(dx, 0, size * sizeof *dx);
     for (size_t i = 0; i < windows; i++, out += (size_t)p->channels) {
@@ -228,11 +277,17 @@ static void grad_task(void *arg, size_t image, size_t thread)
                   place[] = {row / a[1].out, row % a[1].out, (int)i % a[2].out};
         const size_t n = window_rows(p, place, at);
 
-        if (p->is_max && n > 0)
+        if (n > 0)
             max_window(r, out, dx, r->x + image * size, at, n);
-        else if (n > 0)
-            avg_window(r, out, dx, at, n);
     }
+}
+
+static krt_status prepare_avg_grad(krti_build *b, krti_step *s)
+{
+    const krt_shape dy = s->node->in[0]->shape;
+
+    s->scratch_bytes = (size_t)b->threads * krti_size(dy) / (size_t)dy.dim[0] * sizeof(float);
+    return KRT_OK;
 }
 
 static void run_grad(const krti_step *s, void *const *ptr, void *scratch, void *run_state)
@@ -243,11 +298,11 @@ static void run_grad(const krti_step *s, void *const *ptr, void *scratch, void *
                   .dy = krti_input_ptr(s, ptr, 0),
                   .x = krti_input_ptr(s, ptr, 1),
                   .y = krti_input_ptr(s, ptr, 2),
-                  .dx = ptr[s->out[0]]};
+                  .dx = ptr[s->out[0]],
+                  .shares = scratch};
 
-    (void)scratch;
     (void)run_state;
-    r.is_shared = !r.p.is_max || !is_tiling(&r.p);
+    r.is_shared = !is_tiling(&r.p);
     krti_share_tasks(krti_share(s, 2.0 * (double)krti_size(n->out[0].shape)),
                      (size_t)n->out[0].shape.dim[0], grad_task, &r);
 }
@@ -259,4 +314,5 @@ const krti_kernel krti_native_max_pool_grad = {.name = "native_max_pool_grad",
 const krti_kernel krti_native_avg_pool_grad = {.name = "native_avg_pool_grad",
                                                .op = &krti_op_avg_pool_grad,
                                                .supports = supports_pool,
+                                               .prepare = prepare_avg_grad,
                                                .run = run_grad};
