@@ -2,7 +2,8 @@
  * sequence, summed. Keras: losses/losses.py ctc(), tf.nn.ctc_loss with blank 0.
  *
  * The forward recursion over alignments is spelled out step by step with operations, in logarithms;
- * the gradient follows from them. A label's class 0 is padding. */
+ * the gradient follows from them. As many labels count as are not 0; a 0 among
+ * them is a label like any other, which is spelled as the blank is. */
 #include "ops/autodiff.h"
 #include "training/score.h"
 
@@ -44,8 +45,7 @@ static void extend(alignment *a, krt_value *y_true)
 
     krt_value *now = column(g, a->extended, 1, 2, KRT_NONE);
     krt_value *before = column(g, a->extended, 1, 0, a->states - 2);
-    krt_value *may =
-        krti_logical_and(g, krti_not_equal(g, now, zero), krti_not_equal(g, now, before));
+    krt_value *may = krti_not_equal(g, now, before); /* which two blanks are not */
     krt_value *skips[2] = {
         krti_broadcast_to(g, krti_scalar(g, log_zero), (krt_shape){2, {a->batch, 2}}),
         penalty(g, may)};

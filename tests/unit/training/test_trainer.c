@@ -504,6 +504,28 @@ TEST(y_of_the_wrong_shape_is_refused_with_both_shapes)
     }
 }
 
+/* Two labels of {2, 0, 4} count. Five ways lead through them in three steps, each of 1 / 125; a label 0
+ * that only a blank could precede would leave one of them. Keras has 3.2188758 on both backends. */
+TEST(a_class_0_among_the_labels_of_ctc_is_a_label)
+{
+    static const float logits[15] = {0};
+    static const int32_t labels[3] = {2, 0, 4};
+    krt_model *m = krt_sequential(t->k, NULL);
+    krt_tensor *x = NULL, *y = NULL;
+    const krt_logs *logs = NULL;
+    double loss = 0;
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(3, 5), NULL));
+    ASSERT_OK(krt_add(m, KRT_ACTIVATION("linear")));
+    ASSERT_OK(krt_compile(m, KRT_COMPILE(.loss = KRT_ID("ctc"))));
+    ASSERT_OK(krt_tensor_from(t->k, &x, KRT_FLOAT32, KRT_SHAPE(1, 3, 5), logits));
+    ASSERT_OK(krt_tensor_from(t->k, &y, KRT_INT32, KRT_SHAPE(1, 3), labels));
+    ASSERT_OK(krt_evaluate(m, &logs, x, y, NULL));
+    ASSERT_TRUE(krt_logs_get(logs, "loss", &loss) && fabs(loss - 3.2188758) < 1e-5);
+    krt_tensor_free(x);
+    krt_tensor_free(y);
+}
+
 TEST(a_metric_that_does_not_fit_y_says_so)
 {
     krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
@@ -708,6 +730,7 @@ int main(void)
                UNIT(bad_fit_arguments_are_refused_before_the_first_step),
                UNIT(a_label_out_of_range_is_named), UNIT(nan_in_the_data_is_found_before_training),
                UNIT(y_of_the_wrong_shape_is_refused_with_both_shapes),
+               UNIT(a_class_0_among_the_labels_of_ctc_is_a_label),
                UNIT(a_metric_that_does_not_fit_y_says_so), UNIT(the_labels_of_an_auc_are_counted),
                UNIT(bad_compile_arguments_leave_the_model_as_it_was),
                UNIT(the_learning_rate_can_be_read_and_set), UNIT(a_mapped_weight_is_never_written),
