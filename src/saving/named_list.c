@@ -126,7 +126,7 @@ krt_status krti_named_list_add_model(krti_named_list *l, krt_model *m)
         TRY(krti_layer_each_variable(&m->base, note_name, &a));
     if (st == KRT_OK)
         TRY(krti_walk_model(m, &walk));
-    if (st == KRT_OK && l->n == 0)
+    if (st == KRT_OK && l->n == 0 && krti_walk_is_unbuilt(&m->base))
         st = krti_fail(l->k, KRT_E_STATE, m->base.name,
                        "Weights for model '%s' have not yet been created. Give it an input first: "
                        "krt_add_input()",
@@ -391,6 +391,10 @@ krt_status krti_npz_write_list(const krti_named_list *l, const char *filepath, b
     npz_item *items = krti_array(l->k, l->n, sizeof *items);
     krt_status st = members != NULL && items != NULL ? KRT_OK : KRT_E_NOMEM;
 
+    if (st == KRT_OK && l->n == 0) /* nobody could tell it from another archive */
+        st =
+            krti_fail(l->k, KRT_E_UNSUPPORTED, NULL,
+                      "a model without weights has nothing for an .npz; .safetensors may be empty");
     for (size_t i = 0; st == KRT_OK && i < l->n; i++) {
         items[i] = (npz_item){.l = l, .item = &l->items[i]};
         st = npz_member(l, &items[i], &members[i]);

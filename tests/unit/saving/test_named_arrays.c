@@ -92,6 +92,23 @@ TEST(both_forms_load_again_bit_for_bit_and_files_are_converted_without_a_model)
     krt_model_free(m);
 }
 
+TEST(a_model_without_weights_is_a_file_without_arrays)
+{
+    krt_model *m = krt_sequential(t->k, NULL);
+    krt_file *f = NULL;
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(3), NULL));
+    ASSERT_OK(krt_add(m, KRT_FLATTEN()));
+    ASSERT_OK(krt_save_weights(m, in_folder(t, "w.safetensors"), NULL));
+    ASSERT_OK(krt_load_weights(m, in_folder(t, "w.safetensors"), NULL));
+    ASSERT_OK(krt_file_open(t->k, &f, in_folder(t, "w.safetensors")));
+    ASSERT_INT_EQ(0, krt_file_num_arrays(f));
+    krt_file_close(f);
+    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_save_weights(m, in_folder(t, "w.npz"), NULL));
+    ASSERT_SAYS("a model without weights has nothing for an .npz");
+    krt_model_free(m);
+}
+
 /* "optimizer/kernel" is a weight where a layer is called so. */
 TEST(a_layer_may_be_called_optimizer)
 {
@@ -251,7 +268,9 @@ int main(void)
     return RUN(UNIT(weights_are_found_by_their_names),
                UNIT(a_safetensors_file_is_written_byte_for_byte_as_the_original_writes_it),
                UNIT(both_forms_load_again_bit_for_bit_and_files_are_converted_without_a_model),
-               UNIT(a_layer_may_be_called_optimizer), UNIT(layers_of_one_name_are_told_apart),
+               UNIT(a_layer_may_be_called_optimizer),
+               UNIT(a_model_without_weights_is_a_file_without_arrays),
+               UNIT(layers_of_one_name_are_told_apart),
                UNIT(bfloat16_goes_into_safetensors_and_not_into_npz),
                UNIT(damaged_safetensors_are_refused),
                UNIT(a_safetensors_file_that_is_cut_short_is_refused),
