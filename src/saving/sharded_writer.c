@@ -362,7 +362,21 @@ done:
     return st;
 }
 
-/* A number that no file of the set has; the time makes the first guess. */
+/* Whether a set that was here before had this number: its names are removed where they are met. */
+static bool is_stale_number(const sharding *w)
+{
+    const size_t n = strlen(w->base);
+
+    for (size_t i = 0; i < krti_map_num(w->stale); i++) {
+        const char *name = krti_map_key_at(w->stale, i);
+
+        if (is_numbered(w, name) && memcmp(name + n + 1, w->number, NUMBER_DIGITS) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A number that no file of the set has or had; the time makes the first guess. */
 static krt_status choose_number(sharding *w)
 {
     uint32_t number = (uint32_t)time(NULL) * 0x9E3779B9u;
@@ -375,7 +389,7 @@ static krt_status choose_number(sharding *w)
         snprintf(w->number, sizeof w->number, "%08x", number++);
         name = shard_name(w, 0, true);
         st = name != NULL ? krti_path_join(&path, krti_txn_dir(w->txn), name) : KRT_E_NOMEM;
-    } while (st == KRT_OK && krti_path_kind_of(path.ptr) != KRTI_PATH_NONE);
+    } while (st == KRT_OK && (krti_path_kind_of(path.ptr) != KRTI_PATH_NONE || is_stale_number(w)));
     krti_str_free(&path);
     return st;
 }

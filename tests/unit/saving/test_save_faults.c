@@ -189,6 +189,56 @@ TEST(calls_a_file_system_does_not_know_leave_the_old_or_the_new)
         sweep(t, &forms[i], ENOTSUP, false);
 }
 
+/* Puts names with the numbers that a save takes in the next seconds among those that a set has left behind. */
+static void add_stale_numbers(testing *t, const char *path)
+{
+    static const char note[] = "\"keratin\": {";
+    static char text[1 << 16], out[1 << 17];
+    FILE *f = fopen(path, "r");
+
+    assert_non_null(f);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    char *at = strstr(text, note);
+    assert_non_null(at);
+    at += strlen(note);
+    int n = snprintf(out, sizeof out, "%.*s\"stale\": [", (int)(at - text), text);
+    for (uint32_t s = 0; s < 100; s++)
+        for (uint32_t i = 0; i < 2; i++)
+            n += snprintf(out + n, sizeof out - (size_t)n, "%s\"a-%08x_0000%u.weights.h5\"",
+                          s + i > 0 ? ", " : "", ((uint32_t)time(NULL) + s) * 0x9E3779B9u, i);
+    n += snprintf(out + n, sizeof out - (size_t)n, "], %s", at);
+    (void)put_file(t, "a.weights.json", out, (size_t)n);
+}
+
+TEST(a_set_is_whole_also_when_its_number_was_used_before)
+{
+    static const form set = {"a.weights.json", false};
+    krt_model *old = load(t, OLD), *new = load(t, NEW);
+    char path[600];
+    bool done = false;
+
+    snprintf(path, sizeof path, "%s", in_folder(t, set.name));
+    for (size_t n = 0; !done; n++) {
+        t->k->sys = &krti_sys_posix;
+        faulty.stays = false;
+        ASSERT_OK(save_as(old, path));
+        add_stale_numbers(t, path);
+        ASSERT_TRUE(is_whole(t, &set, path, OLD));
+        faulty_install(t->k, n, EIO);
+        faulty.stays = true;
+        (void)save_as(new, path);
+        done = faulty_calls() <= n;
+        t->k->sys = &krti_sys_posix;
+        if (!is_whole(t, &set, path, NEW) && !is_whole(t, &set, path, OLD))
+            fail_msg("call %zu failed, and the set is neither the old nor the new: %s", n,
+                     krt_ctx_error(t->k)->message);
+    }
+    faulty.stays = false;
+    krt_model_free(old);
+    krt_model_free(new);
+}
+
 /* ------------------------------------------------------------------------------- killing */
 
 static void empty_folder(testing *t)
@@ -526,6 +576,7 @@ int main(void)
     return RUN(UNIT(a_full_disk_at_any_call_leaves_the_old_or_the_new),
                UNIT(a_disk_that_breaks_at_any_call_leaves_the_old_or_the_new),
                UNIT(calls_a_file_system_does_not_know_leave_the_old_or_the_new),
+               UNIT(a_set_is_whole_also_when_its_number_was_used_before),
                UNIT(a_writer_killed_at_any_moment_leaves_the_old_or_the_new),
                UNIT(an_incremental_save_or_a_collection_killed_leaves_a_set_that_is_whole),
                UNIT(a_conversion_killed_at_any_moment_leaves_the_old_or_the_new),
