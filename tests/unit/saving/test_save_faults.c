@@ -482,7 +482,6 @@ static void kill_fits_into(testing *t, const char *name, const char *more)
     unsigned random = (unsigned)time(NULL);
     char path[600], model[600], data[600];
     krt_model *m = constant(t, 1);
-    int num_there = 0;
 
     ASSERT_OK(krt_compile(m, KRT_COMPILE(.loss = KRT_ID("mse"))));
     snprintf(model, sizeof model, "%s", in_folder(t, "model.keras"));
@@ -497,16 +496,14 @@ static void kill_fits_into(testing *t, const char *name, const char *more)
         "--epochs",   "1000000", "--checkpoint", path,  "--background", more,  NULL};
     for (int n = 0; n < num_kills(); n++) {
         const pid_t child = start_tool(arguments);
-        sleep_up_to(&random, 200000000);
+        do
+            sleep_up_to(&random, 200000000);
+        while (n == 0 && access(path, F_OK) != 0 && kill(child, 0) == 0);
         kill(child, SIGKILL);
         ASSERT_TRUE(WIFSIGNALED(end_of(child)));
-        if (access(path, F_OK) != 0 && num_there == 0)
-            continue;
-        num_there++;
         ASSERT_OK(krt_load_weights(m, path, NULL));
         ASSERT_TRUE(verifies(t, path));
     }
-    ASSERT_TRUE(num_there > 0);
     krt_model_free(m);
     empty_folder(t);
 }
