@@ -268,7 +268,7 @@ static krt_status look_at_graph(scan *s, const char *name, const krti_bytes *byt
 static krt_status look_at_saved_model(scan *s)
 {
     krti_str path = KRTI_STR_INIT(s->k);
-    krti_bytes *bytes = krti_bytes_use(s->f->bytes);
+    krti_bytes *bytes = s->f->bytes != NULL ? krti_bytes_use(s->f->bytes) : NULL;
     krt_status st = KRT_OK;
 
     if (bytes == NULL) {

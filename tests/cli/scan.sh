@@ -29,3 +29,8 @@ try keratin scan hostile.json
 printf '{"weight_map": {"/layers/dense/vars": "../other.weights.h5"}}' >leaves.weights.json
 try keratin scan leaves.weights.json
 try keratin scan missing.keras
+try keratin scan fixtures/checkpoints/three_exported
+cp -rL fixtures/checkpoints/three_exported exported
+printf '\022\006PyFunc' >>exported/saved_model.pb
+try keratin scan exported
+try keratin scan exported/saved_model.pb
