@@ -136,6 +136,13 @@ done:
     return st;
 }
 
+/* tf.keras had it for SeparableConv1D, too. */
+static bool may_be_causal(const krt_layer *l)
+{
+    return strcmp(l->cls->name, "Conv1D") == 0 ||
+           (l->generation < 3 && strcmp(l->cls->name, "SeparableConv1D") == 0);
+}
+
 static krt_status conv_init(krt_layer *l, void *args)
 {
     krt_status st = KRT_OK;
@@ -146,7 +153,7 @@ static krt_status conv_init(krt_layer *l, void *args)
     TRY(krti_spatial_tuple(l, "kernel_size", v.size, v.rank, false));
     TRY(krti_spatial_tuple(l, "strides", v.stride, v.rank, false));
     TRY(krti_spatial_tuple(l, "dilation_rate", v.dilation, v.rank, false));
-    TRY(krti_spatial_padding(l, v.padding, strcmp(l->cls->name, "Conv1D") == 0));
+    TRY(krti_spatial_padding(l, v.padding, may_be_causal(l)));
     TRY(krti_spatial_data_format(l, v.data_format));
     TRY(check_steps(l, &v));
     TRY(check_output_padding(l, &v));
