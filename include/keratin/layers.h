@@ -24,6 +24,7 @@
 #include "layers/regularization.h"
 #include "layers/regularizers.h"
 #include "layers/preprocessing.h"
+#include "layers/attention.h"
 #include "layers/wrappers.h"
 #include "layers/applications.h"
 

@@ -139,7 +139,7 @@ krt_status krti_layer_trace(krt_layer *l, krti_graph *g, krt_call *c)
     c->g = g;
     c->layer = l;
     c->num_out = 0;
-    c->mask_is_set = false;
+    c->mask_is_set = c->takes_masks = false;
     memset(c->out, 0, sizeof c->out);
     memset(c->out_mask, 0, sizeof c->out_mask);
     g->scope = enter_scope(g, l);

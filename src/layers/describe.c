@@ -25,9 +25,7 @@ krt_status krti_fail_inputs(const krt_layer *l, size_t wanted, size_t found)
                            l->name, wanted, found);
 }
 
-/* An argument of the call: by its name, or by its position when that came as a tensor or literal;
- * *given says whether it was there and not None. Fails through the graph. */
-static krt_value *call_argument(krt_call *c, const char *name, size_t position, bool *given)
+krt_value *krti_call_argument(krt_call *c, const char *name, size_t position, bool *given)
 {
     const krti_conf *arg = krti_conf_get(c->kwargs, name);
 
@@ -40,7 +38,7 @@ static krt_value *call_argument(krt_call *c, const char *name, size_t position, 
 krt_value *krti_call_mask(krt_call *c, size_t position)
 {
     bool given = false;
-    krt_value *mask = call_argument(c, "mask", position, &given);
+    krt_value *mask = krti_call_argument(c, "mask", position, &given);
 
     if (given)
         return mask;

@@ -19,6 +19,10 @@ krt_value *krti_cast_input(krt_call *c, size_t i);
 /* The layer wants `wanted` inputs and was called on `found`. */
 krt_status krti_fail_inputs(const krt_layer *l, size_t wanted, size_t found);
 
+/* An argument of the call: by its name, or by its position when that came as a tensor or literal;
+ * *given says whether it was there and not None. Fails through the graph. */
+krt_value *krti_call_argument(krt_call *c, const char *name, size_t position, bool *given);
+
 /* The mask of the first input: the argument `mask` of the call, else the one that travels with the
  * input, else NULL. */
 krt_value *krti_call_mask(krt_call *c, size_t position);

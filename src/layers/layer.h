@@ -140,6 +140,8 @@ extern const krt_layer_class *const krti_classes_reshaping[];
 extern const krt_layer_class *const krti_classes_regularization[];
 extern const krt_layer_class *const krti_classes_preprocessing[];
 extern const krt_layer_class *const krti_classes_augmentation[];
+extern const krt_layer_class *const krti_classes_attention[];
+extern const krt_layer_class *const krti_classes_categorical[];
 extern const krt_layer_class *const krti_classes_wrappers[];
 extern const krt_layer_class *const krti_classes_applications[];
 /* For `describe` and the tests: i-th built-in class, NULL past the last. */
@@ -197,6 +199,7 @@ struct krt_call {
     krt_value *out[KRTI_MAX_CALL_OUT];
     krt_value *out_mask[KRTI_MAX_CALL_OUT];
     bool mask_is_set; /* the layer decided about out_mask itself */
+    bool takes_masks; /* what runs after the layer finds no masks beside its inputs any more */
     /* A Functional node's arguments as Keras wrote them, tensors replaced by {"__value__": i},
      * i an index into `in`. NULL outside such a node. */
     const krti_conf *args, *kwargs;

@@ -3,6 +3,7 @@
  *
  * They describe themselves as the layers of the same names do, channels last inside; only the
  * arguments come from a node. */
+#include "layers/attention.h"
 #include "layers/operations_list.h"
 #include "layers/spatial.h"
 #include "tensor/tensor.h"
@@ -431,30 +432,6 @@ krt_value *krti_operation_local_response_normalization(const krti_opcall *o)
 
 /* ------------------------------------------------------------------------------- attention */
 
-/* Masked logits become what exp() makes zero; a row without any keeps equal weights, as in Keras. */
-static krt_value *mask_logits(const krti_opcall *o, krt_value *logits, krt_value *mask,
-                              bool is_causal)
-{
-    krti_graph *const g = o->g;
-
-    if (is_causal && logits != NULL && logits->shape.dim[2] != KRT_NONE &&
-        logits->shape.dim[3] != KRT_NONE) {
-        const int64_t rows = logits->shape.dim[2], cols = logits->shape.dim[3];
-        krt_value *const ones = krti_scalar_of(g, KRT_INT32, 1);
-        krt_value *const i =
-            krti_cumsum(g, krti_broadcast_to(g, ones, KRT_SHAPE(rows, 1)), 0, false, false);
-        krt_value *const j =
-            krti_cumsum(g, krti_broadcast_to(g, ones, KRT_SHAPE(1, cols)), 1, false, false);
-        krt_value *const past = krti_less_equal(g, j, i);
-
-        mask = mask != NULL ? krti_logical_and(g, mask, past) : past;
-    }
-    if (mask == NULL)
-        return logits;
-    return krti_where(g, mask, logits,
-                      krti_scalar_like(g, logits, -0.7 * (double)3.402823466e+38F));
-}
-
 krt_value *krti_operation_dot_product_attention(const krti_opcall *o)
 {
     krti_graph *const g = o->g;
@@ -483,7 +460,7 @@ krt_value *krti_operation_dot_product_attention(const krti_opcall *o)
     logits = krti_affine(g, logits, krti_opcall_float(o, "scale", 1 / sqrt((double)width)), 0, 0);
     if (bias != NULL)
         logits = krti_add(g, logits, bias);
-    logits = mask_logits(o, logits, mask, krti_opcall_bool(o, "is_causal", false));
-    krt_value *const weights = krti_softmax(g, logits, -1);
+    krt_value *const weights =
+        krti_attention_weights(g, logits, mask, krti_opcall_bool(o, "is_causal", false));
     return krti_einsum(g, "BNTS,BSNH->BTNH", (krt_value *const[]){weights, value}, 2);
 }

@@ -13,6 +13,7 @@ static const krt_layer_class *const *const tables[] = {
     krti_classes_pooling,   krti_classes_normalization,  krti_classes_merging,
     krti_classes_reshaping, krti_classes_regularization, krti_classes_preprocessing,
     krti_classes_wrappers,  krti_classes_applications,   krti_classes_augmentation,
+    krti_classes_attention, krti_classes_categorical,
 };
 
 /* ------------------------------------------------------------------------------- classes */

@@ -341,6 +341,15 @@ static void take_recorded_mask(const krti_model_node *n, krt_value *const *in, k
         in_mask[0] = in[i];
 }
 
+/* Keras's MultiHeadAttention takes the masks off the very tensors it was called with. */
+static void take_masks(values *v, krt_value *const *in, size_t n)
+{
+    for (size_t i = 0; i < v->n; i++)
+        for (size_t j = 0; j < n; j++)
+            if (v->value[i] == in[j])
+                v->mask[i] = NULL;
+}
+
 static void tap(krti_tracing *t, const krt_layer *layer, const krt_call *c)
 {
     if (t == NULL || t->tap != layer || t->num_tapped > 0)
@@ -396,6 +405,8 @@ static krt_status trace_node(krt_model *m, krti_graph *g, size_t at, values *v, 
         c.in = in;
         c.in_mask = in_mask;
         st = krti_layer_trace(n->layer, g, &c);
+        if (st == KRT_OK && c.takes_masks)
+            take_masks(v, in, n->num_refs);
         if (st == KRT_OK)
             claim(tracing, n->layer, in, &c);
         st = st == KRT_OK ? g->status : st;

@@ -68,6 +68,34 @@ typedef struct krt_center_crop_args {
 #define KRT_CENTER_CROP(...) \
     KRT_SPEC(krt_center_crop_args, "CenterCrop", .trainable = true, .height = __VA_ARGS__)
 
+/** Keras: keras.layers.CategoryEncoding: numbers of classes as rows of zeros and ones, or counts. */
+typedef struct krt_category_encoding_args {
+    krt_spec    spec;
+    int64_t     num_tokens;  /**< required: how many classes there are */
+    const char *output_mode; /**< "multi_hot"; "one_hot", "count" */
+    bool        sparse;      /**< false */
+    const char *name;        /**< NULL: category_encoding, category_encoding_1, ... */
+    bool        trainable;   /**< true */
+} krt_category_encoding_args;
+#define KRT_CATEGORY_ENCODING(...)                                                       \
+    KRT_SPEC(krt_category_encoding_args, "CategoryEncoding", .output_mode = "multi_hot", \
+             .trainable = true, .num_tokens = __VA_ARGS__)
+
+/** Keras: keras.layers.Discretization: which of the bins a number falls into. */
+typedef struct krt_discretization_args {
+    krt_spec    spec;
+    krt_numbers bin_boundaries; /**< ascending; required to run, as there is no adapt() */
+    int64_t     num_bins;       /**< KRT_NONE: as many as the boundaries make */
+    double      epsilon;        /**< 0.01, of adapt() */
+    const char *output_mode;    /**< "int"; "one_hot", "multi_hot", "count" */
+    bool        sparse;         /**< false */
+    const char *name;           /**< NULL: discretization, discretization_1, ... */
+    bool        trainable;      /**< true */
+} krt_discretization_args;
+#define KRT_DISCRETIZATION(...)                                                                \
+    KRT_SPEC(krt_discretization_args, "Discretization", .num_bins = KRT_NONE, .epsilon = 0.01, \
+             .output_mode = "int", .trainable = true, __VA_ARGS__)
+
 /** Keras: keras.layers.AutoContrast: each channel of each image stretched over its value range. */
 typedef struct krt_auto_contrast_args {
     krt_spec    spec;

@@ -9,7 +9,7 @@
 
 #include <keratin/keratin.h>
 
-enum { MAX_WRT = 8 };
+enum { MAX_WRT = 12 };
 
 typedef struct layer_case {
     const krt_spec *layer;
@@ -111,15 +111,20 @@ static const layer_case cases[] = {
     {KRT_RESIZING(3, .width = 7), IMAGE, 1},
     {KRT_CENTER_CROP(2, .width = 3), IMAGE, 1},
     {KRT_TIME_DISTRIBUTED(KRT_DENSE(2, .activation = "softplus")), SEQUENCE, 1},
+    {KRT_ATTENTION(.use_scale = true), SEQUENCE, 2},
+    {KRT_ATTENTION(.score_mode = "concat"), SEQUENCE, 3},
+    {KRT_ADDITIVE_ATTENTION(), SEQUENCE, 2},
+    {KRT_MULTI_HEAD_ATTENTION(2, 3, .use_gate = true, .use_bias = false), SEQUENCE, 2},
+    {KRT_MULTI_HEAD_ATTENTION(2, 2, .sliding_window = 2), SEQUENCE, 2},
     {KRT_LAYER_SCALE(0.1, .projection_dim = 3), SEQUENCE, 1},
     {KRT_CUSTOM_SCALE_LAYER(0.3), VECTOR, 2},
 };
 
 /* Nothing flows back, or what does is drawn: models/test_step holds those against Keras. */
-static const char *const without[] = {"InputLayer",       "Lambda",           "Wrapper",
-                                      "Dropout",          "AlphaDropout",     "SpatialDropout1D",
-                                      "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout",
-                                      "GaussianNoise",    "StochasticDepth",  "AutoContrast"};
+static const char *const without[] = {
+    "InputLayer",       "Lambda",           "Wrapper",          "Dropout",         "AlphaDropout",
+    "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "GaussianNoise",
+    "StochasticDepth",  "AutoContrast",     "CategoryEncoding", "Discretization"};
 
 /* ------------------------------------------------------------------------------- describing */
 
