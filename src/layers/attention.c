@@ -294,7 +294,7 @@ static krt_status add_projections(krt_layer *l, const multi_head_args *a, krt_sh
     TRY(add_projection(l, a, "key_dense", "key", split, "de",
                        KRT_SHAPE(KRT_NONE, a->num_heads, a->key_dim), key));
     if (a->use_gate) {
-        TRY(add_projection(l, a, "gate_dense", "gate", split, "de",
+        TRY(add_projection(l, a, "_gate_dense", "gate", split, "de",
                            KRT_SHAPE(KRT_NONE, a->num_heads, value_dim), query));
     }
     TRY(add_projection(l, a, "value_dense", "value", split, "de",
@@ -395,7 +395,7 @@ static krt_status multi_head_call(const krt_layer *l, const void *args, krt_call
     krt_value *y =
         krti_einsum(g, "BNTS,BSNH->BTNH", (krt_value *const[]){drop(c, weights, a->dropout), v}, 2);
     if (a->use_gate)
-        y = krti_multiply(g, y, project(l, c, "gate_dense", query));
+        y = krti_multiply(g, y, project(l, c, "_gate_dense", query));
 
     krti_call_set_mask(c, 0, mask_of(c, query));
     c->takes_masks = true;
