@@ -156,8 +156,8 @@ static krt_value *given_mask(krt_call *c, size_t i)
 {
     const krti_conf *list = krti_conf_get(c->kwargs, "mask");
 
-    if (krti_conf_is_null(list))
-        list = krti_conf_at(c->args, 1);
+    if (krti_conf_is_null(list) && krti_conf_is(krti_conf_at(c->args, 0), KRTI_CONF_LIST))
+        list = krti_conf_at(c->args, 1); /* older files have the inputs side by side there */
     if (!krti_conf_is_null(list))
         return as_bool(c->g, krti_call_arg(c, krti_conf_at(list, i)));
     return mask_of(c, c->in[i]);
@@ -180,13 +180,17 @@ static krt_status attend(const krt_layer *l, krt_call *c, score_fn *scores, bool
         x[i] = krti_float_input(c, i < c->num_in ? i : 1);
         if (x[i] == NULL)
             return g->status;
-        if (x[i]->shape.rank != 3)
-            return krti_layer_fail(l, KRT_E_INVALID,
-                                   "query, value and key must have 3 axes, found %d",
-                                   x[i]->shape.rank);
     }
     krt_value *const query_mask = given_mask(c, 0);
     krt_value *value_mask = given_mask(c, 1);
+    const bool is_masked = query_mask != NULL || value_mask != NULL;
+    /* tf.keras takes matrices too, whose rows then attend to each other. */
+    const int rank = x[0]->shape.rank == 2 && scores == dot_scores && !is_masked ? 2 : 3;
+    for (size_t i = 0; i < 3; i++)
+        if (x[i]->shape.rank != rank)
+            return krti_layer_fail(l, KRT_E_INVALID,
+                                   "query, value and key must have 3 axes, found %d",
+                                   x[i]->shape.rank);
     if (value_mask != NULL)
         value_mask = krti_expand_dims(g, value_mask, 1);
     krt_value *const scale = has_scale ? krt_call_weight(c, "scale") : NULL;
@@ -375,9 +379,12 @@ static krt_status multi_head_call(const krt_layer *l, const void *args, krt_call
 
     if (query == NULL || value == NULL)
         return g->status != KRT_OK ? g->status : krti_fail_inputs(l, 2, c->num_in);
-    if (krti_layer_inner(l, "query_dense") == NULL) {
-        const krt_status st = add_projections(c->layer, a, query->shape, value->shape, key->shape);
+    if (krti_layer_inner(l, "query_dense") == NULL) { /* value came by name */
+        const krt_shape shapes[] = {query->shape, value->shape, key->shape};
+        krt_status st = krti_layer_keep_shapes(c->layer, shapes, other != NULL ? 3 : 2);
 
+        if (st == KRT_OK)
+            st = add_projections(c->layer, a, shapes[0], shapes[1], shapes[2]);
         if (st != KRT_OK)
             return st;
     }

@@ -5,6 +5,19 @@
 #include "layers/spatial.h"
 #include "layers/weight_rules.h"
 
+krt_status krti_layer_keep_shapes(krt_layer *l, const krt_shape *inputs, size_t n)
+{
+    krt_shape *shapes = krti_array(l->owned.k, n > 0 ? n : 1, sizeof *shapes);
+
+    if (shapes == NULL)
+        return KRT_E_NOMEM;
+    memcpy(shapes, inputs, n * sizeof *inputs);
+    krti_free(l->owned.k, l->build_shapes);
+    l->build_shapes = shapes;
+    l->num_build_shapes = n;
+    return KRT_OK;
+}
+
 krt_status krti_layer_build(krt_layer *l, const krt_shape *inputs, size_t n)
 {
     krt_ctx *k = l->owned.k;
@@ -12,12 +25,8 @@ krt_status krti_layer_build(krt_layer *l, const krt_shape *inputs, size_t n)
 
     if (l->is_built)
         return KRT_OK;
-    l->build_shapes = krti_array(k, n > 0 ? n : 1, sizeof *l->build_shapes);
-    if (l->build_shapes == NULL)
-        return KRT_E_NOMEM;
-    memcpy(l->build_shapes, inputs, n * sizeof *inputs);
-    l->num_build_shapes = n;
-    if (l->cls->build != NULL)
+    st = krti_layer_keep_shapes(l, inputs, n);
+    if (st == KRT_OK && l->cls->build != NULL)
         st = l->cls->build(l, l->args, inputs, n);
     if (st != KRT_OK)
         return krti_fail_in_object(k, st, l->name);

@@ -233,6 +233,8 @@ krt_status krti_layer_each_seed(krt_layer *l, krti_seed_fn fn, void *user);
 
 /* Builds without describing: for inner layers of layers. */
 krt_status krti_layer_build(krt_layer *l, const krt_shape *inputs, size_t n);
+/* What it was built for: stored as "build_config". */
+krt_status krti_layer_keep_shapes(krt_layer *l, const krt_shape *inputs, size_t n);
 /* Sets a mask for output i (NULL: none) and says that the layer has decided. */
 void krti_call_set_mask(krt_call *c, size_t i, krt_value *mask);
 /* The value or constant behind one entry of c->args or c->kwargs; NULL for null. */

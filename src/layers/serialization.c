@@ -204,8 +204,9 @@ static const char *const null_keys[][2] = {
 };
 
 /* Classes whose get_config() does not say whether they are trainable; their dtype is a name. */
-static const char *const without_trainable[] = {"InputLayer", "SpatialDropout1D",
-                                                "SpatialDropout2D", "SpatialDropout3D"};
+static const char *const without_trainable[] = {
+    "InputLayer", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discretization",
+};
 /* Classes that leave the base class to write this, which it does only when there is one. */
 static const char *const base_regularizer[] = {"Dense"};
 
@@ -228,7 +229,7 @@ static const struct {
 } list_keys[] = {
     {"LayerNormalization", "axis", true}, {"RMSNormalization", "axis", true},
     {"Normalization", "axis", true},      {"PReLU", "shared_axes", true},
-    {"UpSampling1D", "size", false},
+    {"UpSampling1D", "size", false},      {"MultiHeadAttention", "attention_axes", true},
 };
 
 static krti_conf *as_list(krti_arena *a, const krti_conf *value)
@@ -284,6 +285,8 @@ static krti_conf *fresh_config(krti_arena *a, const krt_layer *l)
     if (is_in(base_regularizer, KRTI_COUNT(base_regularizer), l->class_name) &&
         krti_conf_is_null(krti_conf_get(dict, "activity_regularizer")))
         krti_conf_remove(dict, "activity_regularizer");
+    if (strcmp(l->class_name, "CategoryEncoding") == 0)
+        krti_conf_remove(dict, "sparse"); /* an argument that Keras does not keep */
     TRY(krti_lora_to_conf(a, dict, l));
 
 done:
@@ -398,6 +401,20 @@ krti_conf *krti_build_conf(krti_arena *a, const krt_shape *shapes, size_t n, boo
     return krti_conf_set(a, dict, "input_shape", list) == KRT_OK ? dict : NULL;
 }
 
+/* A shape for each argument of MultiHeadAttention's build(); a key is only there where it was given. */
+static krti_conf *shapes_dict(krti_arena *a, const krt_layer *l)
+{
+    static const char *const keys[] = {"query_shape", "value_shape", "key_shape"};
+    krti_conf *dict = krti_conf_dict(a), *shapes = krti_conf_dict(a);
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < l->num_build_shapes && i < KRTI_COUNT(keys); i++)
+        st = krti_conf_set(a, shapes, keys[i], krti_shape_to_conf(a, l->build_shapes[i]));
+    if (st == KRT_OK)
+        st = krti_conf_set(a, dict, "shapes_dict", shapes);
+    return st == KRT_OK ? dict : NULL;
+}
+
 static krt_status add_build_config(krti_arena *a, krti_conf *object, const krt_layer *l)
 {
     const krti_conf *given = krti_conf_get(l->object, "build_config");
@@ -408,6 +425,8 @@ static krt_status add_build_config(krti_arena *a, krti_conf *object, const krt_l
                              : KRT_OK;
     if (!l->is_built || l->num_build_shapes == 0 || is_built_at_once(l->class_name))
         return KRT_OK;
+    if (strcmp(l->class_name, "MultiHeadAttention") == 0)
+        return krti_conf_set(a, object, "build_config", shapes_dict(a, l));
     return krti_conf_set(a, object, "build_config",
                          krti_build_conf(a, l->build_shapes, l->num_build_shapes, takes_list));
 }

@@ -56,7 +56,7 @@ static const struct {
     {"/data-all-1000.index", CHECKPOINT, 0},
     {"/data-all-1000.meta", CHECKPOINT, 0},
     {"/flatten_3d.hdf5", RUNS, 2},
-    {"/keras-attention.h5", READS, 2},
+    {"/keras-attention.h5", RUNS, 6},
     {"/masking_two_lstm.h5", READS, 0},
     {"/wgan_discriminator.h5", RUNS, 16},
     {"/fer2013_mini_XCEPTION.102-0.66.hdf5", RUNS, 80},
