@@ -197,7 +197,8 @@ def main():
     worst = 0
     for backend in args.backends.split(","):
         with tempfile.TemporaryDirectory() as folder:
-            env = dict(os.environ, KERAS_BACKEND=backend, KERATIN_TRAINING_FIXTURES=folder,
+            keras_on = "tensorflow" if backend == "tf_keras" else backend
+            env = dict(os.environ, KERAS_BACKEND=keras_on, KERATIN_TRAINING_FIXTURES=folder,
                        KERATIN_TRAINING_SEED=str(args.seed), TF_CPP_MIN_LOG_LEVEL="3")
             if backend != "tf_keras":
                 chosen = (args.parts or (QUICK if args.quick else WHOLE)).split(",")
@@ -205,9 +206,12 @@ def main():
                                stderr=subprocess.DEVNULL)
                 done = subprocess.run([program], env=env)
                 print(f"{backend}: {'same as Keras' if done.returncode == 0 else 'DIFFERS from Keras'}")
-                worst = max(worst, done.returncode)
+                worst = max(worst, abs(done.returncode))
             again = [sys.executable, __file__, args.build, "--hand-over", folder, "--backends", backend, *["--quick"] * args.quick]
-            worst = max(worst, subprocess.run(again, env=env, stderr=subprocess.DEVNULL).returncode)
+            done = subprocess.run(again, env=env, stderr=subprocess.PIPE, text=True)
+            if done.returncode != 0:
+                print(f"{backend}: hand-over FAILED\n{done.stderr}")
+            worst = max(worst, abs(done.returncode))
     return 1 if worst else 0
 
 
