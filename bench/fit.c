@@ -8,27 +8,14 @@
  * batch, and the epoch's time ends when the file is written. */
 #define _DEFAULT_SOURCE
 
+#include "status.h"
+
 #include <inttypes.h>
 #include <keratin/keratin.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* What this program held at most. Not getrusage()'s figure, which counts the image it was forked from. */
-static double peak_mb(void)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    double kb = 0;
-
-    while (f != NULL && fgets(line, sizeof line, f) != NULL)
-        if (strncmp(line, "VmHWM:", 6) == 0)
-            kb = strtod(line + 6, NULL);
-    if (f != NULL)
-        fclose(f);
-    return kb / 1024;
-}
 
 static double now_s(void)
 {
@@ -95,7 +82,8 @@ static krt_status report(void *user, krt_model *m, int64_t epoch, const krt_logs
     (void)m;
     (void)epoch;
     krt_logs_get(logs, "loss", &loss);
-    printf("{\"seconds\": %.6f, \"loss\": %.9g, \"peak_mb\": %.1f}\n", seconds, loss, peak_mb());
+    printf("{\"seconds\": %.6f, \"loss\": %.9g, \"peak_mb\": %.1f}\n", seconds, loss,
+           (double)status_bytes("VmHWM") / (1024 * 1024));
     fflush(stdout);
     return saved;
 }

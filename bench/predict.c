@@ -9,6 +9,8 @@
  * answer in FOLDER/keratin_BATCH.f32. */
 #define _POSIX_C_SOURCE 200809L
 
+#include "status.h"
+
 #include <keratin/keratin.h>
 
 #include <inttypes.h>
@@ -34,21 +36,6 @@ static double now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-/* A field of /proc/self/status in bytes ("VmHWM", "RssAnon"); 0 where there is none. */
-static int64_t status_bytes(const char *field)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    int64_t bytes = 0;
-
-    while (f != NULL && fgets(line, sizeof line, f) != NULL)
-        if (strncmp(line, field, strlen(field)) == 0 && line[strlen(field)] == ':')
-            bytes = strtoll(line + strlen(field) + 1, NULL, 10) * 1024;
-    if (f != NULL)
-        fclose(f);
-    return bytes;
 }
 
 /* Milliseconds to read the file once through a small buffer: the floor under any way of opening it. */

@@ -11,6 +11,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include "status.h"
+
 #include <keratin/keratin.h>
 
 #include <fcntl.h>
@@ -18,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,10 +66,7 @@ static double now(void)
 
 static double peak_mb(void)
 {
-    struct rusage u;
-
-    getrusage(RUSAGE_SELF, &u);
-    return (double)u.ru_maxrss / 1024;
+    return (double)status_bytes("VmHWM") / (1024 * 1024);
 }
 
 static void must(const bench *b, bool went_well, const char *what)

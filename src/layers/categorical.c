@@ -19,6 +19,14 @@ static krt_status check_mode(const krt_layer *l, const char *mode, bool may_be_i
                            mode != NULL ? mode : "None");
 }
 
+static krt_status check_sparse(krt_layer *l, bool is_sparse)
+{
+    if (!is_sparse)
+        return KRT_OK;
+    return krti_layer_unsupported(
+        l, "layer \"%s\" gives a sparse tensor, which this build cannot run", l->name);
+}
+
 /* encode_categorical_inputs(): a row of `depth` for each class, joined over the first axis of a sample
  * unless each class keeps its own. `weights` may be NULL. */
 static krt_value *encode(krti_graph *g, krt_value *x, const char *mode, int64_t depth,
@@ -56,9 +64,7 @@ static krt_status category_init(krt_layer *l, void *args)
         TRY(krti_layer_fail(l, KRT_E_INVALID,
                             "`num_tokens` must be >= 1. Received: num_tokens=%lld",
                             (long long)(a->num_tokens == KRT_NONE ? 0 : a->num_tokens)));
-    if (a->sparse)
-        TRY(krti_layer_unsupported(
-            l, "layer \"%s\" gives a sparse tensor, which this build cannot run", l->name));
+    TRY(check_sparse(l, a->sparse));
 
 done:
     return st;
@@ -89,9 +95,7 @@ static krt_status discretization_init(krt_layer *l, void *args)
     if (a->bin_boundaries.n == 0 && a->num_bins == KRT_NONE)
         TRY(krti_layer_fail(l, KRT_E_INVALID,
                             "You need to set either `num_bins` or `bin_boundaries`"));
-    if (a->sparse)
-        TRY(krti_layer_unsupported(
-            l, "layer \"%s\" gives a sparse tensor, which this build cannot run", l->name));
+    TRY(check_sparse(l, a->sparse));
 
 done:
     return st;

@@ -372,7 +372,6 @@ krt_status krti_match_commit(krti_match *m)
 
     if (st == KRT_OK)
         st = clear_factors(m, true);
-
     if (st == KRT_OK) /* compiled programs hold the old weights in their own layouts */
         st = krti_model_weights_moved(m->model);
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
