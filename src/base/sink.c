@@ -1,7 +1,7 @@
 /* Writing through a sink. See sink.h. */
 #include "base/sink.h"
 
-enum { BLOCK = 256 << 10 }; /* is still in a second-level cache when it is written */
+enum { BLOCK = 64 << 10 }; /* is still in a second-level cache when it is copied */
 
 krt_status krti_sink_write(const krti_sink *sink, uint64_t offset, const void *data, size_t size,
                            const krti_look *look)
