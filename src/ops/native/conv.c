@@ -146,6 +146,22 @@ static size_t num_weights(const krti_conv_job *c)
            (size_t)c->out_c;
 }
 
+/* A product of pixels and weights: all pixels of the batch are one column, which is cut where the
+ * micro-kernel likes it and not where rows and images end. */
+static void make_column(conv_state *st)
+{
+    krti_conv_job *c = &st->c;
+
+    if (c->kernel_d * c->kernel_h * c->kernel_w != 1 ||
+        c->stride_d * c->stride_h * c->stride_w != 1 || is_padded(c) || c->is_narrow)
+        return;
+    c->in_h = c->out_h = st->planes * c->in_h * c->in_w;
+    c->in_d = c->in_w = c->out_d = c->out_w = 1;
+    c->y_row = c->y_pixel;
+    c->y_plane = c->y_image = (size_t)c->out_h * c->y_pixel;
+    st->planes = 1;
+}
+
 static krt_status prepare_conv(krti_build *b, krti_step *s)
 {
     krti_conv_job job = {0};
@@ -169,35 +185,59 @@ static krt_status prepare_conv(krti_build *b, krti_step *s)
     st->form.num_groups = (size_t)st->groups;
     st->form.group_step = (size_t)st->c.out_c;
     krti_native_narrow(&st->c, &st->form, st->isa);
+    make_column(st);
     return krti_native_pack_panels(b, s, 1, &st->form, &st->weights);
 }
 
 /* Work is cut into tasks of some rows by some panels. Threads take tasks as they come, since on a
  * shared machine no two run equally fast. */
 typedef struct cutting {
-    int row_tasks, rows, panel_tasks, panels, total;
+    int row_tasks, units, unit; /* units: of so many rows, which stay together */
+    int panel_tasks, panels, total;
 } cutting;
+
+/* What of x a task reads again for every panel stays in the second-level cache. */
+enum { TASKS_A_THREAD = 6, CACHED = 256 * 1024 / sizeof(float) };
+
+static int num_row_tasks(const conv_state *st, int units, int unit, int threads)
+{
+    const krti_conv_job *c = &st->c;
+    const int planes = st->planes * st->groups, wanted = threads * TASKS_A_THREAD;
+    const size_t row = (size_t)c->in_w * (size_t)c->in_c * (size_t)(c->stride_h * unit);
+    const size_t fitting = st->panels > 1 ? (size_t)units * row / CACHED + 1 : 1;
+    const int least = threads > 1 ? (wanted + planes - 1) / planes : 1;
+    const int most = krti_smaller(fitting > (size_t)least ? (int)fitting : least, units);
+
+    return most > threads && most % threads > 0
+               ? krti_smaller(most + threads - most % threads, units)
+               : most;
+}
 
 static cutting cut(const conv_state *st, int threads)
 {
     const krti_conv_job *c = &st->c;
-    const int planes = st->planes * st->groups;
     const size_t pixels = (size_t)c->in_d * (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
-    const int wanted = threads <= 1 ? 1 : threads * 6;
-    cutting t = {.row_tasks = 1, .panel_tasks = 1};
+    const int unit = c->out_w == 1 ? st->isa->rows : 1;
+    cutting t = {.row_tasks = 1, .unit = unit, .panel_tasks = 1};
 
+    t.units = (c->out_h + unit - 1) / unit;
     if (num_weights(c) > pixels &&
-        st->panels >= threads) { /* late layers: each weight is read once */
-        t.panel_tasks = st->panels < wanted ? st->panels : wanted;
-    } else {
-        t.row_tasks = krti_smaller((wanted + planes - 1) / planes, c->out_h);
-    }
-    t.rows = (c->out_h + t.row_tasks - 1) / t.row_tasks;
+        st->panels >= threads) /* late layers: each weight is read once */
+        t.panel_tasks = threads > 1 ? krti_smaller(st->panels, threads * TASKS_A_THREAD) : 1;
+    else
+        t.row_tasks = num_row_tasks(st, t.units, unit, threads);
     t.panels = (st->panels + t.panel_tasks - 1) / t.panel_tasks;
-    t.row_tasks = (c->out_h + t.rows - 1) / t.rows;
     t.panel_tasks = (st->panels + t.panels - 1) / t.panels;
-    t.total = planes * t.row_tasks * t.panel_tasks;
+    t.total = st->planes * st->groups * t.row_tasks * t.panel_tasks;
     return t;
+}
+
+/* Where the i-th of the tasks by rows begins. */
+static int first_row(const cutting *t, int i, int rows)
+{
+    const int64_t units = (int64_t)t->units * i / t->row_tasks;
+
+    return krti_smaller((int)units * t->unit, rows);
 }
 
 typedef struct conv_run {
@@ -220,8 +260,8 @@ static void conv_task(void *arg, size_t task, size_t thread)
     if (t->panel_tasks > 1 && then < r->st->panels)
         c.ahead = c.w + (size_t)then * (size_t)r->st->isa->panel * r->st->form.inner *
                             r->st->form.num_taps;
-    r->st->isa->conv_rows(&c, plane % r->st->planes, row * t->rows,
-                          krti_smaller((row + 1) * t->rows, c.out_h), panel * t->panels,
+    r->st->isa->conv_rows(&c, plane % r->st->planes, first_row(t, row, c.out_h),
+                          first_row(t, row + 1, c.out_h), panel * t->panels,
                           krti_smaller((panel + 1) * t->panels, r->st->panels));
 }
 
