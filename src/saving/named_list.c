@@ -63,7 +63,7 @@ krt_status krti_named_item_read(const krti_named_list *l, const krti_named_item 
 
 typedef struct adding {
     krti_named_list *l;
-    krti_map *names;
+    krti_map *names; /* of variables, each with itself, once it is added with the list */
     bool is_ambiguous;
 } adding;
 
@@ -74,6 +74,12 @@ static krt_status note_name(void *user, krt_variable *v)
 
     a->is_ambiguous |= known != NULL && known != v;
     return krti_map_set(a->names, krt_variable_path(v), v);
+}
+
+/* Under its own name a variable that two layers hold is one array, which fills both. */
+static bool is_added(const adding *a, const krt_variable *v)
+{
+    return !a->is_ambiguous && krti_map_get(a->names, krt_variable_path(v)) == a->l;
 }
 
 static krt_status add_variable(krti_named_list *l, const char *key, const krt_variable *v)
@@ -104,9 +110,14 @@ static krt_status add_object(void *user, const char *path, krt_layer *layer,
                             "weights, so saving it would lose them",
                             layer->class_name));
     for (size_t i = 0; i < n; i++) {
+        const char *name = krt_variable_path(vars[i]);
+
+        if (is_added(a, vars[i]))
+            continue;
         krti_str_clear(&key);
         TRY(krti_str_addf(&key, "%s%svars/%zu", path, path[0] != '\0' ? "/" : "", i));
-        TRY(add_variable(a->l, a->is_ambiguous ? key.ptr : krt_variable_path(vars[i]), vars[i]));
+        TRY(add_variable(a->l, a->is_ambiguous ? key.ptr : name, vars[i]));
+        TRY(krti_map_set(a->names, name, a->l));
     }
 
 done:

@@ -128,6 +128,44 @@ TEST(a_layer_may_be_called_optimizer)
     krt_model_free(m);
 }
 
+/* SpectralNormalization holds the kernel of the layer in it: one array of the file fills both. */
+TEST(a_variable_of_two_layers_is_one_array)
+{
+    static const char *const names[] = {"w.safetensors", "w.npz"};
+    krt_model *m[2] = {NULL};
+    krt_report *r = NULL;
+
+    for (size_t i = 0; i < 2; i++) {
+        m[i] = krt_sequential(t->k, NULL);
+        ASSERT_OK(krt_add_input(m[i], KRT_SHAPE(3), NULL));
+        ASSERT_OK(krt_add(
+            m[i], KRT_SPECTRAL_NORMALIZATION(KRT_DENSE(2, .name = "inner"), .name = "outer")));
+        ASSERT_OK(krti_layer_initialize((krt_layer *)m[i]));
+    }
+    for (size_t i = 0; i < 2; i++) {
+        const krt_variable *kernel = krt_layer_weight((krt_layer *)m[0], 0);
+        float *x = krt_tensor_data_mut(kernel->tensor);
+        krt_file *f = NULL;
+
+        x[0] = (float)(i + 5);
+        ASSERT_OK(krt_save_weights(m[0], in_folder(t, names[i]), NULL));
+        ASSERT_OK(krt_file_open(t->k, &f, in_folder(t, names[i])));
+        ASSERT_INT_EQ(3, krt_file_num_arrays(f));
+        krt_file_close(f);
+        ASSERT_OK(krt_load_weights(m[1], in_folder(t, names[i]), KRT_LOAD_WEIGHTS(.report = &r)));
+        ASSERT_INT_EQ(3, krt_report_count(r, KRT_LOADED));
+        krt_report_free(r);
+        for (size_t j = 0; j < 3; j++) {
+            const krt_variable *v = krt_layer_weight((krt_layer *)m[0], j);
+            const krt_variable *w = krt_layer_weight((krt_layer *)m[1], j);
+
+            assert_memory_equal(krt_variable_data(v), krt_variable_data(w), v->tensor->size_bytes);
+        }
+    }
+    krt_model_free(m[0]);
+    krt_model_free(m[1]);
+}
+
 /* Two layers of one name in two models: then names are places in Keras 3's tree, and load as such. */
 TEST(layers_of_one_name_are_told_apart)
 {
@@ -270,7 +308,7 @@ int main(void)
                UNIT(both_forms_load_again_bit_for_bit_and_files_are_converted_without_a_model),
                UNIT(a_layer_may_be_called_optimizer),
                UNIT(a_model_without_weights_is_a_file_without_arrays),
-               UNIT(layers_of_one_name_are_told_apart),
+               UNIT(a_variable_of_two_layers_is_one_array), UNIT(layers_of_one_name_are_told_apart),
                UNIT(bfloat16_goes_into_safetensors_and_not_into_npz),
                UNIT(damaged_safetensors_are_refused),
                UNIT(a_safetensors_file_that_is_cut_short_is_refused),
