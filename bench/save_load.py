@@ -301,7 +301,7 @@ one new file in pieces of 4 MiB, in turns with the saves; with "sync" both wait 
 ## Loading, the files in the page cache
 
 Weights into a model that has none. The raw read reads the files' bytes into memory of its own, as a load must that copies. "Copied" is a
-load with `copy`, "mapped" one without: arrays are used where they lie. A checkpoint and an `.npz` are held against their checksums first. "Whole model" is `krt_load()` of the form, config and all, which is
+load with `copy`, "mapped" one without: arrays are used where they lie. A checkpoint and an `.npz` are held against their checksums on the way. "Whole model" is `krt_load()` of the form, config and all, which is
 what Keras's column is for the forms that are models; for the others that is `load_weights`.
 
 {loading_table(figures, keras, reads, False)}

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (krti_bytes_wrap(k, &bytes, data, size) != KRT_OK)
         abort();
-    if (krti_tensors_read_bytes(k, &n, &tensors, &names, bytes, false) == KRT_OK) {
+    if (krti_tensors_read_bytes(k, &n, &tensors, &names, bytes) == KRT_OK) {
         for (size_t i = 0; i < n; i++) {
             char *text = NULL;
 

@@ -15,15 +15,18 @@ NAME.y.npy; the other files hold its weights.
               cnn_names      tf.compat.v1 Saver: names and no graph
               cnn_pieces     three shards, tensors in pieces (MaxShardSizePolicy)
               cnn_saved      SavedModel of tf-keras, keras_metadata.pb included
-- three       the same kind of model in Keras 3: tf.train.Checkpoint(model=...), export(), .safetensors and .npz by variable path
+- three       the same kind of model in Keras 3: tf.train.Checkpoint(model=...), export(), .safetensors and .npz by variable path,
+              three_odd.npz with what only others than np.savez write
 
 --corpus also writes the fuzzers' first inputs from these files.
 """
 
 import argparse
+import io
 import os
 import shutil
 import sys
+import zipfile
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -142,6 +145,18 @@ def three(out):
     arrays = {v.path: np.asarray(v) for v in m.weights}
     save_file(arrays, os.path.join(out, "three.safetensors"), metadata={"format": "keras"})
     np.savez(os.path.join(out, "three_weights.npz"), **arrays)
+    odd(os.path.join(out, "three_odd.npz"), arrays)
+
+
+def odd(path, arrays):
+    """In turn as they are, of the other byte order, by columns, deflated."""
+    with zipfile.ZipFile(path, "w") as z:
+        for i, (name, x) in enumerate(arrays.items()):
+            member = io.BytesIO()
+            np.save(member, x.astype(">f4") if i % 4 == 1 else np.asfortranarray(x) if i % 4 == 2 else x)
+            info = zipfile.ZipInfo(name + ".npy")
+            info.compress_type = zipfile.ZIP_DEFLATED if i % 4 == 3 else zipfile.ZIP_STORED
+            z.writestr(info, member.getvalue())
 
 
 def literal(data):

@@ -44,6 +44,11 @@ uint32_t krti_crc32_join(uint32_t first, uint32_t second, uint64_t second_size)
     return multiply(power_of_x(8 * second_size), first) ^ second;
 }
 
+uint32_t krti_crc32_add(uint32_t crc, const void *data, size_t size)
+{
+    return libdeflate_crc32(crc, data, size);
+}
+
 typedef struct crc_run {
     const unsigned char *p;
     size_t pieces;

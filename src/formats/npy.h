@@ -27,6 +27,8 @@ typedef struct krti_ndarray {
     size_t size_bytes;
     krti_bytes *bytes; /* a use; drop it */
     char *name;        /* member of an .npz without ".npy", else NULL; krti_free it */
+    bool has_crc32;    /* of krti_npz_open(): what the elements' must be, not looked at yet */
+    uint32_t crc32;
 } krti_ndarray;
 
 typedef struct krti_ndarrays {
@@ -39,6 +41,8 @@ typedef struct krti_ndarrays {
  * naming what the file is instead, E_CORRUPT (cut short, damaged), E_UNSUPPORTED (objects,
  * structures, rank over 8). */
 krt_status krti_ndarrays_read(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes);
+/* The same of an .npz, without reading elements that lie in it row by row: `crc32` is theirs. */
+krt_status krti_npz_open(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes);
 void krti_ndarrays_free(krt_ctx *k, krti_ndarrays *arrays);
 
 /* Appends a .npy header for the array (native order, C order) to s, byte for byte as NumPy. */

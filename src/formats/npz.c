@@ -3,6 +3,7 @@
 #include "formats/array_forms.h"
 
 #include "base/map.h"
+#include "formats/crc32.h"
 #include "formats/zip.h"
 #include "formats/zip_write.h"
 
@@ -22,27 +23,44 @@ static krt_status fail_not_arrays(krt_ctx *k, const krti_zip *z, const krti_zip_
                      "is %s (member \"%s\"), expected arrays in .npy members", what, m->name);
 }
 
-static krt_status read_member(krt_ctx *k, krti_ndarrays *out, krti_zip *z, const krti_zip_member *m)
+/* The elements' CRC-32 from the member's, of which the header is the beginning. */
+static void take_crc(krti_ndarray *a, const krti_zip_member *m)
+{
+    const size_t header = a->bytes->size - a->size_bytes;
+
+    a->crc32 = krti_crc32_join(krti_crc32_add(0, a->bytes->data, header), m->crc32, a->size_bytes);
+    a->has_crc32 = true;
+}
+
+/* `later`: elements that can be used where they lie are not read. */
+static krt_status read_member(krt_ctx *k, krti_ndarrays *out, krti_zip *z, const krti_zip_member *m,
+                              bool later)
 {
     const size_t length = strlen(m->name) - strlen(".npy");
-    krti_bytes *bytes = NULL;
+    const bool is_there = later && !m->is_deflated;
+    krti_bytes *bytes = NULL, *checked = NULL;
     char *name = krti_strndup(k, m->name, length);
     krt_status st = KRT_OK;
 
     if (name == NULL)
         TRY(KRT_E_NOMEM);
-    TRY(krti_zip_read(z, &bytes, m, true));
+    TRY(krti_zip_read(z, &bytes, m, !is_there));
     if (!krti_npy_detect(bytes))
         TRY(krti_fail(k, KRT_E_CORRUPT, NULL, "is not a .npy file, though named so"));
     TRY(krti_npy_parse(k, out, bytes, name));
+    if (is_there && !out->items[out->n - 1].fortran_order)
+        take_crc(&out->items[out->n - 1], m);
+    else if (is_there)
+        TRY(krti_zip_read(z, &checked, m, true));
 
 done:
+    krti_bytes_drop(checked);
     krti_bytes_drop(bytes);
     krti_free(k, name);
     return st == KRT_OK ? st : krti_fail_in_object(k, st, m->name);
 }
 
-krt_status krti_npz_parse(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes)
+static krt_status parse(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes, bool later)
 {
     krti_zip *z = NULL;
     krt_status st = krti_zip_open(k, &z, bytes);
@@ -52,10 +70,26 @@ krt_status krti_npz_parse(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes)
 
         if (m->is_dir)
             continue;
-        st = krti_ends_with(m->name, ".npy") ? read_member(k, out, z, m) : fail_not_arrays(k, z, m);
+        st = krti_ends_with(m->name, ".npy") ? read_member(k, out, z, m, later)
+                                             : fail_not_arrays(k, z, m);
     }
     krti_zip_close(z);
     return st;
+}
+
+krt_status krti_npz_parse(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes)
+{
+    return parse(k, out, bytes, false);
+}
+
+krt_status krti_npz_open(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes)
+{
+    *out = (krti_ndarrays){0};
+    const krt_status st = parse(k, out, bytes, true);
+
+    if (st != KRT_OK)
+        krti_ndarrays_free(k, out);
+    return krti_fail_in_file(k, st, bytes->filepath);
 }
 
 /* ------------------------------------------------------------------------------- writing */

@@ -4,8 +4,6 @@
  * where it lies; any other is copied, turned and swapped on the way. */
 #include "saving/array_io.h"
 
-#include "formats/npy.h"
-
 /* Which kind and size of array element is which dtype. bfloat16 has no .npy form. */
 static const struct {
     krti_array_kind kind;
@@ -20,7 +18,7 @@ static const struct {
     {KRTI_ARRAY_UINT, 8, KRT_UINT64},   {KRTI_ARRAY_BOOL, 1, KRT_BOOL},
 };
 
-static krt_dtype dtype_of(const krti_ndarray *a)
+krt_dtype krti_ndarray_dtype(const krti_ndarray *a)
 {
     for (size_t i = 0; i < KRTI_COUNT(dtypes); i++)
         if (dtypes[i].kind == a->kind && dtypes[i].item_size == a->item_size)
@@ -30,7 +28,7 @@ static krt_dtype dtype_of(const krti_ndarray *a)
 
 /* ------------------------------------------------------------------------------- reading */
 
-static bool is_native(const krti_ndarray *a)
+bool krti_ndarray_is_native(const krti_ndarray *a)
 {
     const uint16_t one = 1;
     const bool machine_is_big = *(const unsigned char *)&one == 0;
@@ -60,7 +58,7 @@ static bool bools_are_clean(const krti_ndarray *a)
 
 static bool can_be_mapped(const krti_ndarray *a, bool anywhere)
 {
-    return is_native(a) && is_row_major(a) &&
+    return krti_ndarray_is_native(a) && is_row_major(a) &&
            (anywhere || (uintptr_t)a->data % (size_t)a->item_size == 0) &&
            (a->kind != KRTI_ARRAY_BOOL || bools_are_clean(a));
 }
@@ -114,20 +112,27 @@ static krt_status copy_array(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_
         memcpy(data, a->data, a->size_bytes);
     else
         turn((char *)data, a);
-    if (!is_native(a))
+    if (!krti_ndarray_is_native(a))
         swap_all(data, a->size_bytes, a->item_size);
     for (size_t i = 0; dtype == KRT_BOOL && i < a->size_bytes; i++)
         data[i] = data[i] != 0;
     return KRT_OK;
 }
 
-static krt_status tensor_of(krt_ctx *k, krt_tensor **out, const krti_ndarray *a, bool anywhere)
+krt_shape krti_ndarray_shape(const krti_ndarray *a)
 {
-    const krt_dtype dtype = dtype_of(a);
     krt_shape shape = {.rank = a->rank};
 
     for (int i = 0; i < a->rank; i++)
         shape.dim[i] = a->dim[i];
+    return shape;
+}
+
+krt_status krti_ndarray_tensor(krt_ctx *k, krt_tensor **out, const krti_ndarray *a, bool anywhere)
+{
+    const krt_dtype dtype = krti_ndarray_dtype(a);
+    const krt_shape shape = krti_ndarray_shape(a);
+
     if (can_be_mapped(a, anywhere))
         return krti_tensor_map(k, out, dtype, shape, a->bytes, a->data);
     return copy_array(k, out, dtype, shape, a);
@@ -157,7 +162,7 @@ krt_status krt_tensor_read(krt_ctx *k, krt_tensor **out, const char *filepath)
         TRY(krti_fail(k, KRT_E_FORMAT, NULL, "holds %zu arrays (\"%s\", \"%s\"%s), expected one",
                       arrays.n, arrays.items[0].name, arrays.items[1].name,
                       arrays.n > 2 ? ", ..." : ""));
-    TRY(tensor_of(k, out, &arrays.items[0], false));
+    TRY(krti_ndarray_tensor(k, out, &arrays.items[0], false));
 
 done:
     krti_ndarrays_free(k, &arrays);
@@ -189,7 +194,7 @@ static krt_status copy_names(krt_ctx *k, char ***out, const krti_ndarrays *array
 }
 
 krt_status krti_tensors_read_bytes(krt_ctx *k, size_t *n, krt_tensor ***tensors, char ***names,
-                                   krti_bytes *bytes, bool anywhere)
+                                   krti_bytes *bytes)
 {
     krti_ndarrays arrays = {0};
     krt_tensor **list = NULL;
@@ -203,7 +208,7 @@ krt_status krti_tensors_read_bytes(krt_ctx *k, size_t *n, krt_tensor ***tensors,
     if (list == NULL)
         TRY(KRT_E_NOMEM);
     for (size_t i = 0; i < arrays.n; i++)
-        TRY(tensor_of(k, &list[i], &arrays.items[i], anywhere));
+        TRY(krti_ndarray_tensor(k, &list[i], &arrays.items[i], false));
     TRY(copy_names(k, names, &arrays));
     *n = arrays.n;
     *tensors = list;
@@ -228,7 +233,7 @@ krt_status krt_tensors_read(krt_ctx *k, size_t *n, krt_tensor ***tensors, char *
     *names = NULL;
     st = krti_bytes_map(k, &bytes, filepath);
     if (st == KRT_OK)
-        st = krti_tensors_read_bytes(k, n, tensors, names, bytes, false);
+        st = krti_tensors_read_bytes(k, n, tensors, names, bytes);
     krti_bytes_drop(bytes);
     return st;
 }

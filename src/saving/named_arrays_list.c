@@ -163,41 +163,54 @@ done:
 
 /* ------------------------------------------------------------------------------- .npz */
 
-/* The tensors are kept as long as the store: an inflated, swapped or turned array exists nowhere else. */
-static void describe_member(named *item, const krt_tensor *t, const char *name, krti_bytes *archive)
+/* A tensor is kept as long as the store: an inflated or turned array exists nowhere else. Any other lies
+ * in the archive, and its checksum waits until it is read. */
+static krt_status describe_member(krti_store *s, named *item, const krti_ndarray *a,
+                                  krti_bytes *archive)
 {
-    const unsigned char *data = t->data;
-    const bool is_in_file = data >= archive->data && data < archive->data + archive->size;
+    const unsigned char *data = a->data;
+    krt_tensor *t = NULL;
+    krt_status st = KRT_OK;
 
-    item->array = (krti_store_array){.entry = name,
-                                     .dtype = t->dtype,
-                                     .shape = t->shape,
-                                     .size_bytes = t->size_bytes,
-                                     .offset = is_in_file ? data - archive->data : KRT_NONE};
-    item->raw = (krti_raw){.data = data, .bytes = t->source};
+    item->array = (krti_store_array){.entry = a->name,
+                                     .dtype = krti_ndarray_dtype(a),
+                                     .shape = krti_ndarray_shape(a),
+                                     .size_bytes = a->size_bytes,
+                                     .offset = a->has_crc32 ? data - archive->data : KRT_NONE};
+    item->raw = (krti_raw){.data = data,
+                           .bytes = archive,
+                           .is_swapped = !krti_ndarray_is_native(a),
+                           .sum = KRTI_SUM_CRC32,
+                           .crc = a->crc32};
+    if (a->has_crc32)
+        return KRT_OK;
+    TRY(krti_ndarray_tensor(s->k, &t, a, true));
+    s->kept[s->num_kept++] = t;
+    item->raw = (krti_raw){.data = t->data, .bytes = t->source};
+
+done:
+    return st;
 }
 
 krt_status krti_npz_list(krti_store *s, krti_bytes *bytes)
 {
-    char **names = NULL;
+    krti_ndarrays arrays = {0};
     named *items = NULL;
     size_t file = 0;
     krt_status st = KRT_OK;
 
     TRY(krti_store_add_bytes(s, bytes, NULL, &file));
-    TRY(krti_tensors_read_bytes(s->k, &s->num_kept, &s->kept, &names, bytes, true));
-    items = krti_array(s->k, s->num_kept, sizeof *items);
-    if (items == NULL)
+    TRY(krti_npz_open(s->k, &arrays, bytes));
+    items = krti_array(s->k, arrays.n, sizeof *items);
+    s->kept = krti_array(s->k, arrays.n, sizeof *s->kept);
+    if (items == NULL || s->kept == NULL)
         TRY(KRT_E_NOMEM);
-    for (size_t i = 0; i < s->num_kept; i++) {
-        if (names[i] == NULL)
-            TRY(krti_fail(s->k, KRT_E_FORMAT, NULL, "is one array without a name, expected .npz"));
-        describe_member(&items[i], s->kept[i], names[i], bytes);
-    }
-    TRY(list_named(s, items, s->num_kept));
+    for (size_t i = 0; i < arrays.n; i++)
+        TRY(describe_member(s, &items[i], &arrays.items[i], bytes));
+    TRY(list_named(s, items, arrays.n));
 
 done:
     krti_free(s->k, items);
-    krti_free(s->k, names);
+    krti_ndarrays_free(s->k, &arrays);
     return st;
 }

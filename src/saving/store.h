@@ -34,13 +34,16 @@ typedef struct krti_raw_piece {
     uint32_t crc32c;
 } krti_raw_piece;
 
+/* A checksum that a form keeps of an array, compared before its elements are used. */
+typedef enum krti_sum { KRTI_SUM_NONE = 0, KRTI_SUM_CRC32C, KRTI_SUM_CRC32 } krti_sum;
+
 /* An array whose elements lie in a file as they are, row by row. */
 typedef struct krti_raw {
     const unsigned char *data; /* NULL: made of pieces */
     krti_bytes *bytes;         /* that it lies in, borrowed; NULL: it has to be copied */
     bool is_swapped;           /* not in this machine's byte order */
-    bool has_crc32c;           /* compared before the elements are used */
-    uint32_t crc32c;
+    krti_sum sum;
+    uint32_t crc;
     const krti_raw_piece *pieces;
     size_t num_pieces;
 } krti_raw;
@@ -174,7 +177,7 @@ krt_status krti_store_tensor(krti_store *s, size_t array, krt_dtype dtype, krt_t
 krt_status krti_raw_read(krti_store *s, const krti_store_array *a, const void **data,
                          krti_bytes **owned);
 /* Fails: E_CORRUPT when the checksum found for the whole is not the stored one. */
-krt_status krti_raw_check(krti_store *s, const krti_store_array *a, uint32_t crc32c);
+krt_status krti_raw_check(krti_store *s, const krti_store_array *a, uint32_t crc);
 
 /* Compares texts with runs of digits as numbers: dense_2 before dense_10. */
 int krti_natural_compare(const char *a, const char *b);

@@ -10,6 +10,9 @@ static krt_status check(krti_store *s, const krti_store_array *a, uint32_t crc, 
 #else
     const char *file = s->files[a->file].name;
 
+    if (crc != stored && a->raw->sum == KRTI_SUM_CRC32)
+        return krti_fail(s->k, KRT_E_CORRUPT, a->entry,
+                         "archive member \"%s.npy\": its CRC-32 is wrong", a->entry);
     if (crc != stored)
         return krti_fail(
             s->k, KRT_E_CORRUPT, a->entry,
@@ -74,7 +77,7 @@ krt_status krti_raw_read(krti_store *s, const krti_store_array *a, const void **
     return KRT_OK;
 }
 
-krt_status krti_raw_check(krti_store *s, const krti_store_array *a, uint32_t crc32c)
+krt_status krti_raw_check(krti_store *s, const krti_store_array *a, uint32_t crc)
 {
-    return check(s, a, crc32c, (size_t)a->size_bytes, a->raw->crc32c);
+    return check(s, a, crc, (size_t)a->size_bytes, a->raw->crc);
 }

@@ -3,11 +3,12 @@
  * Inside an archive weights begin at any address, so three files of four must be copied: hundreds of
  * megabytes, which is why the block is one, is not cleared first, and is filled by several threads. Its
  * pages are small: large ones for so much are rarely free, and are not soon made. The pages copied from
- * are given back as it goes, so that memory holds the weights once. A checkpoint's checksums are made
- * by the same threads, of bytes on their way or of those that stay where they lie. */
+ * are given back as it goes, so that memory holds the weights once. The checksums of a checkpoint or an
+ * .npz are made by the same threads, of bytes on their way or of those that stay where they lie. */
 #include "saving/store.h"
 
 #include "base/tasks.h"
+#include "formats/crc32.h"
 #include "formats/crc32c.h"
 
 static bool is_native(const krti_h5_type *t)
@@ -26,8 +27,9 @@ typedef struct copying {
     krt_dtype from_dtype, to_dtype;
     size_t n;
     bool native;
-    bool stays, is_summed; /* it is used where it lies; it has a checksum to be held against */
-    uint32_t crc32c;       /* found */
+    bool stays;   /* it is used where it lies */
+    krti_sum sum; /* it has a checksum to be held against */
+    uint32_t crc; /* found */
 } copying;
 
 /* Elements in native order and aligned, in `buffer`. Bools may be any byte in a file; everything
@@ -191,7 +193,7 @@ static krt_status begin_array(reading *r, const krti_want *want, size_t index)
                  .to_dtype = want->dtype != KRT_DTYPE_NONE ? want->dtype : a->dtype,
                  .n = (size_t)a->size_bytes / krt_dtype_size(a->dtype),
                  .native = h.native,
-                 .is_summed = a->raw != NULL && a->raw->has_crc32c && h.owned == NULL};
+                 .sum = a->raw != NULL && h.owned == NULL ? a->raw->sum : KRTI_SUM_NONE};
     const bool is_plain = c.native && c.from_dtype == c.to_dtype && c.from_dtype != KRT_BOOL &&
                           (h.owned != NULL || !s->copies);
     const bool is_aligned = (uintptr_t)h.data % krt_dtype_size(a->dtype) == 0;
@@ -201,7 +203,7 @@ static krt_status begin_array(reading *r, const krti_want *want, size_t index)
         TRY(krti_tensor_map(s->k, &r->out[index], a->dtype, a->shape, h.bytes, h.data));
     else if (h.owned != NULL)
         TRY(convert_now(s, &c, a->shape, &r->out[index]));
-    if (h.owned == NULL && (!c.stays || c.is_summed))
+    if (h.owned == NULL && (!c.stays || c.sum != KRTI_SUM_NONE))
         add_job(r, &c, index);
 
 done:
@@ -226,8 +228,10 @@ static void do_part(copying *job, size_t first, size_t n, const krti_bytes *byte
 
     part.from += first * size;
     part.n = n;
-    if (job->is_summed)
-        job->crc32c = krti_crc32c(job->crc32c, part.from, n * size);
+    if (job->sum == KRTI_SUM_CRC32C)
+        job->crc = krti_crc32c(job->crc, part.from, n * size);
+    else if (job->sum == KRTI_SUM_CRC32)
+        job->crc = krti_crc32_add(job->crc, part.from, n * size);
     if (job->stays)
         return;
     part.to += first * krt_dtype_size(job->to_dtype);
@@ -259,8 +263,8 @@ static krt_status run_jobs(const reading *r, const krti_want *wants)
     krti_share_tasks(r->job_bytes > LARGE ? krti_num_threads(r->s->k) : 1, r->num_jobs, run_job,
                      &list);
     for (size_t i = 0; st == KRT_OK && i < r->num_jobs; i++)
-        if (r->jobs[i].is_summed)
-            st = krti_raw_check(r->s, &r->s->arrays[wants[r->indices[i]].array], r->jobs[i].crc32c);
+        if (r->jobs[i].sum != KRTI_SUM_NONE)
+            st = krti_raw_check(r->s, &r->s->arrays[wants[r->indices[i]].array], r->jobs[i].crc);
     return st;
 }
 

@@ -130,7 +130,7 @@ static krt_status add_entry(listing *w, size_t index, const char *key)
                           .size_bytes = e->size,
                           .offset = (int64_t)e->offset};
     krti_raw raw = {
-        .is_swapped = is_swapped(w->c->bundle), .has_crc32c = true, .crc32c = e->crc32c};
+        .is_swapped = is_swapped(w->c->bundle), .sum = KRTI_SUM_CRC32C, .crc = e->crc32c};
     size_t size = 0;
     krt_status st = KRT_OK;
 

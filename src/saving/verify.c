@@ -234,7 +234,7 @@ static krt_status check_array(verifying *v, size_t i)
     const krt_digest kind = has_digest ? krti_digest_kind_of(wanted) : KRT_DIGEST_NONE;
     TRY(krti_array_digest(s, i, kind != KRT_DIGEST_NONE ? kind : KRT_DIGEST_XXH3_128, found));
     v->num_digests += kind != KRT_DIGEST_NONE;
-    v->num_sums += a->raw != NULL && a->raw->has_crc32c;
+    v->num_sums += a->raw != NULL && a->raw->sum == KRTI_SUM_CRC32C;
     if (kind != KRT_DIGEST_NONE && strcmp(found, wanted) != 0)
         st = krti_findings_add(v->out, "altered", file->name, a->entry,
                                "the array was altered after it was saved: %s, expected %s", found,
