@@ -92,7 +92,8 @@ static krt_status save(krt_ctx *k, krt_model *m, const options *o)
 
     if (st == KRT_OK && o->incremental)
         st = krt_collect_shards(k, o->out, NULL, NULL);
-    if (st == KRT_E_IO && o->among_others && krt_ctx_error(k)->sys_errno == EWOULDBLOCK)
+    if (st == KRT_E_IO && o->among_others && krt_ctx_error(k)->sys_errno == EWOULDBLOCK &&
+        strstr(krt_ctx_error(k)->message, "is being written by ") != NULL)
         st = KRT_OK;
     return st;
 }

@@ -3,7 +3,7 @@
  * leaves nothing else in the folder.
  *
  * In the environment, KERATIN_KILLS: how many writers of each form are killed (20); KERATIN_READS: how often each
- * form is read while it is written (100). */
+ * form is read while it is written (100); KERATIN_FORM: only this one, by the end of its name. */
 #include "faulty.h"
 
 #include "models/model.h"
@@ -12,6 +12,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,13 @@ static const form forms[] = {
 };
 
 enum { NUM_FORMS = sizeof forms / sizeof forms[0] };
+
+static bool is_asked_for(const char *name)
+{
+    const char *wish = getenv("KERATIN_FORM");
+
+    return wish == NULL || krti_ends_with(name, wish);
+}
 
 static krt_status save_as(krt_model *m, const char *path)
 {
@@ -309,6 +317,8 @@ static int num_kills(void)
 
 static void kill_writers_of(testing *t, const form *f)
 {
+    if (!is_asked_for(f->name))
+        return;
     krt_model *old = load(t, OLD);
     unsigned random = (unsigned)time(NULL);
     char path[600];
@@ -351,6 +361,8 @@ TEST(an_incremental_save_or_a_collection_killed_leaves_a_set_that_is_whole)
     char path[600];
 
     need(DRIVER);
+    if (!is_asked_for(set.name))
+        return;
     snprintf(path, sizeof path, "%s", in_folder(t, set.name));
     ASSERT_OK(save_as(old, path));
     for (int n = 0; n < num_kills(); n++) {
@@ -402,6 +414,9 @@ static void kill_conversions_to(testing *t, const form *f)
     static const char *const names[NUM_FORMS] = {"keras",        "keras-dir", "weights.h5",
                                                  "weights.json", "h5",        "tf-checkpoint",
                                                  "safetensors",  "npz"};
+
+    if (!is_asked_for(f->name))
+        return;
     krt_model *old = load(t, OLD);
     unsigned random = (unsigned)time(NULL);
     char path[600];
@@ -478,6 +493,8 @@ static float number_in(krt_model *m)
  * was whole is there. */
 static void kill_fits_into(testing *t, const char *name, const char *more)
 {
+    if (!is_asked_for(name))
+        return;
     krt_tensor *x = NULL;
     unsigned random = (unsigned)time(NULL);
     char path[600], model[600], data[600];
@@ -514,11 +531,15 @@ TEST(a_training_killed_at_any_moment_leaves_a_checkpoint_that_is_whole)
     kill_fits_into(t, "cp.keras", NULL);
     kill_fits_into(t, "cp.h5", NULL);
     kill_fits_into(t, "cp.weights.h5", "--save-weights-only");
+    kill_fits_into(t, "cp.safetensors", "--save-weights-only");
+    kill_fits_into(t, "cp.npz", "--save-weights-only");
 }
 
 /* Reads again and again while two writers replace the file, each by two others of the same shapes. */
 static void read_while_written(testing *t, const char *name, const char *option)
 {
+    if (!is_asked_for(name))
+        return;
     const int reads = number_in_environment("KERATIN_READS", 100);
     char path[600], one[600], two[600];
     krt_model *m = constant(t, 1);
@@ -568,6 +589,43 @@ TEST(a_reader_sees_the_old_or_the_new_and_never_both)
         read_while_written(t, forms[i].name, "--no-sync");
 }
 
+/* The lock is another's: the save ends before it has made anything. */
+static void save_among_others(testing *t, krt_model *old, krt_model *new, const form *f)
+{
+    static const char holder[] = "process 7 on elsewhere\n";
+    char path[600], lock[40];
+    struct timespec begin, end;
+
+    snprintf(path, sizeof path, "%s", in_folder(t, f->name));
+    snprintf(lock, sizeof lock, ".%s%s.krt-lock", f->name, strstr(path, ".ckpt") ? ".index" : "");
+    ASSERT_OK(save_as(old, path));
+    const int fd = open(put_file(t, lock, holder, sizeof holder - 1), O_RDWR);
+    ASSERT_INT_EQ(0, flock(fd, LOCK_EX | LOCK_NB));
+    const int names = num_names(t->folder);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    ASSERT_STATUS(KRT_E_IO, save_as(new, path));
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    ASSERT_SAYS("is being written by process 7 on elsewhere; wait for it to finish");
+    ASSERT_INT_EQ(EWOULDBLOCK, krt_ctx_error(t->k)->sys_errno);
+    ASSERT_TRUE(end.tv_sec - begin.tv_sec < 5);
+    ASSERT_INT_EQ(names, num_names(t->folder));
+    ASSERT_TRUE(is_whole(t, f, path, OLD));
+    close(fd);
+    ASSERT_OK(save_as(new, path));
+    ASSERT_TRUE(is_whole(t, f, path, NEW));
+    empty_folder(t);
+}
+
+TEST(a_second_writer_fails_at_once_and_is_told_who_is_at_work)
+{
+    krt_model *old = load(t, OLD), *new = load(t, NEW);
+
+    for (size_t i = 0; i < NUM_FORMS; i++)
+        save_among_others(t, old, new, &forms[i]);
+    krt_model_free(old);
+    krt_model_free(new);
+}
+
 int main(void)
 {
     return RUN(UNIT(a_full_disk_at_any_call_leaves_the_old_or_the_new),
@@ -578,5 +636,6 @@ int main(void)
                UNIT(an_incremental_save_or_a_collection_killed_leaves_a_set_that_is_whole),
                UNIT(a_conversion_killed_at_any_moment_leaves_the_old_or_the_new),
                UNIT(a_training_killed_at_any_moment_leaves_a_checkpoint_that_is_whole),
+               UNIT(a_second_writer_fails_at_once_and_is_told_who_is_at_work),
                UNIT(a_reader_sees_the_old_or_the_new_and_never_both));
 }
