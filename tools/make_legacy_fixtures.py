@@ -348,6 +348,15 @@ def compiled_only(out):
     m.save(os.path.join(out, "compiled_only.h5"))
 
 
+def lambdas(out):
+    """Layers behind a Lambda, and none: only running it tells what shape comes out."""
+    twice = eval(compile("lambda x: x * 2", "example", "eval"))
+    for name, units in (("keras2_lambda", 2), ("keras2_lambda_last", 0)):
+        layers = [keras.Input((3,)), keras.layers.Dense(2, name="first"), keras.layers.Lambda(twice, name="twice")]
+        m = keras.Sequential(layers + [keras.layers.Dense(units, name="second")] * (units > 0), name="doubling")
+        m.save(os.path.join(out, name + ".h5"))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default=os.path.join(HERE, "..", "tests", "fixtures", "legacy"))
@@ -355,7 +364,7 @@ def main():
     out = p.parse_args().out
     os.makedirs(out, exist_ok=True)
     optimizers(out)
-    for fn in () if KERAS3 else (archives, cnn_tf, cnn_th, deconv_tf, conv1d, merged, nested, compiled_only):
+    for fn in () if KERAS3 else (archives, cnn_tf, cnn_th, deconv_tf, conv1d, merged, nested, compiled_only, lambdas):
         fn(out)
 
 

@@ -329,9 +329,11 @@ done:
     return st == KRT_OK ? dict : NULL;
 }
 
+/* What a Lambda is called with nobody here looks into: its config is the file's. */
 static bool has_arguments(const krt_layer *l)
 {
-    return l->cls != NULL && l->args != NULL && (l->cls->flags & KRT_LAYER_OPERATION) == 0;
+    return l->cls != NULL && l->args != NULL && (l->cls->flags & KRT_LAYER_OPERATION) == 0 &&
+           strcmp(l->class_name, "Lambda") != 0;
 }
 
 bool krti_layer_is_keras3(const krt_layer *l)

@@ -14,6 +14,7 @@
 #include "saving/save_plan.h"
 #include "saving/serialization.h"
 #include "saving/tf_checkpoint_write.h"
+#include "saving/walk.h"
 #include "saving/weights_writer.h"
 #include "training/optimizer.h"
 
@@ -62,13 +63,20 @@ static bool is_keras3(const conversion *c)
            c->f->store->checkpoint == NULL && c->f->generation >= 3;
 }
 
+/* Whether it takes the code of a class to know what arrays are called. */
+static bool lacks_names(const krt_model *m)
+{
+    return m->cannot_run != NULL &&
+           (m->cannot_status == KRT_E_UNKNOWN_CLASS || krti_walk_is_unbuilt(&m->base));
+}
+
 /* The model with its weights. Fails: as krt_load(). */
 static krt_status model_of(conversion *c, krt_model **out)
 {
     krt_status st = load_once(c);
 
-    if (st == KRT_OK && c->m->cannot_run != NULL && c->m->cannot_status == KRT_E_UNKNOWN_CLASS)
-        st = krti_fail(c->k, KRT_E_UNKNOWN_CLASS, NULL,
+    if (st == KRT_OK && lacks_names(c->m))
+        st = krti_fail(c->k, c->m->cannot_status, NULL,
                        "%s; without its code the names that %s needs are not known. %s",
                        c->m->cannot_run, krti_path_name(c->out),
                        is_keras3(c) ? "The forms of Keras 3 (.keras, .weights.h5, .weights.json) "
@@ -170,8 +178,8 @@ static krt_status take_config(conversion *c, krti_arena *arena, krti_conf **out,
         *out = krti_conf_copy(arena, from->config);
         st = *out != NULL ? KRT_OK : KRT_E_NOMEM;
     } else if (c->f->has_weights) {
-        TRY(model_of(c, &m));
-        TRY(serialize(arena, m, out));
+        TRY(c->f->store != NULL ? model_of(c, &m) : load_once(c));
+        TRY(serialize(arena, c->m, out));
     } else {
         TRY(krti_load_build(c->k, &c->m, from));
         TRY(serialize(arena, c->m, out));
@@ -364,7 +372,7 @@ static krt_status list_names(conversion *c, krti_named_list *l)
     if (config_of(c) == NULL)
         return krti_named_list_add_store(l, c->f->store, false);
     st = load_once(c);
-    if (st == KRT_OK && c->m->cannot_status == KRT_E_UNKNOWN_CLASS)
+    if (st == KRT_OK && lacks_names(c->m))
         return krti_named_list_add_store(l, c->f->store, false);
     if (st == KRT_OK)
         st = model_of(c, &m);

@@ -166,8 +166,19 @@ static const char *const new_functions[] = {
     "tanh_shrink", "threshold",   "log_softmax", "relu6",
 };
 
-static krt_status check_class(const speller *s, const char *class_name, const char *name)
+/* The function of a Lambda stays in the form it has, which only one Keras reads. */
+static krt_status check_lambda(const speller *s, const krti_conf *config, const char *name)
 {
+    if (s->both || krti_conf_get(config, "function_type") == NULL)
+        return fail(s, name, "%s in the form of Keras 3", "the function of a Lambda");
+    return KRT_OK;
+}
+
+static krt_status check_class(const speller *s, const char *class_name, const krti_conf *config,
+                              const char *name)
+{
+    if (strcmp(class_name, "Lambda") == 0)
+        return check_lambda(s, config, name);
     if (is_one_of(new_classes, KRTI_COUNT(new_classes), class_name) ||
         krti_starts_with(class_name, "Adaptive"))
         return fail(s, name, "the layer %s", class_name);
@@ -226,7 +237,7 @@ static krt_status spell_config(const speller *s, const char *class_name, const k
                                int depth, krti_conf **out)
 {
     const char *name = krti_conf_get_text(config, "name");
-    krt_status st = check_class(s, class_name, name);
+    krt_status st = check_class(s, class_name, config, name);
 
     *out = krti_conf_dict(s->a);
     for (size_t i = 0; st == KRT_OK && i < krti_conf_num(config); i++)

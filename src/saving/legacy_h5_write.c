@@ -17,6 +17,7 @@
 #include "saving/optimizer_state.h"
 #include "saving/serialization.h"
 #include "saving/source.h"
+#include "saving/walk.h"
 #include "saving/weights_writer.h"
 #include "training/optimizer.h"
 
@@ -498,7 +499,8 @@ static krt_status check_model(krt_model *m)
                                m->base.class_name);
     if (m->cannot_run != NULL && m->cannot_status == KRT_E_UNKNOWN_CLASS)
         return krti_fail(m->base.owned.k, KRT_E_UNKNOWN_CLASS, m->base.name, "%s", m->cannot_run);
-    return krti_layer_initialize(&m->base);
+    const krt_status st = krti_walk_check_whole(m);
+    return st == KRT_OK ? krti_layer_initialize(&m->base) : st;
 }
 
 krt_status krti_write_legacy_h5(krt_model *m, const char *filepath, const krti_legacy_h5_options *o)

@@ -132,6 +132,8 @@ krt_status krti_named_list_add_model(krti_named_list *l, krt_model *m)
     krt_status st = a.names != NULL ? m->failed : KRT_E_NOMEM;
 
     if (st == KRT_OK)
+        TRY(krti_walk_check_whole(m));
+    if (st == KRT_OK)
         TRY(krti_layer_initialize(&m->base));
     if (st == KRT_OK)
         TRY(krti_layer_each_variable(&m->base, note_name, &a));

@@ -150,6 +150,8 @@ krt_status krti_save_list_add_model(krti_save_list *l, krt_model *m, bool must_b
     const krti_walk walk = {.each = add_layer, .user = l, .counts_visited = true};
     krt_status st = m->failed;
 
+    if (st == KRT_OK)
+        st = krti_walk_check_whole(m);
     if (st != KRT_OK)
         return st;
     if (must_be_built && krti_walk_is_unbuilt(&m->base))

@@ -26,7 +26,8 @@ done:
 static krt_status check(krti_arena *a, const krti_conf *c, const char *name)
 {
     const char *class_name = krti_conf_get_text(c, "class_name");
-    const char *own = krti_conf_get_text(c, "name");
+    const krti_conf *config = krti_conf_get(c, "config");
+    const char *own = krti_conf_get_text(class_name != NULL ? config : c, "name");
     krt_status st = KRT_OK;
 
     name = own != NULL ? own : name;
@@ -41,6 +42,12 @@ static krt_status check(krti_arena *a, const krti_conf *c, const char *name)
                          "it is an operation of tf.keras (%s), for which Keras 3 has no class; "
                          "write an .h5 for Keras 2",
                          class_name);
+    if (class_name != NULL && strcmp(class_name, "Lambda") == 0 &&
+        krti_conf_get(config, "function_type") != NULL)
+        return krti_fail(a->k, KRT_E_UNSUPPORTED, NULL,
+                         "Lambda \"%s\" holds a Python function in the form of Keras 2, which "
+                         "Keras 3 does not read; write an .h5 for Keras 2",
+                         name);
     for (size_t i = 0; st == KRT_OK && i < krti_conf_num(c); i++)
         st = check(a, krti_conf_at(c, i), name);
     return st;

@@ -460,7 +460,7 @@ static krt_status check_built(const krt_model *m)
     if (m->failed != KRT_OK)
         return m->failed;
     if (m->cannot_run != NULL || !krti_walk_is_unbuilt(&m->base))
-        return KRT_OK;
+        return krti_walk_check_whole(m);
     return krti_fail(
         m->base.owned.k, KRT_E_STATE, m->base.name,
         "Weights for model '%s' have not yet been created. Weights are created when the "

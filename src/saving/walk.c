@@ -243,3 +243,14 @@ bool krti_walk_is_unbuilt(const krt_layer *l)
             return true;
     return l->cls != NULL && l->cls->build != NULL && !l->is_built;
 }
+
+krt_status krti_walk_check_whole(const krt_model *m)
+{
+    if (m->cannot_run == NULL || m->cannot_status == KRT_E_UNKNOWN_CLASS ||
+        !krti_walk_is_unbuilt(&m->base))
+        return KRT_OK;
+    return krti_fail(m->base.owned.k, m->cannot_status, NULL,
+                     "%s; the layers behind it have no variables until it runs, so saving the "
+                     "model would lose their weights",
+                     m->cannot_run);
+}

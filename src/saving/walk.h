@@ -29,6 +29,11 @@ krt_status krti_walk_model(krt_model *m, const krti_walk *walk);
 /* Whether a layer that makes variables has not made them: its input's shape is not known yet. */
 bool krti_walk_is_unbuilt(const krt_layer *l);
 
+/* Whether a model that cannot run has all its variables all the same: layers behind the one that cannot
+ * have none where shapes are only known by running it, and what is saved would lack them. A class that
+ * nobody knows is named by who writes. Fails: E_UNSUPPORTED. */
+krt_status krti_walk_check_whole(const krt_model *m);
+
 /* The group of a class in a container: snake case of Python's class name, which for one class is
  * not the name in configs. `is_functional`: Keras 2's Model is what Keras 3 calls Functional. */
 krt_status krti_walk_group(krti_str *s, const char *class_name, bool is_functional);

@@ -23,6 +23,18 @@ try keratin verify adam.h5
 # Classes that nobody knows: from file to file, without a model.
 try keratin convert fixtures/saving/custom.keras custom.keras
 try keratin diff fixtures/saving/custom.keras custom.keras
+# A Lambda is never run: what only running it would tell is said, and no weight is left behind.
+try keratin convert fixtures/legacy/keras2_lambda.h5 lambda.keras
+try keratin convert fixtures/legacy/keras2_lambda.h5 lambda.h5 --for keras2
+try keratin convert fixtures/legacy/keras2_lambda.h5 lambda.ckpt
+try keratin convert fixtures/legacy/keras2_lambda.h5 lambda.npz
+try keratin weights lambda.npz
+try keratin load-weights fixtures/legacy/keras2_lambda.h5 lambda.npz --save lambda_again.h5
+try keratin convert fixtures/legacy/keras2_lambda_last.h5 last.keras
+try keratin convert fixtures/legacy/keras2_lambda_last.h5 last.h5
+try keratin convert fixtures/legacy/keras2_lambda_last.h5 last.h5 --for keras2
+try keratin diff fixtures/legacy/keras2_lambda_last.h5 last.h5
+try keratin convert fixtures/legacy/keras2_lambda_last.h5 last.json --for keras2
 # TensorFlow, both ways.
 try keratin convert cnn.keras cnn.ckpt --no-optimizer
 try keratin convert cnn.ckpt back.weights.h5 --config cnn.keras
