@@ -126,7 +126,9 @@ KRT_API krt_status krt_model_get_weights(const krt_model *m, krt_weights **out);
 KRT_API krt_status krt_model_set_weights(krt_model *m, const krt_weights *w);
 KRT_API void       krt_weights_free(krt_weights *w); /**< NULL: allowed */
 
-/** Keras: layer.trainable = ...; holds for the layers in it, too. */
+/** Keras: layer.trainable = ...; holds for the layers in it, too. krt_compile() again makes it count. Without:
+ *  what is frozen before a model's first step stays and keeps its slots, and what is thawed after the optimizer
+ *  was built (a loaded model's is) is unknown to it, which krt_fit() fails with, E_STATE. */
 KRT_API void krt_layer_set_trainable(krt_layer *l, bool trainable);
 KRT_API void krt_model_set_trainable(krt_model *m, bool trainable);
 
@@ -139,10 +141,10 @@ typedef struct krt_lora_args {
 #define KRT_LORA(...) \
     KRT_ARGS(krt_lora_args, .lora_alpha = KRT_NONE_F, .b_initializer = NULL, __VA_ARGS__)
 /** Keras: layer.enable_lora(rank): the kernel stays as it is, and a product of two small matrices that is
- *  added to it is trained, once the model is compiled anew. Files hold the sum as the kernel, and what is
- *  loaded from them has a product of zero, which cannot grow: enable it on a model without. Only .h5 files
- *  of Keras 3 hold kernel and matrices. Setting the layer's trainable later frees the kernel again, as in
- *  Keras. Fails: E_UNSUPPORTED (a class without LoRA), E_STATE (not built, enabled already), E_INVALID (a
+ *  added to it is trained, once the model is compiled anew; krt_fit() answers E_STATE when the optimizer was
+ *  built before. Files hold the sum as the kernel, and what is loaded from them has a product of zero, which
+ *  cannot grow: enable it on a model without. Only .h5 files of Keras 3 hold kernel and matrices. Setting the
+ *  layer's trainable later frees the kernel again, as in Keras. Fails: E_UNSUPPORTED (a class without LoRA), E_STATE (not built, enabled already), E_INVALID (a
  *  rank below 1, a constraint on the kernel), E_NOMEM. */
 KRT_API krt_status krt_enable_lora(krt_layer *l, int64_t rank, const krt_lora_args *args);
 

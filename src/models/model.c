@@ -102,6 +102,7 @@ static void model_fini(krt_layer *l)
     krti_free(k, m->inputs);
     krti_free(k, m->outputs);
     krti_free(k, m->layers);
+    krti_free(k, m->trained.items);
 }
 
 krt_status krti_model_alloc(krt_ctx *k, krt_model **out, const char *class_name)

@@ -70,6 +70,13 @@ struct krt_model {
     struct krti_saved_state *saved;
     void (*free_saved)(struct krti_saved_state *saved);
     krt_status (*restore_optimizer)(krt_model *m, struct krti_optimizer *o);
+    /* The variables Keras's optimizer is built for, as of the compile settings or the file: slots stay
+     * with these whatever is frozen since. To compare with, as a layer may be gone. */
+    struct krti_trained {
+        bool is_known;
+        krt_variable **items;
+        size_t n;
+    } trained;
 };
 
 /* Builds from Keras's object {"class_name", "config"}: layers, wiring, and, by a symbolic trace,

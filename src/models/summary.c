@@ -427,7 +427,6 @@ static void sum_weights(summary *s, krti_counts *trainable, krti_counts *others,
     }
 }
 
-/* Whether all weights are there: behind a layer of an unknown class some may be missing. */
 static bool is_all_built(const krt_model *m, int level)
 {
     for (size_t i = 0; i < m->num_layers && level <= KRTI_LAYER_MAX_DEPTH; i++) {
@@ -438,6 +437,11 @@ static bool is_all_built(const krt_model *m, int level)
             return false;
     }
     return m->output_shapes != NULL;
+}
+
+bool krti_model_is_whole(const krt_model *m)
+{
+    return is_all_built(m, 0);
 }
 
 static krt_status print_totals(summary *s)

@@ -85,6 +85,9 @@ typedef struct krti_wiring {
 
 krt_status krti_wiring_init(krti_wiring *w, const krt_model *m, krti_arena *a);
 
+/* Whether all weights are there: behind a layer of an unknown class some may be missing. */
+bool krti_model_is_whole(const krt_model *m);
+
 /* --- summary_optimizer.c --------------------------------------------------------------------- */
 
 typedef struct krti_counts {

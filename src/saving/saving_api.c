@@ -16,6 +16,7 @@
 #include "base/number.h"
 #include "formats/json.h"
 #include "models/rename.h"
+#include "models/summary.h"
 #include "training/optimizer.h"
 
 /* ------------------------------------------------------------------------------- weights */
@@ -240,6 +241,8 @@ static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_l
     TRY(take_settings(m, architecture, a->compile));
     if (a->compile && weights == l->file && weights != architecture)
         TRY(take_settings_beside(m, weights));
+    if (krti_compile_config(m) != NULL && krti_model_is_whole(m))
+        TRY(krti_note_trained(m));
     if (!a->config_only)
         TRY(list(weights, a->copy));
     if (!a->config_only)

@@ -150,10 +150,14 @@ static krt_status add_base_slots(krti_optimizer *o)
 /* ------------------------------------------------------------------------------- trainable */
 
 typedef struct collecting {
-    krti_optimizer *o;
+    krt_ctx *k;
+    krti_arena *arena; /* of the paths */
     const krt_model *model;
+    bool as_noted; /* what the model notes, else what is trained now */
     krti_map *seen;
-    size_t capacity, paths_capacity;
+    krt_variable **items;
+    const char **paths; /* Keras's, with "_" for "/": "dense_kernel" */
+    size_t n, capacity, paths_capacity;
 } collecting;
 
 /* Where a layer stands: the model it is one of the layers of, and the layer, no model, that it lies in
@@ -163,13 +167,11 @@ typedef struct scope {
     const krt_layer *wrapper;
 } scope;
 
-/* Keras's path of a variable with "_" for "/": the layers of a Sequential are built in its scope, those of
- * a wrapper in the wrapper's. */
+/* The layers of a Sequential are built in its scope, those of a wrapper in the wrapper's. */
 static krt_status take_variable(collecting *c, krt_variable *v, scope at)
 {
-    krti_optimizer *o = c->o;
     const krt_model *own = at.model != NULL ? at.model : c->model;
-    krti_str path = KRTI_STR_INIT(o->k);
+    krti_str path = KRTI_STR_INIT(c->k);
     char key[24];
     krt_status st = KRT_OK;
 
@@ -185,17 +187,31 @@ static krt_status take_variable(collecting *c, krt_variable *v, scope at)
     for (size_t i = 0; i < path.length; i++)
         if (path.ptr[i] == '/')
             path.ptr[i] = '_';
-    TRY(krti_grow(o->k, &o->trainable, &c->capacity, o->num_trainable + 1, sizeof *o->trainable));
-    TRY(krti_grow(o->k, &o->flat_paths, &c->paths_capacity, o->num_trainable + 1,
-                  sizeof *o->flat_paths));
-    o->flat_paths[o->num_trainable] = krti_arena_strdup(&o->arena, path.ptr);
-    if (o->flat_paths[o->num_trainable] == NULL)
+    TRY(krti_grow(c->k, &c->items, &c->capacity, c->n + 1, sizeof *c->items));
+    TRY(krti_grow(c->k, &c->paths, &c->paths_capacity, c->n + 1, sizeof *c->paths));
+    c->paths[c->n] = krti_arena_strdup(c->arena, path.ptr);
+    if (c->paths[c->n] == NULL)
         TRY(KRT_E_NOMEM);
-    o->trainable[o->num_trainable++] = v;
+    c->items[c->n++] = v;
 
 done:
     krti_str_free(&path);
     return st;
+}
+
+static bool is_among(krt_variable *const *items, size_t n, const krt_variable *v)
+{
+    for (size_t i = 0; i < n; i++)
+        if (items[i] == v)
+            return true;
+    return false;
+}
+
+static bool counts(const collecting *c, const krt_variable *v)
+{
+    const struct krti_trained *noted = &c->model->trained;
+
+    return c->as_noted ? is_among(noted->items, noted->n, v) : krti_variable_trains(v);
 }
 
 /* A layer's own variables, then its inner layers'. A layer that is thawed in a frozen one is trained, but
@@ -208,10 +224,10 @@ static krt_status collect(collecting *c, krt_layer *l, scope at)
         m != NULL ? (scope){m, NULL} : (scope){at.wrapper == NULL ? at.model : NULL, l};
     krt_status st = KRT_OK;
 
-    if (!l->trainable && (l == &c->model->base || c->model->base.trains_as < 3))
+    if (!c->as_noted && !l->trainable && (l == &c->model->base || c->model->base.trains_as < 3))
         return KRT_OK;
     for (size_t i = 0; i < l->num_variables; i++)
-        if (l->variables[i]->layer == l && krti_variable_trains(l->variables[i]))
+        if (l->variables[i]->layer == l && counts(c, l->variables[i]))
             TRY(take_variable(c, l->variables[i], at));
     for (size_t i = 0; i < l->num_inner; i++)
         TRY(collect(c, l->inner[i].layer, inside));
@@ -220,13 +236,90 @@ done:
     return st;
 }
 
-/* model.trainable_variables in Keras's order. */
-static krt_status find_trainable(krti_optimizer *o, krt_model *m)
+static void collecting_free(collecting *c)
 {
-    collecting c = {.o = o, .model = m, .seen = krti_map_new(o->k)};
-    const krt_status st = c.seen != NULL ? collect(&c, &m->base, (scope){NULL, NULL}) : KRT_E_NOMEM;
+    krti_free(c->k, c->items);
+    krti_free(c->k, c->paths);
+}
 
-    krti_map_free(c.seen);
+/* model.trainable_variables in Keras's order; the caller frees. */
+static krt_status find_trainable(collecting *c, krt_model *m, krti_arena *paths, bool as_noted)
+{
+    *c = (collecting){.k = m->base.owned.k, .arena = paths, .model = m, .as_noted = as_noted};
+    c->seen = krti_map_new(c->k);
+    const krt_status st = c->seen != NULL ? collect(c, &m->base, (scope){NULL, NULL}) : KRT_E_NOMEM;
+
+    krti_map_free(c->seen);
+    return st;
+}
+
+krt_status krti_note_trained(krt_model *m)
+{
+    krti_arena paths = KRTI_ARENA_INIT(m->base.owned.k);
+    collecting c;
+    const krt_status st = find_trainable(&c, m, &paths, false);
+
+    if (st == KRT_OK) {
+        krti_free(c.k, m->trained.items);
+        m->trained = (struct krti_trained){.is_known = true, .items = c.items, .n = c.n};
+        c.items = NULL;
+    }
+    collecting_free(&c);
+    krti_arena_free(&paths);
+    return st;
+}
+
+static krt_status refuse_unknown(const krti_optimizer *o, const krt_variable *v)
+{
+    char shape[160];
+
+    return krti_fail(o->k, KRT_E_STATE, krt_variable_path(v),
+                     "Unknown variable: <Variable path=%s, shape=%s, dtype=%s>. This optimizer can "
+                     "only be called for the variables it was originally built with: krt_compile() "
+                     "the model again after thawing a layer or enabling LoRA",
+                     krt_variable_path(v), krt_shape_print(v->tensor->shape, shape, sizeof shape),
+                     krt_dtype_name(v->tensor->dtype));
+}
+
+krt_status krti_optimizer_trains(const krti_optimizer *o, krt_model *m, bool *trains, size_t *num)
+{
+    const krti_optimizer_args *a = o->args;
+    krti_arena paths = KRTI_ARENA_INIT(o->k);
+    collecting c;
+    krt_status st = find_trainable(&c, m, &paths, false);
+
+    for (size_t i = 0; st == KRT_OK && i < c.n; i++)
+        if (!is_among(o->trainable, o->num_trainable, c.items[i]))
+            st = refuse_unknown(o, c.items[i]);
+    for (size_t i = 0; st == KRT_OK && i < o->num_trainable; i++)
+        trains[i] = is_among(c.items, c.n, o->trainable[i]);
+    *num = c.n;
+    if (st == KRT_OK && a->use_ema && c.n != o->num_trainable)
+        st = krti_fail(
+            o->k, KRT_E_STATE, NULL,
+            "The length of model variables (%zu) to override does not match the length of "
+            "model variables stored in the optimizer (%zu): krt_compile() the model again "
+            "after freezing a layer",
+            c.n, o->num_trainable);
+    collecting_free(&c);
+    krti_arena_free(&paths);
+    return st;
+}
+
+/* What the optimizer is built for: as noted when its file was read, else as it is now. */
+static krt_status take_trainable(krti_optimizer *o, krt_model *m)
+{
+    collecting c;
+    krt_status st = KRT_OK;
+
+    if (!m->trained.is_known)
+        st = krti_note_trained(m);
+    if (st != KRT_OK)
+        return st;
+    st = find_trainable(&c, m, &o->arena, true);
+    o->trainable = c.items;
+    o->flat_paths = c.paths;
+    o->num_trainable = c.n;
     return st;
 }
 
@@ -240,7 +333,7 @@ krt_status krti_optimizer_build(krti_optimizer *o, krt_model *m)
     if (o->is_built)
         return KRT_OK;
     TRY(krti_layer_initialize(&m->base));
-    TRY(find_trainable(o, m));
+    TRY(take_trainable(o, m));
     if (o->inner != NULL)
         TRY(krti_optimizer_build(o->inner, m));
     TRY(add_base_slots(o));

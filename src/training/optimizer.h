@@ -44,7 +44,7 @@ struct krti_optimizer {
     size_t num_variables, capacity;
     krti_map *places;         /* of these by variable and slot, from 1 on */
     size_t first_slot;        /* index of the first slot: 1 or 2 */
-    krt_variable **trainable; /* model.trainable_variables it was built for */
+    krt_variable **trainable; /* model.trainable_variables it was built for: m->trained */
     const char **flat_paths;  /* of these: "dense_kernel" */
     size_t num_trainable;
     krt_tensor *iteration;     /* int64, of variables */
@@ -66,6 +66,12 @@ void krti_optimizer_infer_product(krti_optimizer *o);
 void krti_optimizer_free(krti_optimizer *o); /* NULL allowed */
 /* Adds the slots for the model's trainable variables, once. Their values are Keras's initial ones. */
 krt_status krti_optimizer_build(krti_optimizer *o, krt_model *m);
+/* Notes what is trained now as what Keras's optimizer is built for, in m->trained: a loader does when a
+ * model comes with settings, so that what is frozen before the first step has its slots all the same. */
+krt_status krti_note_trained(krt_model *m);
+/* Which of o->trainable are trained now, and how many. Fails: E_STATE, in Keras's words, when something
+ * else is trained now: what was thawed or added since the optimizer was built. */
+krt_status krti_optimizer_trains(const krti_optimizer *o, krt_model *m, bool *trains, size_t *num);
 /* Keras 3's object with the learning rate as it is now. */
 krt_status krti_optimizer_to_conf(const krti_optimizer *o, krti_arena *a, krti_conf **out);
 /* By slot and variable (NULL: the optimizer's own); NULL: none. */

@@ -33,6 +33,7 @@ struct krti_program {
     /* The scalar inputs of an updating step, in this order, where it has them. */
     float rate, scalars[KRTI_MAX_SCALARS], average, loss_scale;
     bool overwrite;
+    bool updates;           /* it trains, and there is something to train */
     int output_losses;      /* results: the first of the outputs' losses */
     int is_finite;          /* -1: not asked */
     int *predictions;       /* by output; -1: not kept */
@@ -81,6 +82,8 @@ typedef struct describing {
     krt_value *scale_input;          /* of a LossScaleOptimizer's loss */
     krt_value *reported, *minimized; /* the whole loss, twice */
     krti_optimizing step;
+    bool *trains; /* by variable of the optimizer: it is not frozen now */
+    size_t num_trained;
     size_t num_results;
 } describing;
 
@@ -257,10 +260,10 @@ static krt_status warn_of_missing(describing *d, krt_value *const *gradients)
     krt_status st = KRT_OK;
 
     for (size_t i = 0; i < o->num_trainable; i++)
-        if (gradients[i] == NULL && missing++ < 8)
+        if (d->trains[i] && gradients[i] == NULL && missing++ < 8)
             krti_str_addf(&names, "%s'%s'", missing > 1 ? ", " : "",
                           krt_variable_path(o->trainable[i]));
-    if (missing > 0 && missing == o->num_trainable)
+    if (missing > 0 && missing == d->num_trained)
         st = krti_fail(d->t->k, KRT_E_INVALID, NULL, "No gradients provided for any variable");
     else if (missing > 0)
         krti_warn(d->t->k, "Gradients do not exist for variables [%s] when minimizing the loss",
@@ -291,6 +294,9 @@ static krt_status describe_gradients(describing *d)
         loss = krti_affine(d->g, loss, factor, 0, 0);
     if (st == KRT_OK)
         st = krti_gradients(d->g, loss, wrt, o->num_trainable, d->step.gradients);
+    for (size_t i = 0; st == KRT_OK && i < o->num_trainable; i++)
+        if (!d->trains[i]) /* frozen since: it stays, and so do its slots */
+            d->step.gradients[i] = NULL;
     if (st == KRT_OK)
         st = warn_of_missing(d, d->step.gradients);
     if (st == KRT_OK && d->scale_input != NULL)
@@ -331,8 +337,15 @@ static krt_status describe_update(describing *d)
     if (outer->inner == NULL)
         d->scale_input = NULL;
     s->gradients = krti_array(d->t->k, o->num_trainable + 1, sizeof(krt_value *));
-    if (s->gradients == NULL)
+    d->trains = krti_array(d->t->k, o->num_trainable + 1, sizeof *d->trains);
+    if (s->gradients == NULL || d->trains == NULL)
         TRY(KRT_E_NOMEM);
+    TRY(krti_optimizer_trains(o, d->t->m, d->trains, &d->num_trained));
+    d->p->updates = d->num_trained > 0;
+    if (!d->p->updates) {
+        krti_warn(d->t->k, "The model does not have any trainable weights");
+        goto done;
+    }
     TRY(describe_gradients(d));
     TRY(krti_describe_step(s));
     if (s->is_finite != NULL)
@@ -340,6 +353,7 @@ static krt_status describe_update(describing *d)
 
 done:
     krti_free(d->t->k, s->gradients);
+    krti_free(d->t->k, d->trains);
     return st;
 }
 
@@ -811,7 +825,7 @@ krt_status krti_run_step(struct krti_training *t, krti_program_kind kind,
     krti_exec_run(p->exec, p->inputs);
     track_losses(t, p, data->rows);
     track_metrics(t, p, data);
-    if (kind != KRTI_PROGRAM_TEST)
+    if (p->updates)
         count_step(t, p);
     if (loss != NULL)
         *loss = result(p, 0);

@@ -87,6 +87,8 @@ krt_status krti_set_compile_config(krt_model *m, const krti_conf *config)
     if (m->saved != NULL) /* of the optimizer before */
         m->free_saved(m->saved);
     m->saved = NULL;
+    krti_free(t->k, m->trained.items);
+    m->trained = (struct krti_trained){.is_known = false};
     t->arena = arena;
     t->config = copy;
     return KRT_OK;
