@@ -109,7 +109,8 @@ typedef struct krt_transfer_args {
 #define KRT_TRANSFER(...) KRT_ARGS(krt_transfer_args, .report = NULL, __VA_ARGS__)
 
 /** Copies weights from one model into another where their paths agree: the names of the layers and
- *  of the weight, "backbone/conv1/kernel". What has no partner stays as it is; the report lists it.
+ *  of the weight, "backbone/conv1/kernel". What has no partner stays as it is; the report lists it. A kernel
+ *  with LoRA goes to a layer without as the sum, as into a file.
  *  Fails: E_MISMATCH (a shape; nothing agrees at all), E_INVALID (a rule), E_NOMEM. */
 KRT_API krt_status krt_transfer_weights(krt_model *to, const krt_model *from,
                                         const krt_transfer_args *args);

@@ -1,4 +1,6 @@
-/* Weights of one model into another, by the paths of their variables. */
+/* Weights of one model into another, by the paths of their variables. Where the other layer has no LoRA, a
+ * kernel goes over with its product added, as into files. */
+#include "layers/lora.h"
 #include "models/model.h"
 #include "models/rename.h"
 #include "saving/report.h"
@@ -107,6 +109,23 @@ static krt_status pair_one(transfer *t, place *from, const krt_names *rules, krt
     return st == KRT_OK && !fits ? misfit(t, to, from) : st;
 }
 
+/* Whether a kernel with LoRA goes to a layer that has none. */
+static bool is_merged(const krt_variable *from, const krt_variable *to)
+{
+    return krti_is_lora_kernel(from) && !krti_is_lora_kernel(to);
+}
+
+/* Factors whose product went over with their kernel. */
+static bool is_in_a_sum(const transfer *t, const krt_variable *factor)
+{
+    if (!krti_is_lora_factor(factor))
+        return false;
+    for (size_t i = 0; i < t->to.n; i++)
+        if (t->source[i] != NULL && t->source[i]->variable == krti_lora_kernel(factor->layer))
+            return is_merged(t->source[i]->variable, t->to.items[i].variable);
+    return false;
+}
+
 static krt_status report_rest(transfer *t)
 {
     const krt_shape none = {.rank = -1};
@@ -117,9 +136,26 @@ static krt_status report_rest(transfer *t)
             st = krti_report_add(t->report, KRT_MISSING, t->to.items[i].path, NULL,
                                  t->to.items[i].variable->tensor->shape, none);
     for (size_t i = 0; st == KRT_OK && i < t->from.n; i++)
-        if (!t->from.items[i].is_used)
+        if (!t->from.items[i].is_used && !is_in_a_sum(t, t->from.items[i].variable))
             st = krti_report_add(t->report, KRT_UNEXPECTED, NULL, t->from.items[i].path, none,
                                  t->from.items[i].variable->tensor->shape);
+    return st;
+}
+
+static krt_status copy_values(transfer *t, size_t i, krt_tensor **out)
+{
+    const krt_variable *v = t->source[i]->variable;
+    krti_arena sum = KRTI_ARENA_INIT(t->k);
+    const void *values = krt_variable_data(v);
+    krt_status st = KRT_OK;
+
+    if (values == NULL)
+        return krti_fail(t->k, KRT_E_STATE, t->source[i]->path, "it has no values yet");
+    if (is_merged(v, t->to.items[i].variable))
+        values = krti_lora_merged(&sum, v);
+    st = values != NULL ? krt_tensor_from(t->k, out, v->tensor->dtype, v->tensor->shape, values)
+                        : KRT_E_NOMEM;
+    krti_arena_free(&sum);
     return st;
 }
 
@@ -130,14 +166,8 @@ static krt_status commit(transfer *t)
     krt_status st = copies != NULL ? KRT_OK : KRT_E_NOMEM;
 
     for (size_t i = 0; st == KRT_OK && i < t->to.n; i++)
-        if (t->source[i] != NULL) {
-            krt_variable *v = t->source[i]->variable;
-
-            st = krt_variable_data(v) != NULL
-                     ? krt_tensor_from(t->k, &copies[i], v->tensor->dtype, v->tensor->shape,
-                                       v->tensor->data)
-                     : krti_fail(t->k, KRT_E_STATE, t->source[i]->path, "it has no values yet");
-        }
+        if (t->source[i] != NULL)
+            st = copy_values(t, i, &copies[i]);
     if (st == KRT_OK)
         st = krti_models_forget_plans(t->k);
     for (size_t i = 0; copies != NULL && i < t->to.n; i++) {

@@ -126,9 +126,32 @@ TEST(enabled_it_trains_the_factors_alone)
     krt_tensor_free(y);
 }
 
+/* h5: factors that are not zero. */
+TEST(weights_go_over_with_the_product_to_a_model_without)
+{
+    krt_model *h5 = loaded(t, KERATIN_FIXTURES "/training/lora.h5");
+    krt_model *same = loaded(t, KERATIN_FIXTURES "/training/lora.keras"), *plain = NULL;
+    krt_report *r = NULL;
+
+    plain = krt_sequential(t->k, NULL);
+    ASSERT_OK(krt_add_input(plain, KRT_SHAPE(4), NULL));
+    ASSERT_OK(krt_add(plain, KRT_DENSE(5, .name = "h", .activation = "tanh")));
+    ASSERT_OK(krt_add(plain, KRT_DENSE(3, .name = "o", .use_bias = false)));
+    ASSERT_OK(krt_transfer_weights(plain, h5, KRT_TRANSFER(.report = &r)));
+    ASSERT_INT_EQ(3, krt_report_count(r, KRT_LOADED));
+    ASSERT_INT_EQ(0, krt_report_count(r, KRT_UNEXPECTED));
+    krt_report_free(r);
+    expect_same_predictions(t, h5, plain);
+    ASSERT_OK(krt_transfer_weights(same, h5, NULL));
+    for (size_t w = 0; w < 4; w++)
+        expect_near(h5, same, "h", w, 0);
+    expect_same_predictions(t, h5, same);
+}
+
 int main(void)
 {
-    return RUN(UNIT(an_h5_of_keras_holds_the_factors_and_a_keras_file_their_sum),
+    return RUN(UNIT(weights_go_over_with_the_product_to_a_model_without),
+               UNIT(an_h5_of_keras_holds_the_factors_and_a_keras_file_their_sum),
                UNIT(a_save_adds_the_product_to_the_kernel_and_an_h5_keeps_both),
                UNIT(enabled_it_trains_the_factors_alone));
 }
