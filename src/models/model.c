@@ -710,6 +710,7 @@ static krt_status model_new(krt_ctx *k, krt_model **out, const krti_conf *object
     m->config = copy ? keep_config(&m->base.arena, object) : object;
     if (m->config == NULL)
         TRY(KRT_E_NOMEM);
+    m->compile_config = krti_conf_get(m->config, "compile_config");
     m->base.object = m->config;
     m->base.config = m->config;
     m->base.depth = depth;

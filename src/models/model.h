@@ -61,6 +61,8 @@ struct krt_model {
     const krti_conf *config;  /* the whole object of the file: class_name, config, compile_config */
     krt_status failed;        /* first failure while being built from C */
     struct krti_plans *plans; /* compiled programs by input shapes; predict.c */
+    /* What it was compiled with, as in Keras 3's files; NULL: not compiled. The config's own at first. */
+    const krti_conf *compile_config;
     /* What compile() made of the model: the training floor's, which frees it. */
     struct krti_training *training;
     void (*free_training)(struct krti_training *training);
@@ -74,8 +76,11 @@ struct krt_model {
      * with these whatever is frozen since. To compare with, as a layer may be gone. */
     struct krti_trained {
         bool is_known;
+
         krt_variable **items;
         size_t n;
+        /* What Keras does when it reads the file, which its summary shows. */
+        enum { KRTI_BUILT, KRTI_BUILT_FOR_NONE, KRTI_UNBUILT } in_keras;
     } trained;
 };
 

@@ -412,18 +412,13 @@ static krt_status print_title(summary *s)
     return st == KRT_OK ? print_line(s, line) : st;
 }
 
-/* Sums the weights and leaves the trainable ones in front. */
-static void sum_weights(summary *s, krti_counts *trainable, krti_counts *others, size_t *n)
+static void sum_weights(const summary *s, krti_counts *trainable, krti_counts *others)
 {
     for (size_t i = 0; i < s->num_variables; i++) {
-        krt_variable *const v = s->variables[i];
-        const bool is_one = is_trainable(s->m, v);
+        const krt_variable *const v = s->variables[i];
 
-        krti_counts_add(is_one ? trainable : others, v->tensor->shape, krti_variable_bits(v));
-        if (is_one) {
-            s->variables[i] = s->variables[*n];
-            s->variables[(*n)++] = v;
-        }
+        krti_counts_add(is_trainable(s->m, v) ? trainable : others, v->tensor->shape,
+                        krti_variable_bits(v));
     }
 }
 
@@ -444,17 +439,24 @@ bool krti_model_is_whole(const krt_model *m)
     return is_all_built(m, 0);
 }
 
+/* Keras counts an optimizer that is built. */
+static bool count_optimizer(const krt_model *m, krti_counts *counts)
+{
+    const struct krti_trained *t = &m->trained;
+
+    return t->is_known && t->in_keras != KRTI_UNBUILT && is_all_built(m, 0) &&
+           krti_optimizer_count(m->compile_config, t->items, t->in_keras == KRTI_BUILT ? t->n : 0,
+                                counts);
+}
+
 static krt_status print_totals(summary *s)
 {
-    const krti_conf *const compile_config = krti_conf_get(s->m->config, "compile_config");
     krti_counts total, trainable = {0}, others = {0}, optimizer = {0};
-    size_t n = 0;
     krt_status st = KRT_OK;
 
     TRY(weights_of_model(s));
-    sum_weights(s, &trainable, &others, &n);
-    const bool has_optimizer =
-        is_all_built(s->m, 0) && krti_optimizer_count(compile_config, s->variables, n, &optimizer);
+    sum_weights(s, &trainable, &others);
+    const bool has_optimizer = count_optimizer(s->m, &optimizer);
     total.params = trainable.params + others.params + (has_optimizer ? optimizer.params : 0);
     total.bits = trainable.bits + others.bits + (has_optimizer ? optimizer.bits : 0);
     TRY(print_counts(s, "Total", total));

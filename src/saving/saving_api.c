@@ -174,6 +174,22 @@ static krt_status take_legacy_settings(krt_model *m, const krti_conf *given, int
     return st;
 }
 
+/* Keras forgets a model's optimizer when it writes an .h5: a `.keras` of the same process then has settings
+ * that say nothing of one, and what reads them compiles with the default. */
+static krt_status take_default_optimizer(krt_model *m)
+{
+    krti_arena arena = KRTI_ARENA_INIT(m->base.owned.k);
+    krti_conf *settings = krti_conf_copy(&arena, krti_compile_config(m));
+    krt_status st = settings != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    if (st == KRT_OK)
+        st = krti_conf_set(&arena, settings, "optimizer", krti_conf_string(&arena, "rmsprop"));
+    if (st == KRT_OK)
+        st = krti_set_compile_config(m, settings);
+    krti_arena_free(&arena);
+    return st;
+}
+
 /* The compile settings: beside the architecture in an .h5 file, in it elsewhere. */
 static krt_status take_settings(krt_model *m, const krti_source *f, bool compile)
 {
@@ -184,9 +200,11 @@ static krt_status take_settings(krt_model *m, const krti_source *f, bool compile
 
     if (!compile)
         return krti_set_compile_config(m, NULL);
+    if (f->training == NULL && f->generation == 2 && krti_conf_num(inside) > 0)
+        return take_legacy_settings(m, inside, f->generation);
     if (f->training == NULL)
-        return f->generation == 2 && krti_conf_num(inside) > 0
-                   ? take_legacy_settings(m, inside, f->generation)
+        return krti_conf_num(inside) > 0 && krti_conf_get(inside, "optimizer") == NULL
+                   ? take_default_optimizer(m)
                    : KRT_OK;
     st = krti_json_parse(&arena, &training, f->training, strlen(f->training));
     st = st == KRT_OK ? take_legacy_settings(m, training, f->generation)
@@ -200,11 +218,23 @@ static krt_status take_settings_beside(krt_model *m, const krti_source *f)
 {
     const krti_conf *settings = krti_conf_get(f->config, "compile_config");
 
-    if (krti_conf_num(krti_compile_config(m)) > 0)
-        return KRT_OK;
     if (krti_conf_num(settings) > 0 && f->generation != 2)
         return krti_set_compile_config(m, settings);
     return take_settings(m, f, true);
+}
+
+/* Keras builds the optimizer of what it loads; from an .h5 for no variable, and without a state there not
+ * at all. */
+static krt_status note_trained(krt_model *m, const krti_source *settings)
+{
+    krt_status st = KRT_OK;
+
+    if (krti_compile_config(m) == NULL || !krti_model_is_whole(m))
+        return KRT_OK;
+    st = krti_note_trained(m);
+    if (settings->training != NULL)
+        m->trained.in_keras = settings->has_keras_optimizer ? KRTI_BUILT_FOR_NONE : KRTI_UNBUILT;
+    return st;
 }
 
 /* ------------------------------------------------------------------------------- load */
@@ -223,7 +253,7 @@ static void loading_close(loading *l)
 
 static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_load_args *a)
 {
-    krti_source *architecture = NULL, *weights = NULL;
+    krti_source *architecture = NULL, *weights = NULL, *settings = NULL;
     krt_model *m = NULL;
     krt_status st = KRT_OK;
 
@@ -239,10 +269,13 @@ static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_l
         TRY(krti_source_verify(weights));
     TRY(krti_load_build(k, &m, architecture));
     TRY(take_settings(m, architecture, a->compile));
-    if (a->compile && weights == l->file && weights != architecture)
+    settings = architecture;
+    if (a->compile && weights == l->file && weights != architecture &&
+        krti_compile_config(m) == NULL) {
         TRY(take_settings_beside(m, weights));
-    if (krti_compile_config(m) != NULL && krti_model_is_whole(m))
-        TRY(krti_note_trained(m));
+        settings = weights;
+    }
+    TRY(note_trained(m, settings));
     if (!a->config_only)
         TRY(list(weights, a->copy));
     if (!a->config_only)

@@ -370,6 +370,7 @@ done:
 static krt_status open_legacy_h5(krti_source *f, krti_h5 *h5, krti_h5_object group)
 {
     const krti_h5_object root = krti_h5_root(h5);
+    krti_h5_object state;
     char *text = NULL;
     size_t length = 0;
     int64_t trains_as = 0;
@@ -383,6 +384,7 @@ static krt_status open_legacy_h5(krti_source *f, krti_h5 *h5, krti_h5_object gro
     TRY(krti_h5_attribute_int(h5, root, KRTI_TRAINS_AS, &trains_as, &found));
     take_ways(f, found ? trains_as : 0);
     f->is_compiled = f->training != NULL;
+    TRY(krti_h5_find(h5, root, "optimizer_weights", &state, &f->has_keras_optimizer));
     found = false;
     TRY(krti_h5_attribute_text(h5, root, "model_config", &text, &length, &found));
     if (!found)

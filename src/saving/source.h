@@ -32,7 +32,8 @@ typedef struct krti_source {
     int generation;                                   /* Keras 1, 2 or 3; 0: Keras 0 */
     int trains_as; /* see krt_layer; 0: the file does not say, so its generation */
     bool is_compiled, has_weights;
-    krti_store *store; /* once asked for */
+    bool has_keras_optimizer; /* of an .h5: the state is where Keras looks for it */
+    krti_store *store;        /* once asked for */
 } krti_source;
 
 krt_status krti_source_open(krt_ctx *k, krti_source **out, const char *filepath);

@@ -71,7 +71,7 @@ static void warn_of_dtype(const struct krti_training *t, const krti_conf *object
 
 static krt_status loss_object(const struct krti_training *t, size_t i, const krti_conf **out)
 {
-    const krti_conf *loss = krti_conf_get(t->config, "loss");
+    const krti_conf *loss = krti_conf_get(t->m->compile_config, "loss");
 
     *out = loss;
     if (krti_conf_is_null(loss) || is_single(loss))
@@ -81,7 +81,7 @@ static krt_status loss_object(const struct krti_training *t, size_t i, const krt
 
 static krt_status read_weight(struct krti_training *t, size_t i)
 {
-    const krti_conf *weights = krti_conf_get(t->config, "loss_weights"), *own = weights;
+    const krti_conf *weights = krti_conf_get(t->m->compile_config, "loss_weights"), *own = weights;
     krti_trained_output *o = &t->outputs[i];
     krt_status st = KRT_OK;
 
@@ -217,7 +217,7 @@ static krt_status add_metric(void *user, const krti_conf *object)
 static krt_status metrics_setting(const struct krti_training *t, const char *key, size_t i,
                                   const krti_conf **out)
 {
-    const krti_conf *c = krti_conf_get(t->config, key);
+    const krti_conf *c = krti_conf_get(t->m->compile_config, key);
 
     *out = c;
     if (krti_conf_is_null(c) || t->num_outputs == 1)

@@ -9,7 +9,7 @@ static void forget(struct krti_training *t)
     krti_optimizer_free(t->optimizer);
     t->optimizer = NULL;
     krti_arena_free(&t->arena);
-    t->config = NULL;
+    t->m->compile_config = NULL;
     t->undecayed = (krt_names){0, NULL};
 }
 
@@ -38,7 +38,6 @@ krt_status krti_training_of(krt_model *m, struct krti_training **out)
         m->free_training = training_free;
         m->weights_moved = krti_programs_free;
         m->training = t;
-        t->config = krti_conf_get(m->config, "compile_config");
     }
     *out = m->training;
     return KRT_OK;
@@ -46,10 +45,7 @@ krt_status krti_training_of(krt_model *m, struct krti_training **out)
 
 const krti_conf *krti_compile_config(const krt_model *m)
 {
-    const krti_conf *config =
-        m->training != NULL ? m->training->config : krti_conf_get(m->config, "compile_config");
-
-    return krti_conf_num(config) > 0 ? config : NULL;
+    return krti_conf_num(m->compile_config) > 0 ? m->compile_config : NULL;
 }
 
 krt_status krti_compile_config_now(const krt_model *m, krti_arena *a, krti_conf **out)
@@ -90,7 +86,7 @@ krt_status krti_set_compile_config(krt_model *m, const krti_conf *config)
     krti_free(t->k, m->trained.items);
     m->trained = (struct krti_trained){.is_known = false};
     t->arena = arena;
-    t->config = copy;
+    m->compile_config = copy;
     return KRT_OK;
 }
 

@@ -35,7 +35,6 @@ struct krti_training {
     krt_ctx *k;
     krt_model *m;
     krti_arena arena;
-    const krti_conf *config;   /* compile_config; NULL: not compiled */
     const char *backend;       /* "tensorflow" or "jax"; not in files */
     krti_optimizer *optimizer; /* made when asked for */
     krt_names undecayed;       /* exclude_from_weight_decay */
