@@ -64,15 +64,6 @@ static krt_value *mask_of(const krt_call *c, const krt_value *x)
     return NULL;
 }
 
-static bool flag(const krt_call *c, const char *name, size_t position)
-{
-    const krti_conf *arg = krti_conf_get(c->kwargs, name);
-
-    if (arg == NULL)
-        arg = krti_conf_at(c->args, position);
-    return arg != NULL && arg->kind == KRTI_CONF_BOOL && arg->as.boolean;
-}
-
 /* ------------------------------------------------------------------- Attention, AdditiveAttention */
 
 /* (batch, rows, features) and (batch, columns, features), each row beside each column. */
@@ -197,15 +188,16 @@ static krt_status attend(const krt_layer *l, krt_call *c, score_fn *scores, bool
     krt_value *const weights =
         drop(c,
              krti_attention_weights(g, scores(c, x[0], x[2], scale), value_mask,
-                                    flag(c, "use_causal_mask", 4)),
+                                    krti_call_flag(c, "use_causal_mask", 4)),
              dropout);
     krt_value *y = krti_matmul(g, weights, x[1], false, false, NULL);
     if (query_mask != NULL)
         y = krti_multiply(g, y, krti_cast(g, krti_expand_dims(g, query_mask, 2), KRT_FLOAT32));
     krti_call_set_mask(c, 0, query_mask);
     const krt_status st = krt_call_output(c, 0, y);
-    return st == KRT_OK && flag(c, "return_attention_scores", 3) ? krt_call_output(c, 1, weights)
-                                                                 : st;
+    return st == KRT_OK && krti_call_flag(c, "return_attention_scores", 3)
+               ? krt_call_output(c, 1, weights)
+               : st;
 }
 
 static krt_status attention_call(const krt_layer *l, const void *args, krt_call *c)
@@ -388,14 +380,15 @@ static krt_status multi_head_call(const krt_layer *l, const void *args, krt_call
         if (st != KRT_OK)
             return st;
     }
-    const bool gives_weights = flag(c, "return_attention_scores", 7);
+    const bool gives_weights = krti_call_flag(c, "return_attention_scores", 7);
     krt_value *const mask = joint_mask(c, query, value, other, a->sliding_window);
     krt_value *const q =
         krti_affine(g, project(l, c, "query_dense", query), 1 / sqrt((double)a->key_dim), 0, 0);
     krt_value *const k = project(l, c, "key_dense", key);
     krt_value *const v = project(l, c, "value_dense", value);
     krt_value *const scores = krti_einsum(g, "BTNH,BSNH->BNTS", (krt_value *const[]){q, k}, 2);
-    krt_value *weights = krti_attention_weights(g, scores, mask, flag(c, "use_causal_mask", 9));
+    krt_value *weights =
+        krti_attention_weights(g, scores, mask, krti_call_flag(c, "use_causal_mask", 9));
     /* Where Keras computes step by step, a row without any key gets nothing. */
     if (mask != NULL && (gives_weights || (c->training && a->dropout > 0)))
         weights = krti_where(g, mask, weights, krti_scalar(g, 0));

@@ -261,8 +261,7 @@ static krt_status reversible_call(const krt_layer *l, const void *args, krt_call
     const krt_reversible_embedding_args *a = args;
 
     (void)l;
-    return krti_conf_get_bool(c->kwargs, "reverse", false) ? project_back(c, a)
-                                                           : look_up(c, a->mask_zero);
+    return krti_call_flag(c, "reverse", 1) ? project_back(c, a) : look_up(c, a->mask_zero);
 }
 
 static const krt_field reversible_fields[] = {

@@ -25,12 +25,24 @@ krt_status krti_fail_inputs(const krt_layer *l, size_t wanted, size_t found)
                            l->name, wanted, found);
 }
 
-krt_value *krti_call_argument(krt_call *c, const char *name, size_t position, bool *given)
+static const krti_conf *find_argument(const krt_call *c, const char *name, size_t position)
 {
     const krti_conf *arg = krti_conf_get(c->kwargs, name);
 
-    if (krti_conf_is_null(arg))
-        arg = krti_conf_at(c->args, position);
+    return krti_conf_is_null(arg) ? krti_conf_at(c->args, position) : arg;
+}
+
+bool krti_call_flag(const krt_call *c, const char *name, size_t position)
+{
+    const krti_conf *arg = find_argument(c, name, position);
+
+    return krti_conf_is(arg, KRTI_CONF_BOOL) && arg->as.boolean;
+}
+
+krt_value *krti_call_argument(krt_call *c, const char *name, size_t position, bool *given)
+{
+    const krti_conf *arg = find_argument(c, name, position);
+
     *given = !krti_conf_is_null(arg);
     return *given ? krti_call_arg(c, arg) : NULL;
 }

@@ -23,6 +23,9 @@ krt_status krti_fail_inputs(const krt_layer *l, size_t wanted, size_t found);
  * *given says whether it was there and not None. Fails through the graph. */
 krt_value *krti_call_argument(krt_call *c, const char *name, size_t position, bool *given);
 
+/* A switch among them: whether it is True. */
+bool krti_call_flag(const krt_call *c, const char *name, size_t position);
+
 /* The mask of the first input: the argument `mask` of the call, else the one that travels with the
  * input, else NULL. */
 krt_value *krti_call_mask(krt_call *c, size_t position);

@@ -142,6 +142,10 @@ TEST(reversible_embedding_looks_up_and_projects_back)
     values[0] = krti_input(g, KRT_FLOAT32, in);
     ASSERT_OK(krti_layer_trace(l, g, &c));
     ASSERT_STR_EQ("(None, 3, 10)", krt_shape_print(c.out[0]->shape, text, sizeof text));
+    c.kwargs = NULL; /* or by its position */
+    c.args = conf_of(&a, "[{'__value__': 0}, true]");
+    ASSERT_OK(krti_layer_trace(l, g, &c));
+    ASSERT_STR_EQ("(None, 3, 10)", krt_shape_print(c.out[0]->shape, text, sizeof text));
     krti_graph_free(g);
     krti_arena_free(&a);
 }
