@@ -236,26 +236,36 @@ static const krt_field thresholded_fields[] = {
     KRT_BASE_FIELDS(krt_thresholded_relu_args),
 };
 
-#define CLASS(id, title, fallback, build_fn, init_fn) \
-    static const krt_layer_class id = {               \
-        .struct_size = sizeof id,                     \
-        .name = title,                                \
-        .defaults = fallback,                         \
-        .fields = id##_fields,                        \
-        .num_fields = KRTI_COUNT(id##_fields),        \
-        .build = build_fn,                            \
-        .call = id##_call,                            \
-        .init = init_fn,                              \
-        .flags = KRT_LAYER_PASSES_MASK,               \
+static krt_status prelu_config(krti_arena *a, krti_conf *dict, const krt_layer *l)
+{
+    (void)l;
+    return krti_conf_enlist(a, dict, "shared_axes");
+}
+
+#define CLASS(id, title, fallback, build_fn, init_fn, more, hook)             \
+    static const krti_class id = {                                            \
+        .base = {.struct_size = sizeof(krt_layer_class),                      \
+                 .name = title,                                               \
+                 .defaults = fallback,                                        \
+                 .fields = id##_fields,                                       \
+                 .num_fields = KRTI_COUNT(id##_fields),                       \
+                 .build = build_fn,                                           \
+                 .call = id##_call,                                           \
+                 .init = init_fn,                                             \
+                 .flags = KRT_LAYER_PASSES_MASK | KRTI_LAYER_HOOKS | (more)}, \
+        .config = hook,                                                       \
     };
-CLASS(activation, "Activation", KRT_ACTIVATION(NULL), NULL, NULL)
-CLASS(relu, "ReLU", KRT_RELU(.trainable = true), NULL, relu_init)
-CLASS(leaky_relu, "LeakyReLU", KRT_LEAKY_RELU(.trainable = true), NULL, leaky_relu_init)
-CLASS(prelu, "PReLU", KRT_PRELU(.trainable = true), prelu_build, NULL)
-CLASS(elu, "ELU", KRT_ELU(.trainable = true), NULL, elu_init)
-CLASS(softmax, "Softmax", KRT_SOFTMAX(.trainable = true), NULL, softmax_init)
+#define BUILT KRTI_LAYER_BORN_BUILT
+CLASS(activation, "Activation", KRT_ACTIVATION(NULL), NULL, NULL, BUILT, NULL)
+CLASS(relu, "ReLU", KRT_RELU(.trainable = true), NULL, relu_init, BUILT, NULL)
+CLASS(leaky_relu, "LeakyReLU", KRT_LEAKY_RELU(.trainable = true), NULL, leaky_relu_init, BUILT,
+      NULL)
+CLASS(prelu, "PReLU", KRT_PRELU(.trainable = true), prelu_build, NULL, 0, prelu_config)
+CLASS(elu, "ELU", KRT_ELU(.trainable = true), NULL, elu_init, BUILT, NULL)
+CLASS(softmax, "Softmax", KRT_SOFTMAX(.trainable = true), NULL, softmax_init, BUILT, NULL)
 CLASS(thresholded, "ThresholdedReLU", KRT_THRESHOLDED_RELU(.trainable = true), NULL,
-      thresholded_init)
+      thresholded_init, 0, NULL)
 
 const krt_layer_class *const krti_classes_activation[] = {
-    &activation, &relu, &leaky_relu, &prelu, &elu, &softmax, &thresholded, NULL};
+    &activation.base, &relu.base,    &leaky_relu.base,  &prelu.base,
+    &elu.base,        &softmax.base, &thresholded.base, NULL};

@@ -36,14 +36,16 @@ static const krt_field layer_scale_fields[] = {
     KRT_BASE_FIELDS(krt_layer_scale_args),
 };
 
-static const krt_layer_class layer_scale = {
-    .struct_size = sizeof layer_scale,
-    .name = "LayerScale",
-    .defaults = KRT_LAYER_SCALE(1, .projection_dim = 1),
-    .fields = layer_scale_fields,
-    .num_fields = KRTI_COUNT(layer_scale_fields),
-    .build = scale_build,
-    .call = scale_call,
+static const krti_class layer_scale = {
+    .base = {.struct_size = sizeof(krt_layer_class),
+             .name = "LayerScale",
+             .defaults = KRT_LAYER_SCALE(1, .projection_dim = 1),
+             .fields = layer_scale_fields,
+             .num_fields = KRTI_COUNT(layer_scale_fields),
+             .build = scale_build,
+             .call = scale_call,
+             .flags = KRTI_LAYER_HOOKS},
+    .module = "keras.src.applications.convnext",
 };
 
 /* ------------------------------------------------------------------------------- StochasticDepth */
@@ -72,14 +74,15 @@ static const krt_field stochastic_depth_fields[] = {
     KRT_BASE_FIELDS(krt_stochastic_depth_args),
 };
 
-static const krt_layer_class stochastic_depth = {
-    .struct_size = sizeof stochastic_depth,
-    .name = "StochasticDepth",
-    .defaults = KRT_STOCHASTIC_DEPTH(0),
-    .fields = stochastic_depth_fields,
-    .num_fields = KRTI_COUNT(stochastic_depth_fields),
-    .call = depth_call,
-    .flags = KRTI_LAYER_DRAWS,
+static const krti_class stochastic_depth = {
+    .base = {.struct_size = sizeof(krt_layer_class),
+             .name = "StochasticDepth",
+             .defaults = KRT_STOCHASTIC_DEPTH(0),
+             .fields = stochastic_depth_fields,
+             .num_fields = KRTI_COUNT(stochastic_depth_fields),
+             .call = depth_call,
+             .flags = KRTI_LAYER_DRAWS | KRTI_LAYER_HOOKS},
+    .module = "keras.src.applications.convnext",
 };
 
 /* ------------------------------------------------------------------------------- CustomScaleLayer */
@@ -98,15 +101,16 @@ static const krt_field custom_scale_layer_fields[] = {
     KRT_BASE_FIELDS(krt_custom_scale_layer_args),
 };
 
-static const krt_layer_class custom_scale_layer = {
-    .struct_size = sizeof custom_scale_layer,
-    .name = "CustomScaleLayer",
-    .defaults = KRT_CUSTOM_SCALE_LAYER(1),
-    .fields = custom_scale_layer_fields,
-    .num_fields = KRTI_COUNT(custom_scale_layer_fields),
-    .call = sum_call,
-    .flags = KRT_LAYER_TAKES_LIST,
+static const krti_class custom_scale_layer = {
+    .base = {.struct_size = sizeof(krt_layer_class),
+             .name = "CustomScaleLayer",
+             .defaults = KRT_CUSTOM_SCALE_LAYER(1),
+             .fields = custom_scale_layer_fields,
+             .num_fields = KRTI_COUNT(custom_scale_layer_fields),
+             .call = sum_call,
+             .flags = KRT_LAYER_TAKES_LIST | KRTI_LAYER_HOOKS},
+    .module = "keras.src.applications.inception_resnet_v2",
 };
 
-const krt_layer_class *const krti_classes_applications[] = {&layer_scale, &stochastic_depth,
-                                                            &custom_scale_layer, NULL};
+const krt_layer_class *const krti_classes_applications[] = {
+    &layer_scale.base, &stochastic_depth.base, &custom_scale_layer.base, NULL};

@@ -403,6 +403,26 @@ static krt_status multi_head_call(const krt_layer *l, const void *args, krt_call
     return st == KRT_OK && gives_weights ? krt_call_output(c, 1, weights) : st;
 }
 
+/* A shape for each argument of build(); a key is only there where it was given. */
+static krti_conf *multi_head_build_config(krti_arena *a, const krt_layer *l)
+{
+    static const char *const keys[] = {"query_shape", "value_shape", "key_shape"};
+    krti_conf *dict = krti_conf_dict(a), *shapes = krti_conf_dict(a);
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < l->num_build_shapes && i < KRTI_COUNT(keys); i++)
+        st = krti_conf_set(a, shapes, keys[i], krti_shape_to_conf(a, l->build_shapes[i]));
+    if (st == KRT_OK)
+        st = krti_conf_set(a, dict, "shapes_dict", shapes);
+    return st == KRT_OK ? dict : NULL;
+}
+
+static krt_status multi_head_config(krti_arena *a, krti_conf *dict, const krt_layer *l)
+{
+    (void)l;
+    return krti_conf_enlist(a, dict, "attention_axes");
+}
+
 /* ------------------------------------------------------------------------------- classes */
 
 #define T krt_attention_args
@@ -438,27 +458,30 @@ static const krt_field multi_head_fields[] = {
 };
 #undef T
 
-/* X(identifier, class, defaults, its functions' prefix, flags) */
-#define ATTENTIONS(X)                                                                 \
-    X(attention, "Attention", KRT_ATTENTION(.trainable = true), attention_init,       \
-      KRT_LAYER_TAKES_LIST)                                                           \
-    X(additive, "AdditiveAttention", KRT_ADDITIVE_ATTENTION(.trainable = true), NULL, \
-      KRT_LAYER_TAKES_LIST)                                                           \
-    X(multi_head, "MultiHeadAttention", KRT_MULTI_HEAD_ATTENTION(KRT_NONE), multi_head_init, 0)
+/* X(identifier, class, defaults, init, flags, hooks) */
+#define ATTENTIONS(X)                                                                           \
+    X(attention, "Attention", KRT_ATTENTION(.trainable = true), attention_init,                 \
+      KRT_LAYER_TAKES_LIST, .config = NULL)                                                     \
+    X(additive, "AdditiveAttention", KRT_ADDITIVE_ATTENTION(.trainable = true), NULL,           \
+      KRT_LAYER_TAKES_LIST, .config = NULL)                                                     \
+    X(multi_head, "MultiHeadAttention", KRT_MULTI_HEAD_ATTENTION(KRT_NONE), multi_head_init, 0, \
+      .config = multi_head_config, .build_config = multi_head_build_config)
 
-#define X(id, title, args, start, more)        \
-    static const krt_layer_class id = {        \
-        .struct_size = sizeof id,              \
-        .name = title,                         \
-        .defaults = args,                      \
-        .fields = id##_fields,                 \
-        .num_fields = KRTI_COUNT(id##_fields), \
-        .build = id##_build,                   \
-        .call = id##_call,                     \
-        .init = start,                         \
-        .flags = (more) | KRTI_LAYER_DRAWS,    \
+#define X(id, title, args, start, more, ...)                             \
+    static const krti_class id = {                                       \
+        .base = {.struct_size = sizeof(krt_layer_class),                 \
+                 .name = title,                                          \
+                 .defaults = args,                                       \
+                 .fields = id##_fields,                                  \
+                 .num_fields = KRTI_COUNT(id##_fields),                  \
+                 .build = id##_build,                                    \
+                 .call = id##_call,                                      \
+                 .init = start,                                          \
+                 .flags = (more) | KRTI_LAYER_DRAWS | KRTI_LAYER_HOOKS}, \
+        __VA_ARGS__,                                                     \
     };
 ATTENTIONS(X)
 #undef X
 
-const krt_layer_class *const krti_classes_attention[] = {&attention, &additive, &multi_head, NULL};
+const krt_layer_class *const krti_classes_attention[] = {&attention.base, &additive.base,
+                                                         &multi_head.base, NULL};

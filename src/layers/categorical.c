@@ -149,14 +149,25 @@ static const krt_field discretization_fields[] = {KRT_FIELD(T, NUMBERS, bin_boun
                                                   KRT_BASE_FIELDS(T)};
 #undef T
 
-static const krt_layer_class category_encoding = {
-    .struct_size = sizeof category_encoding,
-    .name = "CategoryEncoding",
-    .defaults = KRT_CATEGORY_ENCODING(KRT_NONE),
-    .fields = category_fields,
-    .num_fields = KRTI_COUNT(category_fields),
-    .call = category_call,
-    .init = category_init,
+/* Keras's __init__ keeps `sparse`, its get_config() does not. */
+static krt_status category_config(krti_arena *a, krti_conf *dict, const krt_layer *l)
+{
+    (void)a;
+    (void)l;
+    krti_conf_remove(dict, "sparse");
+    return KRT_OK;
+}
+
+static const krti_class category_encoding = {
+    .base = {.struct_size = sizeof(krt_layer_class),
+             .name = "CategoryEncoding",
+             .defaults = KRT_CATEGORY_ENCODING(KRT_NONE),
+             .fields = category_fields,
+             .num_fields = KRTI_COUNT(category_fields),
+             .call = category_call,
+             .init = category_init,
+             .flags = KRTI_LAYER_HOOKS},
+    .config = category_config,
 };
 
 static const krt_layer_class discretization = {
@@ -167,7 +178,8 @@ static const krt_layer_class discretization = {
     .num_fields = KRTI_COUNT(discretization_fields),
     .call = discretization_call,
     .init = discretization_init,
+    .flags = KRTI_LAYER_BARE_CONFIG,
 };
 
-const krt_layer_class *const krti_classes_categorical[] = {&category_encoding, &discretization,
+const krt_layer_class *const krti_classes_categorical[] = {&category_encoding.base, &discretization,
                                                            NULL};

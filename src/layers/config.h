@@ -30,6 +30,11 @@ krti_conf *krti_given_to_conf(krti_arena *a, const krt_layer *l, const char *key
 krt_status krti_fields_to_conf(krti_arena *a, krti_conf *dict, const krt_layer *l,
                                const krt_layer_class *cls, const void *args);
 
+/* For config hooks (layer.h): a number under the key becomes a list of one. */
+krt_status krti_conf_enlist(krti_arena *a, krti_conf *dict, const char *key);
+/* A config hook: Keras's classes that can be quantized say that they are not. */
+krt_status krti_config_quantizes(krti_arena *a, krti_conf *dict, const krt_layer *l);
+
 /* Bytes of a member of this kind; 0 for KRT_FIELD_IGNORED. */
 size_t krti_field_size(krt_field_kind kind);
 

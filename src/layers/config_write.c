@@ -184,6 +184,24 @@ krti_conf *krti_field_write(krti_arena *a, const krt_layer *l, const krt_field *
     return krti_conf_null(a);
 }
 
+krt_status krti_conf_enlist(krti_arena *a, krti_conf *dict, const char *key)
+{
+    const krti_conf *value = krti_conf_get(dict, key);
+    krti_conf *list = NULL;
+
+    if (!krti_conf_is(value, KRTI_CONF_INT))
+        return KRT_OK;
+    list = krti_conf_list(a);
+    const krt_status st = krti_conf_add(a, list, krti_conf_copy(a, value));
+    return st == KRT_OK ? krti_conf_set(a, dict, key, list) : st;
+}
+
+krt_status krti_config_quantizes(krti_arena *a, krti_conf *dict, const krt_layer *l)
+{
+    (void)l;
+    return krti_conf_set(a, dict, "quantization_config", krti_conf_null(a));
+}
+
 /* ------------------------------------------------------------------------------- Python's repr */
 
 enum { REPR_MAX = 400, REPR_DEPTH = 8 };

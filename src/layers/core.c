@@ -53,7 +53,7 @@ static const krt_layer_class input_layer = {
     .num_fields = KRTI_COUNT(input_layer_fields),
     .call = pass_through,
     .init = input_layer_init,
-    .flags = KRT_LAYER_PASSES_MASK,
+    .flags = KRT_LAYER_PASSES_MASK | KRTI_LAYER_BORN_BUILT | KRTI_LAYER_BARE_CONFIG,
 };
 
 /* ------------------------------------------------------------------------------- Dense */
@@ -120,16 +120,25 @@ static const krt_field dense_fields[] = {
     KRT_BASE_FIELDS(krt_dense_args),
 };
 
-static const krt_layer_class dense = {
-    .struct_size = sizeof dense,
-    .name = "Dense",
-    .defaults = KRT_DENSE(0),
-    .fields = dense_fields,
-    .num_fields = KRTI_COUNT(dense_fields),
-    .build = dense_build,
-    .call = dense_call,
-    .init = dense_init,
-    .flags = KRT_LAYER_PASSES_MASK,
+/* Of these two one is always written and one, of the base class, only where it is given. */
+static krt_status dense_config(krti_arena *a, krti_conf *dict, const krt_layer *l)
+{
+    if (krti_conf_is_null(krti_conf_get(dict, "activity_regularizer")))
+        krti_conf_remove(dict, "activity_regularizer");
+    return krti_config_quantizes(a, dict, l);
+}
+
+static const krti_class dense = {
+    .base = {.struct_size = sizeof(krt_layer_class),
+             .name = "Dense",
+             .defaults = KRT_DENSE(0),
+             .fields = dense_fields,
+             .num_fields = KRTI_COUNT(dense_fields),
+             .build = dense_build,
+             .call = dense_call,
+             .init = dense_init,
+             .flags = KRT_LAYER_PASSES_MASK | KRTI_LAYER_HOOKS},
+    .config = dense_config,
 };
 
 /* ------------------------------------------------------------------------------- Embedding */
@@ -199,15 +208,17 @@ static const krt_field embedding_fields[] = {
     KRT_BASE_FIELDS(krt_embedding_args),
 };
 
-static const krt_layer_class embedding = {
-    .struct_size = sizeof embedding,
-    .name = "Embedding",
-    .defaults = KRT_EMBEDDING(0),
-    .fields = embedding_fields,
-    .num_fields = KRTI_COUNT(embedding_fields),
-    .build = embedding_build,
-    .call = embedding_call,
-    .init = embedding_init,
+static const krti_class embedding = {
+    .base = {.struct_size = sizeof(krt_layer_class),
+             .name = "Embedding",
+             .defaults = KRT_EMBEDDING(0),
+             .fields = embedding_fields,
+             .num_fields = KRTI_COUNT(embedding_fields),
+             .build = embedding_build,
+             .call = embedding_call,
+             .init = embedding_init,
+             .flags = KRTI_LAYER_HOOKS},
+    .config = krti_config_quantizes,
 };
 
 /* ------------------------------------------------------------------------------- ReversibleEmbedding */
@@ -280,15 +291,17 @@ static const krt_field reversible_fields[] = {
     KRT_BASE_FIELDS(krt_reversible_embedding_args),
 };
 
-static const krt_layer_class reversible_embedding = {
-    .struct_size = sizeof reversible_embedding,
-    .name = "ReversibleEmbedding",
-    .defaults = KRT_REVERSIBLE_EMBEDDING(0),
-    .fields = reversible_fields,
-    .num_fields = KRTI_COUNT(reversible_fields),
-    .build = reversible_build,
-    .call = reversible_call,
-    .init = reversible_init,
+static const krti_class reversible_embedding = {
+    .base = {.struct_size = sizeof(krt_layer_class),
+             .name = "ReversibleEmbedding",
+             .defaults = KRT_REVERSIBLE_EMBEDDING(0),
+             .fields = reversible_fields,
+             .num_fields = KRTI_COUNT(reversible_fields),
+             .build = reversible_build,
+             .call = reversible_call,
+             .init = reversible_init,
+             .flags = KRTI_LAYER_HOOKS},
+    .config = krti_config_quantizes,
 };
 
 /* ------------------------------------------------------------------------------- Identity, Masking */
@@ -302,7 +315,7 @@ static const krt_layer_class identity = {
     .fields = identity_fields,
     .num_fields = KRTI_COUNT(identity_fields),
     .call = pass_through,
-    .flags = KRT_LAYER_PASSES_MASK,
+    .flags = KRT_LAYER_PASSES_MASK | KRTI_LAYER_BORN_BUILT,
 };
 
 static krt_status masking_call(const krt_layer *l, const void *args, krt_call *c)
@@ -334,6 +347,7 @@ static const krt_layer_class masking = {
     .fields = masking_fields,
     .num_fields = KRTI_COUNT(masking_fields),
     .call = masking_call,
+    .flags = KRTI_LAYER_BORN_BUILT,
 };
 
 /* ------------------------------------------------------------------------------- Lambda */
@@ -385,10 +399,10 @@ static const krt_layer_class lambda = {
 };
 
 const krt_layer_class *const krti_classes_core[] = {&input_layer,
-                                                    &dense,
-                                                    &krti_class_einsum_dense,
-                                                    &embedding,
-                                                    &reversible_embedding,
+                                                    &dense.base,
+                                                    &krti_class_einsum_dense.base,
+                                                    &embedding.base,
+                                                    &reversible_embedding.base,
                                                     &identity,
                                                     &masking,
                                                     &lambda,

@@ -34,6 +34,6 @@ krt_value *krti_call_mask(krt_call *c, size_t position);
 krt_value *krti_a_sample(krti_graph *g, krt_value *penalty, krt_shape shape);
 
 /* Classes whose code is a file of its own, for the tables of their package. */
-extern const krt_layer_class krti_class_einsum_dense;
+extern const krti_class krti_class_einsum_dense;
 
 #endif

@@ -241,13 +241,15 @@ static const krt_field fields[] = {
     KRT_BASE_FIELDS(krt_einsum_dense_args),
 };
 
-const krt_layer_class krti_class_einsum_dense = {
-    .struct_size = sizeof krti_class_einsum_dense,
-    .name = "EinsumDense",
-    .defaults = KRT_EINSUM_DENSE(NULL, {.rank = -1}),
-    .fields = fields,
-    .num_fields = KRTI_COUNT(fields),
-    .build = build,
-    .call = call,
-    .init = init,
+const krti_class krti_class_einsum_dense = {
+    .base = {.struct_size = sizeof(krt_layer_class),
+             .name = "EinsumDense",
+             .defaults = KRT_EINSUM_DENSE(NULL, {.rank = -1}),
+             .fields = fields,
+             .num_fields = KRTI_COUNT(fields),
+             .build = build,
+             .call = call,
+             .init = init,
+             .flags = KRTI_LAYER_HOOKS},
+    .config = krti_config_quantizes,
 };

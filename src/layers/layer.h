@@ -117,18 +117,27 @@ krt_status krti_class_add(krt_ctx *k, krti_map **classes, const krt_layer_class 
 /* Modules whose classes are Keras's own; an absent module is an older file, which had none. */
 bool krti_is_keras_module(const krti_conf *module);
 bool krti_class_is_registered(krt_ctx *k, const krt_layer_class *cls); /* not built in */
-/* A class whose layers are more than a krt_layer, such as models, makes them itself: its flags
- * hold KRTI_LAYER_OWN and its table is one of these. */
-typedef struct krti_own_class {
-    krt_layer_class base;
-    krt_status (*from_conf)(krt_ctx *k, krt_layer **out, const krti_conf *object, int depth);
-    krti_conf *(*to_conf)(krti_arena *a,
-                          const krt_layer *l); /* the whole object; NULL: no memory */
-} krti_own_class;
+/* Flags of built-in classes only, above krt_layer_flags. */
 enum {
-    KRTI_LAYER_OWN = 1 << 16,
-    KRTI_LAYER_DRAWS = 1 << 17 /* random numbers, in training */
+    KRTI_LAYER_HOOKS = 1 << 16,       /* the table is a krti_class */
+    KRTI_LAYER_DRAWS = 1 << 17,       /* random numbers, in training */
+    KRTI_LAYER_BORN_BUILT = 1 << 18,  /* as soon as it is made: it has no build_config */
+    KRTI_LAYER_BARE_CONFIG = 1 << 19, /* does not say `trainable`; the dtype is a name, no policy */
 };
+/* A built-in class that differs from the others in what it writes. Every hook may be NULL. */
+typedef struct krti_class {
+    krt_layer_class base;
+    const char *module; /* where Keras has it; NULL: keras.layers */
+    /* Adds to or mends the dict that the fields gave, where get_config() says otherwise. */
+    krt_status (*config)(krti_arena *a, krti_conf *dict, const krt_layer *l);
+    /* The whole of get_build_config(). NULL returned: out of memory. */
+    krti_conf *(*build_config)(krti_arena *a, const krt_layer *l);
+    /* Of classes whose layers are more than a krt_layer, models: both or none. */
+    krt_status (*from_object)(krt_ctx *k, krt_layer **out, const krti_conf *object, int depth);
+    krti_conf *(*to_object)(krti_arena *a, const krt_layer *l);
+} krti_class;
+/* The hooks of a class, all NULL for one without; cls may be NULL. */
+const krti_class *krti_class_hooks(const krt_layer_class *cls);
 /* Every built-in class, NULL-terminated lists, one a file; the registry concatenates them. */
 extern const krt_layer_class *const krti_classes_core[];
 extern const krt_layer_class *const krti_classes_activation[];

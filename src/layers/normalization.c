@@ -724,31 +724,47 @@ static const krt_field spectral_fields[] = {
 };
 #undef T
 
-/* X(identifier, class, defaults, build, init, flags) */
+static krt_status batch_config(krti_arena *a, krti_conf *dict, const krt_layer *l)
+{
+    (void)l;
+    return krti_conf_set(a, dict, "renorm_clipping", krti_conf_null(a));
+}
+
+static krt_status axis_config(krti_arena *a, krti_conf *dict, const krt_layer *l)
+{
+    (void)l;
+    return krti_conf_enlist(a, dict, "axis");
+}
+
+/* X(identifier, class, defaults, build, init, flags, config) */
 #define CLASSES(X)                                                                            \
-    X(batch, "BatchNormalization", KRT_BATCH_NORMALIZATION(), batch_build, NULL, PASSES_MASK) \
-    X(layer, "LayerNormalization", KRT_LAYER_NORMALIZATION(), layer_build, NULL, PASSES_MASK) \
+    X(batch, "BatchNormalization", KRT_BATCH_NORMALIZATION(), batch_build, NULL, PASSES_MASK, \
+      batch_config)                                                                           \
+    X(layer, "LayerNormalization", KRT_LAYER_NORMALIZATION(), layer_build, NULL, PASSES_MASK, \
+      axis_config)                                                                            \
     X(group, "GroupNormalization", KRT_GROUP_NORMALIZATION(), group_build, group_init,        \
-      PASSES_MASK)                                                                            \
-    X(rms, "RMSNormalization", KRT_RMS_NORMALIZATION(), rms_build, NULL, 0)                   \
-    X(unit, "UnitNormalization", KRT_UNIT_NORMALIZATION(), NULL, NULL, PASSES_MASK)           \
+      PASSES_MASK, NULL)                                                                      \
+    X(rms, "RMSNormalization", KRT_RMS_NORMALIZATION(), rms_build, NULL, 0, axis_config)      \
+    X(unit, "UnitNormalization", KRT_UNIT_NORMALIZATION(), NULL, NULL,                        \
+      PASSES_MASK | KRTI_LAYER_BORN_BUILT, NULL)                                              \
     X(spectral, "SpectralNormalization", KRT_SPECTRAL_NORMALIZATION(NULL), spectral_build,    \
-      spectral_init, 0)
+      spectral_init, 0, NULL)
 #define PASSES_MASK KRT_LAYER_PASSES_MASK
 
-#define DEFINE(id, class_name, default_args, build_fn, init_fn, class_flags) \
-    static const krt_layer_class id##_class = {                              \
-        .struct_size = sizeof(krt_layer_class),                              \
-        .name = class_name,                                                  \
-        .defaults = default_args,                                            \
-        .fields = id##_fields,                                               \
-        .num_fields = KRTI_COUNT(id##_fields),                               \
-        .build = build_fn,                                                   \
-        .call = id##_call,                                                   \
-        .init = init_fn,                                                     \
-        .flags = class_flags,                                                \
+#define DEFINE(id, class_name, default_args, build_fn, init_fn, class_flags, config_fn) \
+    static const krti_class id##_class = {                                              \
+        .base = {.struct_size = sizeof(krt_layer_class),                                \
+                 .name = class_name,                                                    \
+                 .defaults = default_args,                                              \
+                 .fields = id##_fields,                                                 \
+                 .num_fields = KRTI_COUNT(id##_fields),                                 \
+                 .build = build_fn,                                                     \
+                 .call = id##_call,                                                     \
+                 .init = init_fn,                                                       \
+                 .flags = (class_flags) | KRTI_LAYER_HOOKS},                            \
+        .config = config_fn,                                                            \
     };
 CLASSES(DEFINE)
 
-#define LIST(id, class_name, default_args, build_fn, init_fn, class_flags) &id##_class,
+#define LIST(id, ...) &id##_class.base,
 const krt_layer_class *const krti_classes_normalization[] = {CLASSES(LIST) NULL};

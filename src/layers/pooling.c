@@ -238,6 +238,12 @@ static const krt_field global_fields1[] = {
     X(adaptive_average3d, "AdaptiveAveragePooling3D", KRT_ADAPTIVE_AVERAGE_POOLING3D({0}),   \
       adaptive, 3)
 
+enum {
+    pool_flags = KRTI_LAYER_BORN_BUILT,
+    global_flags = KRTI_LAYER_BORN_BUILT,
+    adaptive_flags = 0
+};
+
 #define DEFINE(id, class_name, default_args, family, rank) \
     static const krt_layer_class id##_class = {            \
         .struct_size = sizeof(krt_layer_class),            \
@@ -247,6 +253,7 @@ static const krt_field global_fields1[] = {
         .num_fields = KRTI_COUNT(family##_fields##rank),   \
         .call = family##_call,                             \
         .init = family##_init,                             \
+        .flags = family##_flags,                           \
     };
 CLASSES(DEFINE)
 

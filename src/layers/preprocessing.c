@@ -348,6 +348,14 @@ static krt_status auto_contrast_call(const krt_layer *l, const void *args, krt_c
     return krt_call_output(c, 0, krti_auto_contrast(c->g, x, low, width));
 }
 
+static krt_status normalization_config(krti_arena *a, krti_conf *dict, const krt_layer *l)
+{
+    (void)l;
+    if (krti_conf_is_null(krti_conf_get(dict, "axis")))
+        return krti_conf_set(a, dict, "axis", krti_conf_list(a));
+    return krti_conf_enlist(a, dict, "axis");
+}
+
 /* ------------------------------------------------------------------------------- tables */
 
 #define IGNORED(key)              \
@@ -355,38 +363,40 @@ static krt_status auto_contrast_call(const krt_layer *l, const void *args, krt_c
         key, KRT_FIELD_IGNORED, 0 \
     }
 #define F(id, kind, key) KRT_FIELD(krt_##id##_args, kind, key)
-#define CLASS(id, title, fallback, build_fn, init_fn, with_mask, ...)                       \
+#define CLASS(id, title, fallback, build_fn, init_fn, with_mask, hook, ...)                 \
     static const krt_field id##_fields[] = {__VA_ARGS__, KRT_BASE_FIELDS(krt_##id##_args)}; \
-    static const krt_layer_class id = {                                                     \
-        .struct_size = sizeof id,                                                           \
-        .name = title,                                                                      \
-        .defaults = fallback,                                                               \
-        .fields = id##_fields,                                                              \
-        .num_fields = KRTI_COUNT(id##_fields),                                              \
-        .build = build_fn,                                                                  \
-        .call = id##_call,                                                                  \
-        .init = init_fn,                                                                    \
-        .flags = with_mask,                                                                 \
+    static const krti_class id = {                                                          \
+        .base = {.struct_size = sizeof(krt_layer_class),                                    \
+                 .name = title,                                                             \
+                 .defaults = fallback,                                                      \
+                 .fields = id##_fields,                                                     \
+                 .num_fields = KRTI_COUNT(id##_fields),                                     \
+                 .build = build_fn,                                                         \
+                 .call = id##_call,                                                         \
+                 .init = init_fn,                                                           \
+                 .flags = (with_mask) | KRTI_LAYER_HOOKS},                                  \
+        .config = hook,                                                                     \
     };
 
 CLASS(rescaling, "Rescaling", KRT_RESCALING({.n = 0}), NULL, rescaling_init, KRT_LAYER_PASSES_MASK,
-      F(rescaling, NUMBERS, scale), F(rescaling, NUMBERS, offset))
+      NULL, F(rescaling, NUMBERS, scale), F(rescaling, NUMBERS, offset))
 CLASS(normalization, "Normalization", KRT_NORMALIZATION(.trainable = true), normalization_build,
-      normalization_init, KRT_LAYER_PASSES_MASK, F(normalization, AXES, axis),
+      normalization_init, KRT_LAYER_PASSES_MASK, normalization_config, F(normalization, AXES, axis),
       F(normalization, BOOL, invert), F(normalization, NUMBERS, mean),
       F(normalization, NUMBERS, variance))
-CLASS(resizing, "Resizing", KRT_RESIZING(0), NULL, resizing_init, 0, F(resizing, INT, height),
+CLASS(resizing, "Resizing", KRT_RESIZING(0), NULL, resizing_init, 0, NULL, F(resizing, INT, height),
       F(resizing, INT, width), F(resizing, STRING, interpolation),
       F(resizing, BOOL, crop_to_aspect_ratio), F(resizing, BOOL, pad_to_aspect_ratio),
       F(resizing, STRING, fill_mode), F(resizing, FLOAT, fill_value), F(resizing, BOOL, antialias),
       F(resizing, STRING, data_format), IGNORED("factor"), IGNORED("bounding_box_format"))
-CLASS(center_crop, "CenterCrop", KRT_CENTER_CROP(0), NULL, image_init, 0,
+CLASS(center_crop, "CenterCrop", KRT_CENTER_CROP(0), NULL, image_init, 0, NULL,
       F(center_crop, INT, height), F(center_crop, INT, width), F(center_crop, STRING, data_format),
       IGNORED("factor"), IGNORED("bounding_box_format"))
 CLASS(auto_contrast, "AutoContrast", KRT_AUTO_CONTRAST(.trainable = true), NULL, auto_contrast_init,
-      0, F(auto_contrast, NUMBERS, value_range), F(auto_contrast, STRING, data_format),
+      0, NULL, F(auto_contrast, NUMBERS, value_range), F(auto_contrast, STRING, data_format),
       IGNORED("factor"), IGNORED("bounding_box_format"))
 
 const krt_layer_class *const krti_classes_preprocessing[] = {
-    &rescaling, &normalization, &resizing, &center_crop, &auto_contrast, NULL,
+    &rescaling.base,   &normalization.base, &resizing.base,
+    &center_crop.base, &auto_contrast.base, NULL,
 };

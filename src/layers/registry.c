@@ -51,6 +51,15 @@ const krt_layer_class *krti_class_find(krt_ctx *k, const char *name)
     return NULL;
 }
 
+const krti_class *krti_class_hooks(const krt_layer_class *cls)
+{
+    static const krti_class none = {.module = NULL};
+
+    return cls != NULL && (cls->flags & KRTI_LAYER_HOOKS) != 0
+               ? (const krti_class *)(const void *)cls
+               : &none;
+}
+
 static krt_status check_fields(krt_ctx *k, const krt_layer_class *cls)
 {
     for (size_t i = 0; i < cls->num_fields; i++) {
@@ -117,7 +126,7 @@ krt_status krt_register(krt_ctx *k, const krt_layer_class *cls)
         return st;
     if (cls->call == NULL)
         return krti_fail(k, KRT_E_INVALID, cls->name, "a layer class needs a call");
-    if ((cls->flags & KRTI_LAYER_OWN) != 0)
+    if (cls->flags >= (unsigned)KRTI_LAYER_HOOKS)
         return krti_fail(k, KRT_E_INVALID, cls->name, "flags %#x are not known", cls->flags);
     return krti_class_add(k, &k->classes, cls);
 }
@@ -163,7 +172,7 @@ krt_status krti_layer_from_spec(krt_ctx *k, krt_layer **out, const krt_spec *spe
     if (cls == NULL)
         return krti_fail(k, KRT_E_UNKNOWN_CLASS, NULL,
                          "class %s is neither built in nor registered", class_name);
-    if (cls->defaults == NULL || (cls->flags & KRTI_LAYER_OWN) != 0)
+    if (cls->defaults == NULL)
         return krti_fail(k, KRT_E_INVALID, NULL, "%s is not made from arguments", class_name);
     TRY(krti_layer_alloc(k, &l, sizeof *l, class_name));
     l->cls = cls;
@@ -352,8 +361,8 @@ krt_status krti_layer_from_conf(krt_ctx *k, krt_layer **out, const krti_conf *ob
     *out = NULL;
     TRY(check_object(k, object, depth));
     TRY(resolve(k, object, &cls, &name));
-    if (cls != NULL && (cls->flags & KRTI_LAYER_OWN) != 0)
-        st = ((const krti_own_class *)(const void *)cls)->from_conf(k, out, object, depth);
+    if (krti_class_hooks(cls)->from_object != NULL)
+        st = krti_class_hooks(cls)->from_object(k, out, object, depth);
     else
         st = make(k, out, object, cls, name.ptr, depth);
 

@@ -183,7 +183,7 @@ static krt_status noise_init(krt_layer *l, void *args)
                            a->stddev);
 }
 
-#define CLASS(id, title, fallback, init_fn, call_fn, draws, ...)                            \
+#define CLASS(id, title, fallback, init_fn, call_fn, more, ...)                             \
     static const krt_field id##_fields[] = {__VA_ARGS__, KRT_BASE_FIELDS(krt_##id##_args)}; \
     static const krt_layer_class id = {                                                     \
         .struct_size = sizeof id,                                                           \
@@ -193,7 +193,7 @@ static krt_status noise_init(krt_layer *l, void *args)
         .num_fields = KRTI_COUNT(id##_fields),                                              \
         .call = call_fn,                                                                    \
         .init = init_fn,                                                                    \
-        .flags = KRT_LAYER_PASSES_MASK | (draws),                                           \
+        .flags = KRT_LAYER_PASSES_MASK | KRTI_LAYER_BORN_BUILT | (more),                    \
     };
 #define F(id, kind, key) KRT_FIELD(krt_##id##_args, kind, key)
 
@@ -204,14 +204,16 @@ CLASS(alpha_dropout, "AlphaDropout", KRT_ALPHA_DROPOUT(0), rate_init, alpha_call
       F(alpha_dropout, SHAPE, noise_shape))
 /* Keras 3 writes what it inherited from Dropout, too: null. */
 CLASS(spatial_dropout1d, "SpatialDropout1D", KRT_SPATIAL_DROPOUT1D(0), rate_init, spatial_call,
-      KRTI_LAYER_DRAWS, F(spatial_dropout1d, FLOAT, rate), F(spatial_dropout1d, INT, seed),
-      {"noise_shape", KRT_FIELD_IGNORED, 0})
+      KRTI_LAYER_DRAWS | KRTI_LAYER_BARE_CONFIG, F(spatial_dropout1d, FLOAT, rate),
+      F(spatial_dropout1d, INT, seed), {"noise_shape", KRT_FIELD_IGNORED, 0})
 CLASS(spatial_dropout2d, "SpatialDropout2D", KRT_SPATIAL_DROPOUT2D(0), rate_init, spatial_call,
-      KRTI_LAYER_DRAWS, F(spatial_dropout2d, FLOAT, rate), F(spatial_dropout2d, INT, seed),
-      {"noise_shape", KRT_FIELD_IGNORED, 0}, F(spatial_dropout2d, STRING, data_format))
+      KRTI_LAYER_DRAWS | KRTI_LAYER_BARE_CONFIG, F(spatial_dropout2d, FLOAT, rate),
+      F(spatial_dropout2d, INT, seed), {"noise_shape", KRT_FIELD_IGNORED, 0},
+      F(spatial_dropout2d, STRING, data_format))
 CLASS(spatial_dropout3d, "SpatialDropout3D", KRT_SPATIAL_DROPOUT3D(0), rate_init, spatial_call,
-      KRTI_LAYER_DRAWS, F(spatial_dropout3d, FLOAT, rate), F(spatial_dropout3d, INT, seed),
-      {"noise_shape", KRT_FIELD_IGNORED, 0}, F(spatial_dropout3d, STRING, data_format))
+      KRTI_LAYER_DRAWS | KRTI_LAYER_BARE_CONFIG, F(spatial_dropout3d, FLOAT, rate),
+      F(spatial_dropout3d, INT, seed), {"noise_shape", KRT_FIELD_IGNORED, 0},
+      F(spatial_dropout3d, STRING, data_format))
 CLASS(gaussian_dropout, "GaussianDropout", KRT_GAUSSIAN_DROPOUT(0), rate_init,
       gaussian_dropout_call, KRTI_LAYER_DRAWS, F(gaussian_dropout, FLOAT, rate),
       F(gaussian_dropout, INT, seed))

@@ -299,25 +299,37 @@ done:
     return st;
 }
 
+/* Keras keeps one number here, where its kin keep lists. */
+static krt_status upsampling1d_config(krti_arena *a, krti_conf *dict, const krt_layer *l)
+{
+    (void)l;
+    return krti_conf_set(a, dict, "size",
+                         krti_conf_copy(a, krti_conf_at(krti_conf_get(dict, "size"), 0)));
+}
+
 /* ------------------------------------------------------------------------------- tables */
 
 #define FORMAT(type) KRT_FIELD(type, STRING, data_format)
-#define CLASS(id, title, type, fallback, init_fn, call_fn, ...)                  \
+#define CLASS(id, title, type, fallback, init_fn, call_fn, ...) \
+    HOOKED(id, title, type, fallback, init_fn, call_fn, 0, NULL, __VA_ARGS__)
+#define HOOKED(id, title, type, fallback, init_fn, call_fn, more, hook, ...)     \
     static const krt_field id##_fields[] = {__VA_ARGS__, KRT_BASE_FIELDS(type)}; \
-    static const krt_layer_class id = {                                          \
-        .struct_size = sizeof id,                                                \
-        .name = title,                                                           \
-        .defaults = fallback,                                                    \
-        .fields = id##_fields,                                                   \
-        .num_fields = KRTI_COUNT(id##_fields),                                   \
-        .call = call_fn,                                                         \
-        .init = init_fn,                                                         \
+    static const krti_class id = {                                               \
+        .base = {.struct_size = sizeof(krt_layer_class),                         \
+                 .name = title,                                                  \
+                 .defaults = fallback,                                           \
+                 .fields = id##_fields,                                          \
+                 .num_fields = KRTI_COUNT(id##_fields),                          \
+                 .call = call_fn,                                                \
+                 .init = init_fn,                                                \
+                 .flags = (more) | KRTI_LAYER_HOOKS},                            \
+        .config = hook,                                                          \
     };
 
 CLASS(flatten, "Flatten", krt_flatten_args, KRT_FLATTEN(.trainable = true), init_data_format,
       flatten_call, FORMAT(krt_flatten_args))
-CLASS(reshape, "Reshape", krt_reshape_args, KRT_RESHAPE({.rank = -1}), reshape_init, reshape_call,
-      KRT_FIELD(krt_reshape_args, SHAPE, target_shape))
+HOOKED(reshape, "Reshape", krt_reshape_args, KRT_RESHAPE({.rank = -1}), reshape_init, reshape_call,
+       KRTI_LAYER_BORN_BUILT, NULL, KRT_FIELD(krt_reshape_args, SHAPE, target_shape))
 CLASS(permute, "Permute", krt_permute_args, KRT_PERMUTE({.n = 0}), permute_init, permute_call,
       KRT_FIELD(krt_permute_args, AXES, dims))
 CLASS(repeat_vector, "RepeatVector", krt_repeat_vector_args, KRT_REPEAT_VECTOR(0),
@@ -337,8 +349,9 @@ CLASS(zero_padding2d, "ZeroPadding2D", krt_zero_padding2d_args,
 CLASS(zero_padding3d, "ZeroPadding3D", krt_zero_padding3d_args,
       KRT_ZERO_PADDING3D(.trainable = true), pad_init, pad_call,
       KRT_FIELD(krt_zero_padding3d_args, PAIR3, padding), FORMAT(krt_zero_padding3d_args))
-CLASS(up_sampling1d, "UpSampling1D", krt_up_sampling1d_args, KRT_UP_SAMPLING1D(.trainable = true),
-      upsample_init, upsample_call, KRT_FIELD(krt_up_sampling1d_args, INT1, size))
+HOOKED(up_sampling1d, "UpSampling1D", krt_up_sampling1d_args, KRT_UP_SAMPLING1D(.trainable = true),
+       upsample_init, upsample_call, 0, upsampling1d_config,
+       KRT_FIELD(krt_up_sampling1d_args, INT1, size))
 CLASS(up_sampling2d, "UpSampling2D", krt_up_sampling2d_args, KRT_UP_SAMPLING2D(.trainable = true),
       upsample_init, upsample_call, KRT_FIELD(krt_up_sampling2d_args, INT2, size),
       FORMAT(krt_up_sampling2d_args), KRT_FIELD(krt_up_sampling2d_args, STRING, interpolation))
@@ -346,10 +359,10 @@ CLASS(up_sampling3d, "UpSampling3D", krt_up_sampling3d_args, KRT_UP_SAMPLING3D(.
       upsample_init, upsample_call, KRT_FIELD(krt_up_sampling3d_args, INT3, size),
       FORMAT(krt_up_sampling3d_args))
 
-const krt_layer_class *const krti_classes_reshaping[] = {&flatten,        &reshape,
-                                                         &permute,        &repeat_vector,
-                                                         &cropping1d,     &cropping2d,
-                                                         &cropping3d,     &zero_padding1d,
-                                                         &zero_padding2d, &zero_padding3d,
-                                                         &up_sampling1d,  &up_sampling2d,
-                                                         &up_sampling3d,  NULL};
+const krt_layer_class *const krti_classes_reshaping[] = {&flatten.base,        &reshape.base,
+                                                         &permute.base,        &repeat_vector.base,
+                                                         &cropping1d.base,     &cropping2d.base,
+                                                         &cropping3d.base,     &zero_padding1d.base,
+                                                         &zero_padding2d.base, &zero_padding3d.base,
+                                                         &up_sampling1d.base,  &up_sampling2d.base,
+                                                         &up_sampling3d.base,  NULL};

@@ -114,7 +114,7 @@ typedef struct rule {
     krt_layer_class cls;
     rule_fn apply;
     bool is_constraint;
-    const char *names[3]; /* other identifiers */
+    const char *names[4]; /* other identifiers, those of Keras 1 and 2 too */
 } rule;
 
 static const krt_field l1_fields[] = {KRT_FIELD(krt_l1_args, FLOAT, l1)};
@@ -154,13 +154,13 @@ static const krt_spec non_neg_defaults = {sizeof non_neg_defaults, "NonNeg"};
 static const rule rules[] = {
     {CLASS("L1", l1), l1, .names = {"l1"}},
     {CLASS("L2", l2), l2, .names = {"l2"}},
-    {CLASS("L1L2", l1l2), l1l2, .names = {"l1l2", "l1_l2"}},
+    {CLASS("L1L2", l1l2), l1l2, .names = {"l1l2", "l1_l2", "L1L2Regularizer", "WeightRegularizer"}},
     {CLASS("OrthogonalRegularizer", orthogonal), orthogonal, .names = {"orthogonal_regularizer"}},
     {CLASS("MaxNorm", max_norm), max_norm, .is_constraint = true, .names = {"max_norm", "maxnorm"}},
     {CLASS("MinMaxNorm", min_max_norm), min_max_norm, .is_constraint = true,
      .names = {"min_max_norm"}},
     {CLASS("UnitNorm", unit_norm), unit_norm, .is_constraint = true,
-     .names = {"unit_norm", "unitnorm"}},
+     .names = {"unit_norm", "unitnorm", "UnitNormConstraint"}},
     {.cls = {.name = "NonNeg", .defaults = &non_neg_defaults},
      non_neg,
      .is_constraint = true,

@@ -35,26 +35,16 @@ static krti_conf *model_to_object(krti_arena *a, const krt_layer *l)
     return krti_model_to_conf(a, krti_model_of(l), &object) == KRT_OK ? object : NULL;
 }
 
-static const krti_own_class model_classes[] = {
-    {{.struct_size = sizeof(krti_own_class),
-      .name = "Sequential",
-      .call = call_model,
-      .flags = KRTI_LAYER_OWN},
-     model_from_object,
-     model_to_object},
-    {{.struct_size = sizeof(krti_own_class),
-      .name = "Functional",
-      .call = call_model,
-      .flags = KRTI_LAYER_OWN},
-     model_from_object,
-     model_to_object},
-    {{.struct_size = sizeof(krti_own_class),
-      .name = "Model",
-      .call = call_model,
-      .flags = KRTI_LAYER_OWN},
-     model_from_object,
-     model_to_object},
-};
+#define MODEL_CLASS(title)                                              \
+    {                                                                   \
+        .base = {.struct_size = sizeof(krt_layer_class),                \
+                 .name = title,                                         \
+                 .call = call_model,                                    \
+                 .flags = KRTI_LAYER_HOOKS},                            \
+        .from_object = model_from_object, .to_object = model_to_object, \
+    }
+static const krti_class model_classes[] = {MODEL_CLASS("Sequential"), MODEL_CLASS("Functional"),
+                                           MODEL_CLASS("Model")};
 
 krt_status krti_models_register(krt_ctx *k)
 {

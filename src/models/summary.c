@@ -145,51 +145,10 @@ static krt_status add_output_shape(krti_str *s, const krti_calls *calls, const k
     return krti_str_add(s, num_out > 1 ? "]" : "");
 }
 
-static bool is_operation(const krt_layer *l)
-{
-    return l->cls != NULL && (l->cls->flags & KRT_LAYER_OPERATION) != 0;
-}
-
-/* These are built in Keras as soon as they are made. */
-static const char *const always_built[] = {
-    "Activation",
-    "ActivityRegularization",
-    "AlphaDropout",
-    "AveragePooling1D",
-    "AveragePooling2D",
-    "AveragePooling3D",
-    "Dropout",
-    "ELU",
-    "GaussianDropout",
-    "GaussianNoise",
-    "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D",
-    "GlobalAveragePooling3D",
-    "GlobalMaxPooling1D",
-    "GlobalMaxPooling2D",
-    "GlobalMaxPooling3D",
-    "Identity",
-    "InputLayer",
-    "LeakyReLU",
-    "Masking",
-    "MaxPooling1D",
-    "MaxPooling2D",
-    "MaxPooling3D",
-    "ReLU",
-    "Reshape",
-    "Softmax",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
-    "UnitNormalization",
-};
-
+/* Built in Keras as soon as it is made. */
 static bool is_always_built(const krt_layer *l)
 {
-    for (size_t i = 0; i < KRTI_COUNT(always_built); i++)
-        if (strcmp(l->class_name, always_built[i]) == 0)
-            return true;
-    return is_operation(l);
+    return l->cls != NULL && (l->cls->flags & (KRTI_LAYER_BORN_BUILT | KRT_LAYER_OPERATION)) != 0;
 }
 
 /* A model is built once its shapes are known; a layer of an unknown class by the weights it has. */

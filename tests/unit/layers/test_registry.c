@@ -61,6 +61,7 @@ TEST(every_field_of_a_built_in_class_lies_in_its_arguments)
 
         snprintf(package, sizeof package, "p%zu", i);
         c.package = package;
+        c.flags &= KRTI_LAYER_HOOKS - 1u; /* the others are Keras's own classes' alone */
         ASSERT_OK(krt_register(t->k, &c));
         assert_ptr_equal(krti_map_value_at(t->k->classes, i), &c);
         for (size_t f = 0; f < c.num_fields; f++)
@@ -139,6 +140,10 @@ TEST(a_class_is_registered_once_and_whole)
     c.call = NULL;
     ASSERT_STATUS(KRT_E_INVALID, krt_register(t->k, &c));
     ASSERT_SAYS("a layer class needs a call");
+    c = twice_class;
+    c.flags = KRTI_LAYER_HOOKS;
+    ASSERT_STATUS(KRT_E_INVALID, krt_register(t->k, &c));
+    ASSERT_SAYS("flags 0x10000 are not known");
     c = twice_class;
     c.defaults = NULL;
     ASSERT_STATUS(KRT_E_INVALID, krt_register(t->k, &c));
