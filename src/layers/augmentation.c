@@ -2,13 +2,11 @@
  *
  * At inference all of them are the identity. In training each draws from its own seed what Keras on
  * JAX draws, and moves or colours each image by it. What moves pixels is one function: where each
- * pixel of the result comes from, as a linear map of its place, and what stands beyond the edge. What is
- * more than that, or made of other layers, is in augmentation_warp.c and augmentation_mix.c. */
+ * pixel of the result comes from, as a linear map of its place, and what stands beyond the edge. Colours
+ * are augmentation_color.c; what is more, or made of other layers, augmentation_warp.c and _mix.c. */
 #include "layers/augmentation.h"
 #include "layers/images.h"
 #include "layers/spatial.h"
-
-#include <float.h>
 
 /* ------------------------------------------------------------------------------- arguments */
 
@@ -72,32 +70,20 @@ krt_value *krti_act_draw(const krti_acting *t, double low, double high)
     return krti_random_uniform_of(t->g, krti_act_key(t), shape, low, high);
 }
 
-/* One draw an image between the two numbers of a factor, which `scale` and `shift` may move. */
-static krt_value *draw_between(const krti_acting *t, const double range[2], double scale,
-                               double shift)
-{
-    return krti_act_draw(t, range[0] * scale + shift, range[1] * scale + shift);
-}
-
-static krt_value *draw(const krti_acting *t, const char *key, krt_numbers given, double low,
-                       double high, double shift)
+krt_value *krti_act_draw_factor(const krti_acting *t, const char *key, krt_numbers given,
+                                double low, double high)
 {
     double range[2];
 
-    return krti_act_factor(t, key, given, low, high, range) ? draw_between(t, range, 1, shift)
+    return krti_act_factor(t, key, given, low, high, range) ? krti_act_draw(t, range[0], range[1])
                                                             : NULL;
-}
-
-static krt_value *draw_unit(const krti_acting *t)
-{
-    return krti_act_draw(t, 0, 1);
 }
 
 krt_value *krti_act_chosen(const krti_acting *t)
 {
-    krt_value *const probability = draw(t, "factor", t->a->factor, 0, 1, 0);
+    krt_value *const probability = krti_act_draw_factor(t, "factor", t->a->factor, 0, 1);
 
-    return krti_less(t->g, draw_unit(t), probability);
+    return krti_less(t->g, krti_act_draw(t, 0, 1), probability);
 }
 
 bool krti_act_value_range(const krti_acting *t, double out[2])
@@ -279,7 +265,7 @@ static krt_value *flip(const krti_acting *t)
                                "mode is \"%s\", expected \"horizontal\", \"vertical\" or "
                                "\"horizontal_and_vertical\"",
                                mode);
-    flips = krti_less_equal(g, draw_unit(t), krti_scalar(g, 0.5));
+    flips = krti_less_equal(g, krti_act_draw(t, 0, 1), krti_scalar(g, 0.5));
     if (both || mode[0] == 'h')
         y = krti_where(g, flips, krti_slice_axis(g, y, 2, KRT_NONE, KRT_NONE, -1), y);
     if (both || mode[0] == 'v')
@@ -296,7 +282,7 @@ static krt_value *rotate(const krti_acting *t)
 
     if (!krti_act_factor(t, "factor", t->a->factor, -1, 1, range))
         return NULL;
-    krt_value *angle = draw_between(t, range, 360, 0);
+    krt_value *angle = krti_act_draw(t, range[0] * 360, range[1] * 360);
     angle = krti_affine(g, angle, (float)(3.14159265358979323846 / 180), 0, 0);
     krt_value *const cosine = krti_cos(g, angle), *const sine = krti_sin(g, angle);
     /* around the middle: c - cx * m0 - cy * m1 */
@@ -307,14 +293,24 @@ static krt_value *rotate(const krti_acting *t)
     return transform(t, (krt_value *const[6]){cosine, krti_negative(g, sine), x, sine, cosine, y});
 }
 
+/* What a height or width is multiplied by: 1 more than the factor. */
+static krt_value *draw_zoom(const krti_acting *t, const char *key, krt_numbers given)
+{
+    double range[2];
+
+    return krti_act_factor(t, key, given, -1, 1, range)
+               ? krti_act_draw(t, range[0] + 1, range[1] + 1)
+               : NULL;
+}
+
 static krt_value *zoom(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     const double cx = (double)(t->x->shape.dim[2] - 1) / 2;
     const double cy = (double)(t->x->shape.dim[1] - 1) / 2;
-    krt_value *const h = draw(t, "height_factor", t->a->height_factor, -1, 1, 1);
+    krt_value *const h = draw_zoom(t, "height_factor", t->a->height_factor);
     krt_value *const w =
-        t->a->width_factor.n == 0 ? h : draw(t, "width_factor", t->a->width_factor, -1, 1, 1);
+        t->a->width_factor.n == 0 ? h : draw_zoom(t, "width_factor", t->a->width_factor);
 
     return transform(t, (krt_value *const[6]){w, NULL, krti_affine(g, w, -cx, cx, 0), NULL, h,
                                               krti_affine(g, h, -cy, cy, 0)});
@@ -323,8 +319,8 @@ static krt_value *zoom(const krti_acting *t)
 static krt_value *translate(const krti_acting *t)
 {
     krti_graph *const g = t->g;
-    krt_value *const h = draw(t, "height_factor", t->a->height_factor, -1, 1, 0);
-    krt_value *const w = draw(t, "width_factor", t->a->width_factor, -1, 1, 0);
+    krt_value *const h = krti_act_draw_factor(t, "height_factor", t->a->height_factor, -1, 1);
+    krt_value *const w = krti_act_draw_factor(t, "width_factor", t->a->width_factor, -1, 1);
 
     return transform(t, (krt_value *const[6]){
                             one(t), NULL, krti_affine(g, w, -(double)t->x->shape.dim[2], 0, 0),
@@ -334,10 +330,12 @@ static krt_value *translate(const krti_acting *t)
 static krt_value *shear(const krti_acting *t)
 {
     krti_graph *const g = t->g;
-    krt_value *const turns = krti_greater(g, draw_unit(t), krti_scalar(g, 0.5));
+    krt_value *const turns = krti_greater(g, krti_act_draw(t, 0, 1), krti_scalar(g, 0.5));
     krt_value *const sign = krti_where(g, turns, krti_scalar(g, -1), krti_scalar(g, 1));
-    krt_value *const y = krti_multiply(g, draw(t, "y_factor", t->a->y_factor, -1, 1, 0), sign);
-    krt_value *const x = krti_multiply(g, draw(t, "x_factor", t->a->x_factor, -1, 1, 0), sign);
+    krt_value *const y =
+        krti_multiply(g, krti_act_draw_factor(t, "y_factor", t->a->y_factor, -1, 1), sign);
+    krt_value *const x =
+        krti_multiply(g, krti_act_draw_factor(t, "x_factor", t->a->x_factor, -1, 1), sign);
 
     return transform(t, (krt_value *const[6]){one(t), x, NULL, y, one(t), NULL});
 }
@@ -377,244 +375,7 @@ static krt_value *crop(const krti_acting *t)
     return krti_resize_image(t->g, x, size[0], size[1], KRTI_BILINEAR, false);
 }
 
-/* ------------------------------------------------------------------------------- colours */
-
-static krt_value *contrast(const krti_acting *t)
-{
-    static const int height = 1, width = 2;
-    krti_graph *const g = t->g;
-    double range[2], values[2];
-
-    if (!krti_act_factor(t, "factor", t->a->factor, 0, 1, range) ||
-        !krti_act_value_range(t, values))
-        return NULL;
-    krt_value *const by = draw_between(t, (const double[2]){1 - range[0], 1 + range[1]}, 1, 0);
-    krt_value *mean = krti_reduce_mean(g, t->x, &height, 1, true);
-    mean = krti_reduce_mean(g, mean, &width, 1, true);
-    krt_value *const moved = krti_multiply(g, krti_subtract(g, t->x, mean), by);
-    return krti_clip(g, krti_add(g, moved, mean), values[0], values[1], 0);
-}
-
-static krt_value *brightness(const krti_acting *t)
-{
-    krti_graph *const g = t->g;
-    double values[2];
-
-    if (!krti_act_value_range(t, values))
-        return NULL;
-    const double low = fmin(values[0], values[1]), high = fmax(values[0], values[1]);
-    krt_value *const delta =
-        krti_affine(g, draw(t, "factor", t->a->factor, -1, 1, 0), high - low, 0, 0);
-    return krti_clip(g, krti_add(g, t->x, delta), low, high, 0);
-}
-
-static krt_value *invert(const krti_acting *t)
-{
-    krti_graph *const g = t->g;
-    double values[2];
-
-    if (!krti_act_value_range(t, values))
-        return NULL;
-    return krti_where(g, krti_act_chosen(t), krti_affine(g, t->x, -1, values[1], 0), t->x);
-}
-
-static krt_value *gray(const krti_acting *t)
-{
-    static const float weights[3] = {0.2989F, 0.5870F, 0.1140F};
-    static const int channels = 3;
-    krti_graph *const g = t->g;
-
-    if (t->x->shape.dim[3] == 1)
-        return t->x;
-    if (t->x->shape.dim[3] != 3)
-        return krti_graph_fail(g, KRT_E_INVALID,
-                               "Invalid channel size: expected 3 (RGB) or 1 (Grayscale)");
-    krt_value *const w = krti_constant(g, KRT_FLOAT32, KRT_SHAPE(3), weights);
-    return krti_reduce_sum(g, krti_multiply(g, t->x, w), &channels, 1, true);
-}
-
-static krt_value *grayscale(const krti_acting *t)
-{
-    krti_graph *const g = t->g;
-    const double share = t->a->factor.items[0];
-
-    return krti_where(g, krti_less(g, draw_unit(t), krti_scalar(g, share)), gray(t), t->x);
-}
-
-static krt_value *degenerate(const krti_acting *t)
-{
-    krti_graph *const g = t->g;
-    double values[2];
-
-    if (!krti_act_value_range(t, values))
-        return NULL;
-    krt_value *const by = draw(t, "factor", t->a->factor, -1, 1, 0);
-    krt_value *const moved = krti_multiply(g, by, krti_subtract(g, gray(t), t->x));
-    return krti_clip(g, krti_add(g, t->x, moved), fmin(values[0], values[1]),
-                     fmax(values[0], values[1]), 0);
-}
-
-/* Each of three channels, the images' last axis. */
-static bool split_channels(const krti_acting *t, krt_value *x, krt_value *out[3])
-{
-    if (x == NULL || x->shape.dim[3] != 3) {
-        if (x != NULL)
-            (void)krti_graph_fail(t->g, KRT_E_INVALID, "Invalid channel size: expected 3 (RGB)");
-        return false;
-    }
-    for (int i = 0; i < 3; i++)
-        out[i] = krti_slice_axis(t->g, x, 3, i, i + 1, 1);
-    return true;
-}
-
-/* Keras's rgb_to_hsv(): hue, saturation and value. */
-static bool to_hsv(const krti_acting *t, krt_value *x, krt_value *hsv[3])
-{
-    krti_graph *const g = t->g;
-    krt_value *c[3], *const zero = krti_scalar(g, 0), *const one = krti_scalar(g, 1);
-
-    x = krti_where(g, krti_less(g, krti_absolute(g, x), krti_scalar(g, FLT_EPSILON)), zero, x);
-    if (!split_channels(t, x, c))
-        return false;
-    krt_value *const value = krti_maximum(g, krti_maximum(g, c[0], c[1]), c[2]);
-    krt_value *const least = krti_minimum(g, krti_minimum(g, c[0], c[1]), c[2]);
-    krt_value *const range = krti_subtract(g, value, least);
-    krt_value *const is_bright = krti_greater(g, value, zero);
-    krt_value *const is_colored = krti_greater(g, range, zero);
-    krt_value *const share = krti_divide(g, range, krti_where(g, is_bright, value, one));
-    krt_value *const norm =
-        krti_reciprocal(g, krti_affine(g, krti_where(g, is_colored, range, one), 6, 0, 0));
-    krt_value *turns[3];
-    for (int i = 0; i < 3; i++) /* g - b, b - r, r - g */
-        turns[i] =
-            krti_affine(g, krti_multiply(g, norm, krti_subtract(g, c[(i + 1) % 3], c[(i + 2) % 3])),
-                        1, 2.0 * i / 6, 0);
-    krt_value *hue = krti_where(g, krti_equal(g, value, c[1]), turns[1], turns[2]);
-    hue = krti_where(g, krti_equal(g, value, c[0]), turns[0], hue);
-    krt_value *const back = krti_cast(g, krti_less(g, hue, zero), KRT_FLOAT32);
-    hsv[0] = krti_add(g, krti_where(g, is_colored, hue, zero), back);
-    hsv[1] = krti_where(g, is_bright, share, zero);
-    hsv[2] = value;
-    return true;
-}
-
-static krt_value *from_hsv(const krti_acting *t, krt_value *const hsv[3])
-{
-    krti_graph *const g = t->g;
-    krt_value *turned = krti_subtract(g, hsv[0], krti_floor(g, hsv[0]));
-    krt_value *const rest = krti_affine(g, hsv[1], -1, 1, 0);
-    krt_value *c[3];
-
-    turned = krti_affine(g, turned, 6, 0, 0);
-    for (int i = 0; i < 3; i++) { /* |h - 3| - 1, 2 - |h - 2|, 2 - |h - 4| */
-        static const double middle[3] = {3, 2, 4};
-        krt_value *far = krti_absolute(g, krti_affine(g, turned, 1, -middle[i], 0));
-
-        far = krti_clip(g, krti_affine(g, far, i == 0 ? 1 : -1, i == 0 ? -1 : 2, 0), 0, 1, 0);
-        c[i] = krti_multiply(g, hsv[2], krti_add(g, rest, krti_multiply(g, hsv[1], far)));
-    }
-    return krti_concat(g, c, 3, 3);
-}
-
-static krt_value *shift_hue(const krti_acting *t)
-{
-    krti_graph *const g = t->g;
-    krt_value *hsv[3], *const one = krti_scalar(g, 1);
-    double values[2];
-
-    if (!krti_act_value_range(t, values))
-        return NULL;
-    const double width = values[1] - values[0];
-    krt_value *const turns = krti_greater(g, draw_unit(t), krti_scalar(g, 0.5));
-    krt_value *by = draw(t, "factor", t->a->factor, 0, 1, 0);
-    by = krti_affine(g, krti_multiply(g, krti_where(g, turns, krti_scalar(g, -1), one), by), 0.5, 0,
-                     0);
-    if (!to_hsv(t, krti_affine(g, t->x, 1 / width, -values[0] / width, 0), hsv))
-        return NULL;
-    krt_value *hue = krti_add(g, hsv[0], by);
-    hue = krti_where(g, krti_greater(g, hue, one), krti_affine(g, hue, 1, -1, 0), hue);
-    hsv[0] = krti_where(g, krti_less(g, hue, krti_scalar(g, 0)), krti_affine(g, hue, 1, 1, 0), hue);
-    return krti_affine(g, krti_clip(g, from_hsv(t, hsv), 0, 1, 0), width, values[0], 0);
-}
-
-static krt_value *saturate_more(const krti_acting *t)
-{
-    krti_graph *const g = t->g;
-    krt_value *hsv[3];
-    double values[2];
-
-    if (!krti_act_value_range(t, values))
-        return NULL;
-    krt_value *by = draw(t, "factor", t->a->factor, -1, 1, 0);
-    by = krti_divide(g, by, krti_affine(g, by, -1, 1 + 1e-7, 0));
-    if (!to_hsv(t, t->x, hsv))
-        return NULL;
-    hsv[1] = krti_clip(g, krti_multiply(g, hsv[1], by), fmin(values[0], values[1]),
-                       fmax(values[0], values[1]), 0);
-    return from_hsv(t, hsv);
-}
-
-/* Away from, or towards, what a 3 x 3 window makes of each channel. */
-static krt_value *sharpen(const krti_acting *t)
-{
-    static const int64_t size[2] = {3, 3}, stride[2] = {1, 1};
-    krti_graph *const g = t->g;
-    const int64_t channels = t->x->shape.dim[3];
-    float *kernel = krti_arena_array(&g->arena, 9 * (size_t)channels, sizeof *kernel);
-    krti_window w;
-    double values[2];
-
-    if (kernel == NULL || !krti_act_value_range(t, values))
-        return NULL;
-    for (int64_t i = 0; i < 9 * channels; i++)
-        kernel[i] = i / channels == 4 ? 5.0F / 13 : 1.0F / 13;
-    if (krti_window_make(g, &w, t->x, 2, size, stride, NULL, "same") != KRT_OK)
-        return NULL;
-    w.groups = channels;
-    krt_value *const k = krti_constant(g, KRT_FLOAT32, (krt_shape){4, {3, 3, 1, channels}}, kernel);
-    krt_value *const smooth = krti_conv(g, t->x, k, NULL, &w);
-    krt_value *by = krti_affine(g, draw(t, "factor", t->a->factor, 0, 1, 0), -2, 1, 0);
-    krt_value *const moved = krti_multiply(g, by, krti_subtract(g, smooth, t->x));
-    return krti_clip(g, krti_add(g, t->x, moved), fmin(values[0], values[1]),
-                     fmax(values[0], values[1]), 0);
-}
-
-/* Solarization's numbers are from 0, not from their negative, and of 255. */
-static krt_value *draw_level(const krti_acting *t, const char *key, krt_numbers given)
-{
-    double range[2];
-
-    return krti_act_factor(t, key, given, 0, 1, range) ? krti_act_draw(t, range[0], range[1] * 255)
-                                                       : NULL;
-}
-
-static krt_value *solarize(const krti_acting *t)
-{
-    krti_graph *const g = t->g;
-    double values[2];
-
-    if (!krti_act_value_range(t, values))
-        return NULL;
-    const double low = fmin(values[0], values[1]), width = fmax(values[0], values[1]) - low;
-    krt_value *const addition = draw_level(t, "addition_factor", t->a->addition_factor);
-    krt_value *const threshold = draw_level(t, "threshold_factor", t->a->threshold_factor);
-    krt_value *y = krti_affine(g, t->x, 255 / width, -low * 255 / width, 0);
-    y = krti_clip(g, krti_add(g, y, addition), 0, 255, 0);
-    y = krti_where(g, krti_less(g, y, threshold), y, krti_affine(g, y, -1, 255, 0));
-    return krti_affine(g, y, width / 255, low, 0);
-}
-
 /* ------------------------------------------------------------------------------- calling */
-
-static krt_value *stretch_contrast(const krti_acting *t)
-{
-    double values[2];
-
-    if (!krti_act_value_range(t, values))
-        return NULL;
-    const double low = fmin(values[0], values[1]);
-    return krti_auto_contrast(t->g, t->x, low, fmax(values[0], values[1]) - low);
-}
 
 /* Bounding boxes are not part of a model's images. */
 static krt_value *keep(const krti_acting *t)
@@ -627,33 +388,33 @@ static const struct {
     krti_act_fn act;
 } acts[] = {
     {"AugMix", krti_act_aug_mix},
-    {"AutoContrast", stretch_contrast},
+    {"AutoContrast", krti_act_auto_contrast},
     {"CutMix", krti_act_cut_mix},
     {"Equalization", krti_act_equalize},
     {"MaxNumBoundingBoxes", keep},
     {"MixUp", krti_act_mix_up},
     {"RandAugment", krti_act_rand_augment},
-    {"RandomBrightness", brightness},
-    {"RandomColorDegeneration", degenerate},
+    {"RandomBrightness", krti_act_brightness},
+    {"RandomColorDegeneration", krti_act_degenerate},
     {"RandomColorJitter", krti_act_color_jitter},
-    {"RandomContrast", contrast},
+    {"RandomContrast", krti_act_contrast},
     {"RandomCrop", crop},
     {"RandomElasticTransform", krti_act_elastic},
     {"RandomErasing", krti_act_erase},
     {"RandomFlip", flip},
     {"RandomGaussianBlur", krti_act_gaussian_blur},
-    {"RandomGrayscale", grayscale},
-    {"RandomHue", shift_hue},
-    {"RandomInvert", invert},
+    {"RandomGrayscale", krti_act_grayscale},
+    {"RandomHue", krti_act_hue},
+    {"RandomInvert", krti_act_invert},
     {"RandomPerspective", krti_act_perspective},
     {"RandomPosterization", krti_act_posterize},
     {"RandomRotation", rotate},
-    {"RandomSaturation", saturate_more},
-    {"RandomSharpness", sharpen},
+    {"RandomSaturation", krti_act_saturation},
+    {"RandomSharpness", krti_act_sharpness},
     {"RandomShear", shear},
     {"RandomTranslation", translate},
     {"RandomZoom", zoom},
-    {"Solarization", solarize},
+    {"Solarization", krti_act_solarize},
 };
 
 krti_act_fn krti_act_named(const char *class_name)

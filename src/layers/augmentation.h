@@ -34,6 +34,9 @@ bool krti_act_value_range(const krti_acting *t, double out[2]);
 krt_value *krti_act_key(const krti_acting *t);
 /* One uniform draw an image, (batch, 1, 1, 1). */
 krt_value *krti_act_draw(const krti_acting *t, double low, double high);
+/* One between the numbers of a factor. */
+krt_value *krti_act_draw_factor(const krti_acting *t, const char *key, krt_numbers given,
+                                double low, double high);
 /* Which images are changed: with a probability that is itself drawn, between those of `factor`. */
 krt_value *krti_act_chosen(const krti_acting *t);
 
@@ -55,6 +58,17 @@ krt_value *krti_act_mix_up(const krti_acting *t);
 krt_value *krti_act_perspective(const krti_acting *t);
 krt_value *krti_act_posterize(const krti_acting *t);
 krt_value *krti_act_rand_augment(const krti_acting *t);
+/* augmentation_color.c */
+krt_value *krti_act_auto_contrast(const krti_acting *t);
+krt_value *krti_act_brightness(const krti_acting *t);
+krt_value *krti_act_contrast(const krti_acting *t);
+krt_value *krti_act_degenerate(const krti_acting *t);
+krt_value *krti_act_grayscale(const krti_acting *t);
+krt_value *krti_act_hue(const krti_acting *t);
+krt_value *krti_act_invert(const krti_acting *t);
+krt_value *krti_act_saturation(const krti_acting *t);
+krt_value *krti_act_sharpness(const krti_acting *t);
+krt_value *krti_act_solarize(const krti_acting *t);
 /* preprocessing.c */
 krt_value *krti_auto_contrast(krti_graph *g, krt_value *x, double low, double width);
 
