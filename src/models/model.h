@@ -122,6 +122,8 @@ krt_status krti_sequential_open_input(krt_model *m);
 krt_status krti_sequential_wire(krt_model *m); /* nodes and output of a chain, from scratch */
 krt_status krti_sequential_from_conf(krt_model *m, const krti_conf *config);
 krt_status krti_functional_from_conf(krt_model *m, const krti_conf *config, int depth);
+/* The context's last failure, `st`, is why the model cannot run. */
+krt_status krti_model_keep_why(krt_model *m, krt_status st);
 /* Says anew why the model cannot run, now that the arrays of unknown classes are counted. */
 krt_status krti_model_say_why(krt_model *m);
 /* A shape from a JSON list, null is unknown; rank -1 when it is none. */
