@@ -1,16 +1,14 @@
-/* Opening: from bytes to a kind, an architecture and the place of the weights. See source.h. */
+/* Opening: from bytes to a kind, an architecture and the place of the weights. See source.h; what
+ * weights there are is source_list.c. */
 #include "saving/source.h"
 
 #include "saving/cut.h"
-#include "saving/digests.h"
 
 #include "formats/json.h"
 #include "formats/zip.h"
 #include "saving/tf_checkpoint.h"
 
 enum { TRIES = 100 }; /* until nothing is replaced in the midst of opening it */
-
-static const char WEIGHTS_MEMBER[] = "model.weights.h5";
 
 void krti_source_close(krti_source *f)
 {
@@ -237,7 +235,7 @@ static krt_status open_archive(krti_source *f)
     TRY(read_member(f, "config.json", &config));
     TRY(read_member(f, "metadata.json", &metadata));
     TRY(take_keras_texts(f, config, metadata));
-    f->has_weights = krti_zip_find(f->zip, WEIGHTS_MEMBER) != NULL;
+    f->has_weights = krti_zip_find(f->zip, KRTI_WEIGHTS_MEMBER) != NULL;
 
 done:
     krti_bytes_drop(config);
@@ -268,7 +266,7 @@ static krt_status open_directory(krti_source *f)
     TRY(map_in_directory(f, "config.json", &config));
     TRY(map_in_directory(f, "metadata.json", &metadata));
     TRY(take_keras_texts(f, config, metadata));
-    TRY(map_in_directory(f, WEIGHTS_MEMBER, &f->bytes));
+    TRY(map_in_directory(f, KRTI_WEIGHTS_MEMBER, &f->bytes));
     f->has_weights = f->bytes != NULL;
 
 done:
@@ -542,15 +540,6 @@ done:
     return st;
 }
 
-static krt_status list_checkpoint(krti_source *f)
-{
-    const krt_status st = krti_tf_checkpoint_list(f->store, f->prefix);
-
-    if (f->store->checkpoint != NULL)
-        f->size_bytes = f->store->checkpoint->size_bytes;
-    return st;
-}
-
 /* ------------------------------------------------------------------------------- opening */
 
 static krt_status open_form(krti_source *f, krti_form form)
@@ -676,124 +665,6 @@ krt_status krti_source_wrap(krt_ctx *k, krti_source **out, const void *data, siz
 
 /* ------------------------------------------------------------------------------- weights */
 
-enum { IN_PLACE = 64 };
-
-static krt_status list_archive(krti_source *f, bool check_crc)
-{
-    const krti_zip_member *m = krti_zip_find(f->zip, WEIGHTS_MEMBER);
-    krti_bytes *bytes = NULL;
-    size_t file = 0;
-    krt_status st = KRT_OK;
-
-    /* Where arrays can be used where they lie, as in archives of ours, a load reads none of them;
-     * `keratin verify` does. */
-    const bool is_in_place = m != NULL && !m->is_deflated && m->offset % IN_PLACE == 0;
-    TRY(krti_zip_read(f->zip, &bytes, m, check_crc && !is_in_place));
-    TRY(krti_store_add_file(f->store, bytes, WEIGHTS_MEMBER, &file));
-    TRY(krti_h5_store_list(f->store, file));
-
-done:
-    krti_bytes_drop(bytes);
-    return krti_fail_in_object(f->k, st, WEIGHTS_MEMBER);
-}
-
-/* A shard of another save than the map is noticed where both say which save they are of. */
-static krt_status check_prints(const krti_source *f)
-{
-    krt_status st = KRT_OK;
-
-    for (size_t i = 0; st == KRT_OK && i < f->store->num_files; i++) {
-        const krti_store_file *file = &f->store->files[i];
-        const char *expected = krti_set_note_find(f->map_file, file->name);
-        krti_note note;
-
-        if (expected == NULL)
-            continue;
-        st = krti_note_read(file->h5, f->k, &note);
-        if (st == KRT_OK && strcmp(expected, note.print) != 0)
-            st = krti_fail(f->k, KRT_E_CORRUPT, file->name,
-                           "the shard is of another save than %s. See what fits with: keratin "
-                           "verify %s",
-                           f->name, f->name);
-    }
-    return st;
-}
-
-static krt_status list_shards(krti_source *f, bool check)
-{
-    krti_str dir = KRTI_STR_INIT(f->k);
-    krt_status st = KRT_OK;
-
-    if (f->filepath == NULL)
-        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
-                         "sharded weights lie in files beside their map; open them by path");
-    st = krti_path_dir(&dir, f->filepath);
-    if (st == KRT_OK)
-        st = krti_sharded_weights_list(f->store, f->shards, dir.ptr);
-    for (size_t i = 0; st == KRT_OK && i < f->store->num_files; i++)
-        f->size_bytes += (int64_t)f->store->files[i].bytes->size;
-    if (st == KRT_OK && check)
-        st = check_prints(f);
-    krti_str_free(&dir);
-    return st;
-}
-
-static krt_status list_hdf5(krti_source *f)
-{
-    size_t file = 0;
-    const bool is_member = f->kind == KRT_FILE_KERAS_DIRECTORY;
-    krt_status st =
-        krti_store_add_file(f->store, f->bytes, is_member ? WEIGHTS_MEMBER : NULL, &file);
-
-    if (st != KRT_OK)
-        return st;
-    if (f->kind == KRT_FILE_LEGACY_H5 || f->kind == KRT_FILE_LEGACY_WEIGHTS_H5)
-        return krti_legacy_h5_list(f->store, file, f->weights_group);
-    return krti_h5_store_list(f->store, file);
-}
-
-static krt_status no_weights(const krti_source *f)
-{
-    const bool has_npz = f->zip != NULL && krti_zip_find(f->zip, "model.weights.npz") != NULL;
-
-    if (has_npz)
-        return krti_fail(f->k, KRT_E_UNSUPPORTED, NULL,
-                         "%s keeps its weights in model.weights.npz as Python pickles, which are "
-                         "never executed here",
-                         f->name);
-    if (f->kind == KRT_FILE_KERAS_ARCHIVE || f->kind == KRT_FILE_KERAS_DIRECTORY)
-        return krti_fail(
-            f->k, KRT_E_FORMAT, NULL,
-            "Expected a model.weights.h5 or model.weights.npz file in %s; the save may "
-            "have been interrupted",
-            f->name);
-    return krti_fail(f->k, KRT_E_FORMAT, NULL,
-                     "%s holds an architecture only. Give the weights with --weights FILE, or see "
-                     "the layers with: keratin summary %s",
-                     f->name, f->name);
-}
-
-static krt_status list_weights(krti_source *f, bool check)
-{
-    krt_status st = krti_store_new(f->k, &f->store);
-
-    if (st != KRT_OK)
-        return st;
-    if (f->kind == KRT_FILE_KERAS_ARCHIVE)
-        st = list_archive(f, check);
-    else if (f->kind == KRT_FILE_WEIGHTS_JSON)
-        st = list_shards(f, check);
-    else if (f->prefix != NULL)
-        st = list_checkpoint(f);
-    else if (f->kind == KRT_FILE_SAFETENSORS)
-        st = krti_safetensors_list(f->store, f->bytes);
-    else if (f->kind == KRT_FILE_NPZ)
-        st = krti_npz_list(f->store, f->bytes);
-    else
-        st = list_hdf5(f);
-    return st == KRT_OK ? krti_store_check_declared(f->store) : st;
-}
-
 static void forget_weights(krti_source *f)
 {
     krti_store_free(f->store);
@@ -825,7 +696,7 @@ static krt_status list_settled(krti_source *f, bool check)
     for (int i = 0; st == KRT_OK && i < TRIES; i++) {
         if (f->index != NULL)
             f->id = krti_path_id_of(f->index);
-        st = list_weights(f, check);
+        st = krti_source_list_once(f, check);
         if ((f->index == NULL && f->shards == NULL) || !is_replaced(f))
             return st;
         forget_weights(f);
@@ -843,7 +714,7 @@ krt_status krti_source_list(krti_source *f, bool check)
 
     if (f->store != NULL)
         return KRT_OK;
-    st = f->has_weights ? list_settled(f, check) : no_weights(f);
+    st = list_settled(f, check);
     if (st != KRT_OK)
         forget_weights(f);
     return f->filepath != NULL ? krti_fail_in_file(f->k, st, f->filepath) : st;

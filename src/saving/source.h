@@ -51,6 +51,10 @@ void krti_source_forget_config(krti_source *f);
  * what the formats fail with. */
 krt_status krti_source_list(krti_source *f, bool check);
 
+/* For source.c: the same for the files as they are at this moment. */
+krt_status krti_source_list_once(krti_source *f, bool check);
+#define KRTI_WEIGHTS_MEMBER "model.weights.h5" /* of an archive or a model's directory */
+
 /* "Keras 2.2.4", "tf.keras 2.2.4-tf", "Keras 3"; into a buffer of 64 bytes, returned. */
 const char *krti_source_writer(const krti_source *f, char buffer[64]);
 
