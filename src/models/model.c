@@ -421,7 +421,7 @@ static const char *key_of(const krt_model *m, const char *structure, size_t num,
     const krti_conf *const dict = krti_conf_get(krti_conf_get(m->config, "config"), structure);
     const char *key = NULL;
 
-    if (!krti_conf_is(dict, KRTI_CONF_DICT) || krti_conf_num(dict) != num)
+    if (i >= num || !krti_conf_is(dict, KRTI_CONF_DICT) || krti_conf_num(dict) != num)
         return NULL;
     for (size_t j = 0; j <= i; j++)
         key = krti_conf_key_after(dict, key);

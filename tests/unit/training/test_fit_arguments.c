@@ -17,6 +17,17 @@ TEST(validation_epochs_are_keras_s_list_and_count_from_one)
     krt_history_free(h);
 }
 
+TEST(inputs_in_a_dict_have_as_many_keys_as_there_are_inputs)
+{
+    krt_model *m = NULL;
+
+    ASSERT_OK(krt_load(t->k, &m, KERATIN_FIXTURES "/models/dict_inputs_other_keys.keras", NULL));
+    ASSERT_STR_EQ("a_key", krt_model_input_key(m, 0));
+    ASSERT_STR_EQ("b_key", krt_model_input_key(m, 1));
+    for (size_t i = 2; i < 6; i++)
+        assert_null(krt_model_input_key(m, i));
+}
+
 /* The model gives {"value": the layer v's, "kind": k's}. */
 TEST(outputs_in_a_dict_go_by_their_keys)
 {
@@ -245,6 +256,7 @@ TEST(class_weights_are_for_one_output_and_sample_weights_for_each)
 int main(void)
 {
     return RUN(UNIT(validation_epochs_are_keras_s_list_and_count_from_one),
+               UNIT(inputs_in_a_dict_have_as_many_keys_as_there_are_inputs),
                UNIT(outputs_in_a_dict_go_by_their_keys),
                UNIT(rows_shuffled_in_batches_stay_in_their_batch),
                UNIT(a_first_batch_shuffled_in_itself_has_the_loss_of_the_first_rows),
