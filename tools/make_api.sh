@@ -75,6 +75,7 @@ page base base.h $headers/base.h
 page tensor tensor.h $headers/tensor.h
 page models models.h $headers/models.h
 page saving saving.h $headers/saving.h
+page callbacks callbacks.h $headers/callbacks.h
 page inspect inspect.h $headers/inspect.h
 page sys_layer_class sys/layer_class.h $headers/sys/layer_class.h
 page sys_op sys/op.h $headers/sys/op.h
@@ -87,6 +88,13 @@ page layers layers.h $headers/layers.h \
     $(sed -n "s|^#include \"\(layers/.*\)\"|$headers/\1|p" $headers/layers.h)
 
 status=0
+for header in "$headers"/*.h; do
+    name=$(basename "$header" .h)
+    if [ "$name" != keratin ] && [ ! -f "$work/$name.md" ]; then
+        echo "$header has no page; it needs a line in tools/make_api.sh and in docs/api/README.md"
+        status=1
+    fi
+done
 for made in "$work"/*.md; do
     name=$(basename "$made")
     if [ "${1:-}" != --check ]; then

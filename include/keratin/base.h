@@ -2,10 +2,12 @@
  * @file base.h
  * The ground everything stands on: status, errors, contexts, and the argument machinery.
  *
- * Three rules hold for the whole library. A fallible call returns krt_status and leaves the detail
- * in krt_ctx_error(). A context, and all that was made through it, is used by one thread at a time
+ * What holds for the whole library: a fallible call returns krt_status and leaves the detail in
+ * krt_ctx_error(). A context, and all that was made through it, is used by one thread at a time
  * (krt_run is the exception, see models.h). What a function hands out through `**out` is yours to
- * free early; what is left is freed with the context.
+ * free early; what is left is freed with the context. A pointer it returns is borrowed, and lives as
+ * long as what it was asked of. An index past the last is no failure: it gives NULL, a shape of rank
+ * -1 or KRT_DTYPE_NONE. An argument may be NULL only where it says so; `args` always may.
  */
 #ifndef KERATIN_BASE_H
 #define KERATIN_BASE_H
@@ -140,15 +142,18 @@ typedef struct krt_allocator {
     void *user;
 } krt_allocator;
 
+/** The `level` of what a context's log function is called with. */
 enum krt_log_level { KRT_LOG_INFO = 0, KRT_LOG_WARNING = 1 };
 
+/** The arguments of krt_ctx_new(). */
 typedef struct krt_ctx_args {
     size_t        struct_size;
     int           threads;   /**< threads of one run; 0: one per processor this process may use */
     int64_t       seed;      /**< KRT_NONE: seeded from the system; else as set_random_seed() */
     krt_allocator allocator; /**< left out: the C library's */
-    void (*log)(void *user, int level, const char *text); /**< NULL: warnings are dropped */
-    void *user;                                           /**< handed to log */
+    /** A krt_log_level and one line, valid for the call; NULL: warnings are dropped. */
+    void (*log)(void *user, int level, const char *text);
+    void *user; /**< handed to log */
 } krt_ctx_args;
 #define KRT_CTX(...) KRT_ARGS(krt_ctx_args, .seed = KRT_NONE, .user = NULL, __VA_ARGS__)
 
@@ -163,7 +168,8 @@ KRT_API void krt_ctx_free(krt_ctx *k);
 /** The last failure on this context. Never NULL; status KRT_OK while nothing has failed. */
 KRT_API const krt_error *krt_ctx_error(const krt_ctx *k);
 
-/** Sets the number of threads later runs use. 0: one per processor this process may use. */
+/** Sets the number of threads later runs use. 0: one per processor this process may use. Fails:
+ *  E_INVALID (below 0). */
 KRT_API krt_status krt_ctx_set_threads(krt_ctx *k, int threads);
 
 /** Frees memory the library handed out as a plain pointer (texts, lists). NULL: allowed. */

@@ -116,7 +116,7 @@ typedef struct krt_terminate_on_nan_args {
 #define KRT_TERMINATE_ON_NAN(...) \
     KRT_SPEC(krt_terminate_on_nan_args, "TerminateOnNaN", .raise_error = false, __VA_ARGS__)
 
-/** KRT_TENSORBOARD(.update_freq = ...): after every epoch, as Keras's "epoch". */
+/** The arguments of KRT_TENSORBOARD(). */
 typedef struct krt_tensorboard_args {
     krt_spec    spec;
     const char *log_dir;                /**< "logs" */

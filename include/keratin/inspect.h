@@ -18,6 +18,7 @@ extern "C" {
 /** What was found, in the order in which it was found. */
 typedef struct krt_findings krt_findings;
 
+/** One of them. */
 typedef struct krt_finding {
     size_t      struct_size;
     const char *code;       /**< one word for programs: "altered", "missing", "link" */
@@ -29,6 +30,7 @@ typedef struct krt_finding {
     double      max_rel;    /**< the largest of them by the size of the first file's value */
 } krt_finding;
 
+/** Their number, and of those the problems: 0 where all is well. */
 KRT_API size_t             krt_findings_size(const krt_findings *f);
 KRT_API size_t             krt_findings_num_problems(const krt_findings *f);
 KRT_API const krt_finding *krt_findings_at(const krt_findings *f, size_t i);
@@ -38,6 +40,7 @@ KRT_API void        krt_findings_free(krt_findings *f); /**< NULL: allowed */
 
 /* --- verify ---------------------------------------------------------------------------------- */
 
+/** The arguments of krt_verify(). */
 typedef struct krt_verify_args {
     size_t      struct_size;
     const char *config;  /**< architecture for weights-only files; NULL: in the file, or none */
@@ -52,6 +55,7 @@ typedef struct krt_verify_args {
 KRT_API krt_status krt_verify(krt_ctx *k, krt_findings **out, const char *filepath,
                               const krt_verify_args *args);
 
+/** The arguments of krt_write_digests(). */
 typedef struct krt_write_digests_args {
     size_t     struct_size;
     krt_digest digest; /**< KRT_DIGEST_SHA256 */
@@ -74,6 +78,7 @@ KRT_API krt_status krt_scan(krt_ctx *k, krt_findings **out, const char *filepath
 
 /* --- diff and explain ------------------------------------------------------------------------ */
 
+/** The arguments of krt_diff(). */
 typedef struct krt_diff_args {
     size_t      struct_size;
     double      atol;   /**< 0: a value may differ by atol + rtol * |the second file's value| */

@@ -12,12 +12,15 @@
 extern "C" {
 #endif
 
+/** Keras: Model, Layer and Variable. Belong to the context; layers and variables live as long as their
+ *  model. */
 typedef struct krt_model       krt_model;
 typedef struct krt_layer       krt_layer;
 typedef struct krt_variable    krt_variable;
-typedef struct krt_ktensor     krt_ktensor; /**< Keras: KerasTensor, a symbolic tensor */
-typedef struct krt_layer_class krt_layer_class;
+typedef struct krt_ktensor     krt_ktensor;     /**< Keras: KerasTensor, a symbolic tensor */
+typedef struct krt_layer_class krt_layer_class; /**< see sys/layer_class.h */
 
+/** A list of symbolic tensors by value. */
 typedef struct krt_ktensors {
     size_t              n;
     krt_ktensor *const *items;
@@ -27,12 +30,14 @@ typedef struct krt_ktensors {
 
 /* --- building -------------------------------------------------------------------------------- */
 
+/** The arguments of krt_sequential() and krt_functional(). */
 typedef struct krt_model_args {
     size_t      struct_size;
     const char *name; /**< NULL: sequential, sequential_1, ... or functional, ... */
 } krt_model_args;
 #define KRT_MODEL(...) KRT_ARGS(krt_model_args, .name = NULL, __VA_ARGS__)
 
+/** The arguments of krt_input() and krt_add_input(). */
 typedef struct krt_input_args {
     size_t      struct_size;
     const char *name;       /**< NULL: input_layer, input_layer_1, ... */
@@ -44,9 +49,11 @@ typedef struct krt_input_args {
 /** An empty Sequential. Keras: keras.Sequential(). Returns NULL when memory is short.
  *  A model under construction keeps its first failure; later calls on it return that. */
 KRT_API krt_model *krt_sequential(krt_ctx *k, const krt_model_args *args);
-/** Keras: model.add(keras.Input(shape)). `shape` is without the batch dimension. */
+/** Keras: model.add(keras.Input(shape)). `shape` is without the batch dimension. Fails: E_STATE
+ *  (there are layers already), E_INVALID, E_NOMEM. */
 KRT_API krt_status krt_add_input(krt_model *m, krt_shape shape, const krt_input_args *args);
-/** Keras: model.add(layer). */
+/** Keras: model.add(layer). Fails: E_UNKNOWN_CLASS, E_INVALID (arguments Keras refuses), E_STATE,
+ *  E_NOMEM; what building the layer fails with, once the model's shapes are known. */
 KRT_API krt_status krt_add(krt_model *m, const krt_spec *layer);
 KRT_API krt_status krt_add_layer(krt_model *m, krt_layer *layer); /**< a layer that exists */
 
@@ -56,7 +63,7 @@ KRT_API krt_ktensor *krt_input(krt_ctx *k, krt_shape shape, const krt_input_args
 KRT_API krt_ktensor *krt_apply(krt_ktensor *x, const krt_spec *layer);
 /** Keras: Add()([a, b]). */
 KRT_API krt_ktensor *krt_apply_n(krt_ktensors x, const krt_spec *layer);
-/** A layer to be called more than once. */
+/** A layer to be called more than once. NULL on failure, which flows through krt_call_layer(). */
 KRT_API krt_layer *krt_layer_new(krt_ctx *k, const krt_spec *layer);
 /** Keras: layer(x); every call shares the weights. */
 KRT_API krt_ktensor *krt_call_layer(krt_layer *layer, krt_ktensor *x);
@@ -69,20 +76,24 @@ KRT_API void krt_model_free(krt_model *m);
 
 /* --- looking inside -------------------------------------------------------------------------- */
 
+/** Keras: model.name. */
 KRT_API const char *krt_model_name(const krt_model *m);
 /** "Sequential", "Functional", or a subclass's own name. */
 KRT_API const char *krt_model_class_name(const krt_model *m);
-KRT_API size_t      krt_model_num_inputs(const krt_model *m);
-KRT_API size_t      krt_model_num_outputs(const krt_model *m);
+/** Keras: len(model.inputs), len(model.outputs), in Keras's order. */
+KRT_API size_t krt_model_num_inputs(const krt_model *m);
+KRT_API size_t krt_model_num_outputs(const krt_model *m);
 /** Shape with the batch dimension, unknown dimensions KRT_NONE; rank -1 while unknown. */
-KRT_API krt_shape   krt_model_input_shape(const krt_model *m, size_t i);
-KRT_API krt_shape   krt_model_output_shape(const krt_model *m, size_t i);
+KRT_API krt_shape krt_model_input_shape(const krt_model *m, size_t i);
+KRT_API krt_shape krt_model_output_shape(const krt_model *m, size_t i);
+/** The name of its InputLayer. */
 KRT_API const char *krt_model_input_name(const krt_model *m, size_t i);
 /** What data, losses and metrics of an input or output go by: its key where the model has them in a
- *  dict, else the name of its layer. Keras: the keys of a dict given to fit(). NULL past the last. */
+ *  dict, else the name of its layer. Keras: the keys of a dict given to fit(). */
 KRT_API const char *krt_model_input_key(const krt_model *m, size_t i);
 KRT_API const char *krt_model_output_key(const krt_model *m, size_t i);
-KRT_API krt_dtype   krt_model_input_dtype(const krt_model *m, size_t i);
+/** What krt_predict() casts to. */
+KRT_API krt_dtype krt_model_input_dtype(const krt_model *m, size_t i);
 
 /** Keras: len(model.layers), model.layers[i], in Keras's order. */
 KRT_API size_t     krt_model_num_layers(const krt_model *m);
@@ -92,18 +103,21 @@ KRT_API krt_layer *krt_get_layer(const krt_model *m, const char *name);
 /** Keras: model.count_params(). */
 KRT_API int64_t krt_model_count_params(const krt_model *m);
 
+/** Keras: layer.name, "conv2d_1"; type(layer).__name__, "Conv2D". */
 KRT_API const char *krt_layer_name(const krt_layer *l);
 KRT_API const char *krt_layer_class_name(const krt_layer *l);
-/** The inner model of a layer that is one, else NULL. */
+/** The model that a layer is; NULL when it is none, and for NULL. */
 KRT_API krt_model *krt_layer_as_model(krt_layer *l);
-KRT_API bool       krt_layer_trainable(const krt_layer *l);
+/** Keras: layer.trainable. */
+KRT_API bool krt_layer_trainable(const krt_layer *l);
 /** All weights, inner layers' included; Keras: layer.weights (own first, then inner layers'). */
 KRT_API size_t        krt_layer_num_weights(const krt_layer *l);
 KRT_API krt_variable *krt_layer_weight(const krt_layer *l, size_t i);
-/** "conv2d/kernel". */
+/** "conv2d/kernel"; the name alone when memory is short. */
 KRT_API const char *krt_variable_path(const krt_variable *v);
-KRT_API krt_shape   krt_variable_shape(const krt_variable *v);
-KRT_API krt_dtype   krt_variable_dtype(const krt_variable *v);
+/** Shape and dtype as the model has them, whatever the file holds. */
+KRT_API krt_shape krt_variable_shape(const krt_variable *v);
+KRT_API krt_dtype krt_variable_dtype(const krt_variable *v);
 /** The values, row major, borrowed; float32 even when the file holds another width. NULL while the
  *  model has no weights yet. */
 KRT_API const void *krt_variable_data(const krt_variable *v);
@@ -113,8 +127,8 @@ KRT_API const void *krt_variable_data(const krt_variable *v);
 /** Weights by value, in the order of krt_layer_weight(). */
 typedef struct krt_weights {
     size_t       n;
-    krt_tensor **items;
-    krt_ctx     *k;
+    krt_tensor **items; /**< to be written to as well */
+    krt_ctx     *k;     /**< the library's */
 } krt_weights;
 
 /** Keras: layer.get_weights(): copies. Owns: *out, krt_weights_free() it. Fails: E_NOMEM. */
@@ -122,6 +136,7 @@ KRT_API krt_status krt_get_weights(const krt_layer *l, krt_weights **out);
 /** Keras: layer.set_weights(weights). All or nothing; values are cast to the variables' dtypes.
  *  Fails: E_MISMATCH, in Keras's words (their number, a shape). */
 KRT_API krt_status krt_set_weights(krt_layer *l, const krt_weights *w);
+/** Keras: model.get_weights(), model.set_weights(): the same for all layers of a model. */
 KRT_API krt_status krt_model_get_weights(const krt_model *m, krt_weights **out);
 KRT_API krt_status krt_model_set_weights(krt_model *m, const krt_weights *w);
 KRT_API void       krt_weights_free(krt_weights *w); /**< NULL: allowed */
@@ -132,6 +147,7 @@ KRT_API void       krt_weights_free(krt_weights *w); /**< NULL: allowed */
 KRT_API void krt_layer_set_trainable(krt_layer *l, bool trainable);
 KRT_API void krt_model_set_trainable(krt_model *m, bool trainable);
 
+/** The arguments of krt_enable_lora(). */
 typedef struct krt_lora_args {
     size_t          struct_size;
     double          lora_alpha; /**< KRT_NONE_F: the rank; the product counts alpha / rank times */
@@ -148,6 +164,7 @@ typedef struct krt_lora_args {
  *  rank below 1, a constraint on the kernel), E_NOMEM. */
 KRT_API krt_status krt_enable_lora(krt_layer *l, int64_t rank, const krt_lora_args *args);
 
+/** The arguments of krt_summary(). */
 typedef struct krt_summary_args {
     size_t struct_size;
     int    line_length; /**< 0: 76, Keras's choice on the 80 columns it assumes for no terminal */
@@ -167,6 +184,7 @@ KRT_API krt_status krt_summary(krt_model *m, char **out, const krt_summary_args 
 
 /* --- predicting ------------------------------------------------------------------------------ */
 
+/** The arguments of krt_predict(). */
 typedef struct krt_predict_args {
     size_t  struct_size;
     int64_t batch_size; /**< 32 */
@@ -178,7 +196,9 @@ typedef struct krt_predict_args {
  *  Fails: E_INVALID (rank, shape), E_UNSUPPORTED (a layer that cannot run, named), E_NOMEM. */
 KRT_API krt_status krt_predict(krt_model *m, krt_tensor **out, const krt_tensor *x,
                                const krt_predict_args *args);
-/** The same for any number of inputs and outputs, in the model's order. */
+/** The same for any number of inputs and outputs, in the model's order. Owns: out[0] to
+ *  out[num_out - 1], krt_tensor_free() them. Fails: as krt_predict(); E_INVALID also where num_x or
+ *  num_out are not the model's. */
 KRT_API krt_status krt_predict_n(krt_model *m, krt_tensor **out, size_t num_out,
                                  const krt_tensor *const *x, size_t num_x,
                                  const krt_predict_args *args);
@@ -188,6 +208,7 @@ KRT_API krt_status krt_predict_n(krt_model *m, krt_tensor **out, size_t num_out,
  *  seen allocates nothing and takes no lock. */
 typedef struct krt_run krt_run;
 
+/** The arguments of krt_run_new(). */
 typedef struct krt_run_args {
     size_t      struct_size;
     const char *layer;   /**< NULL: the model's outputs; else the output of this layer */
@@ -196,21 +217,25 @@ typedef struct krt_run_args {
 #define KRT_RUN(...) KRT_ARGS(krt_run_args, .threads = 0, __VA_ARGS__)
 
 /** Makes a run. Call it on the model's own thread; use it on any one thread at a time.
- *  Owns: *out until krt_run_free(), which must come before krt_model_free(). */
+ *  Owns: *out until krt_run_free(), which must come before krt_model_free(). Fails: E_NOT_FOUND (no
+ *  such layer), E_UNSUPPORTED (a layer that cannot run, named), E_STATE, E_NOMEM. */
 KRT_API krt_status krt_run_new(krt_model *m, krt_run **out, const krt_run_args *args);
 KRT_API void       krt_run_free(krt_run *r); /**< NULL: allowed */
-/** Compiles for inputs of these shapes (with the batch dimension) ahead of the first call. */
+/** Compiles for inputs of these shapes (with the batch dimension) ahead of the first call. Fails: as
+ *  krt_run_call(). */
 KRT_API krt_status krt_run_prepare(krt_run *r, const krt_shape *shapes, size_t num_x);
 /** Runs: x[i] are row-major inputs of the model's input dtypes with shapes[i]. Afterwards
  *  krt_run_output() has the results. Fails: E_INVALID, E_UNSUPPORTED, E_NOMEM; see
  *  krt_run_error(). */
 KRT_API krt_status krt_run_call(krt_run *r, const void *const *x, const krt_shape *shapes,
                                 size_t num_x);
-KRT_API size_t     krt_run_num_outputs(const krt_run *r);
+/** Of the last call, or of what was prepared last; before, the model's. */
+KRT_API size_t krt_run_num_outputs(const krt_run *r);
 /** The i-th result of the last call, row major; borrowed until the next call. */
-KRT_API const void      *krt_run_output(const krt_run *r, size_t i);
-KRT_API krt_shape        krt_run_output_shape(const krt_run *r, size_t i);
-KRT_API krt_dtype        krt_run_output_dtype(const krt_run *r, size_t i);
+KRT_API const void *krt_run_output(const krt_run *r, size_t i);
+KRT_API krt_shape   krt_run_output_shape(const krt_run *r, size_t i);
+KRT_API krt_dtype   krt_run_output_dtype(const krt_run *r, size_t i);
+/** The last failure of this run, as krt_ctx_error() has those of a context. */
 KRT_API const krt_error *krt_run_error(const krt_run *r);
 /** predict() through this run: its layer's outputs when it taps one, its plans kept for the next
  *  call. `num_out` is krt_run_num_outputs() for the model's own outputs, 1 for most layers. */

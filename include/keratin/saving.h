@@ -25,8 +25,10 @@ typedef enum krt_outcome {
     KRT_OPTIMIZER      /**< optimizer state; path NULL: not restored */
 } krt_outcome;
 
+/** What became of every variable of a model and every entry of a file. */
 typedef struct krt_report krt_report;
 
+/** One variable and one entry that met, or the one that found no partner. */
 typedef struct krt_report_entry {
     size_t      struct_size;
     krt_outcome outcome;
@@ -36,6 +38,7 @@ typedef struct krt_report_entry {
     krt_shape   found;
 } krt_report_entry;
 
+/** Entries in all, and of one outcome; variables in the model's order, then what is left of the file. */
 KRT_API size_t                  krt_report_size(const krt_report *r);
 KRT_API size_t                  krt_report_count(const krt_report *r, krt_outcome outcome);
 KRT_API const krt_report_entry *krt_report_at(const krt_report *r, size_t i);
@@ -43,6 +46,7 @@ KRT_API void                    krt_report_free(krt_report *r); /**< NULL: allow
 
 /* --- loading --------------------------------------------------------------------------------- */
 
+/** The arguments of krt_load(). */
 typedef struct krt_load_args {
     size_t       struct_size;
     const char  *config;    /**< architecture JSON file for weights-only files; NULL: in the file */
@@ -76,6 +80,7 @@ KRT_API krt_status krt_load(krt_ctx *k, krt_model **out, const char *filepath,
 KRT_API krt_status krt_load_memory(krt_ctx *k, krt_model **out, const void *data, size_t size,
                                    const krt_load_args *args);
 
+/** The arguments of krt_load_weights(). */
 typedef struct krt_load_weights_args {
     size_t       struct_size;
     krt_report **report; /**< out, optional; also filled on KRT_E_MISMATCH */
@@ -100,6 +105,7 @@ typedef struct krt_load_weights_args {
 KRT_API krt_status krt_load_weights(krt_model *m, const char *filepath,
                                     const krt_load_weights_args *args);
 
+/** The arguments of krt_transfer_weights(). */
 typedef struct krt_transfer_args {
     size_t       struct_size;
     bool         skip_mismatch; /**< false: another shape is a failure */
@@ -121,6 +127,7 @@ KRT_API krt_status krt_from_json(krt_ctx *k, krt_model **out, const char *json,
 
 /* --- architecture and compile settings as JSON ------------------------------------------------ */
 
+/** The arguments of krt_to_json(). */
 typedef struct krt_to_json_args {
     size_t struct_size;
     int    indent; /**< -1: one line; else spaces a level */
@@ -144,6 +151,7 @@ KRT_API krt_status krt_compile_json(krt_model *m, const char *json);
  *  asks anybody. */
 typedef bool (*krt_overwrite_fn)(void *user, const char *filepath);
 
+/** The arguments of krt_save(). */
 typedef struct krt_save_args {
     size_t           struct_size;
     bool             overwrite; /**< true; false asks `ask`, or fails: KRT_E_EXISTS */
@@ -167,6 +175,7 @@ typedef struct krt_save_args {
  *  (a layer whose weights the model does not hold), E_UNSUPPORTED, E_NOMEM. */
 KRT_API krt_status krt_save(krt_model *m, const char *filepath, const krt_save_args *args);
 
+/** The arguments of krt_save_weights(). */
 typedef struct krt_save_weights_args {
     size_t           struct_size;
     bool             overwrite; /**< true; false asks `ask`, or fails: KRT_E_EXISTS */
@@ -227,6 +236,7 @@ KRT_API krt_status krt_save_wait(krt_ctx *k);
 
 /* --- converting ------------------------------------------------------------------------------ */
 
+/** The arguments of krt_convert(). */
 typedef struct krt_convert_args {
     size_t      struct_size;
     const char *to;     /**< NULL: the ending of the new file decides; "keras", "keras-dir", "h5",
@@ -261,6 +271,7 @@ KRT_API krt_status krt_convert(krt_ctx *k, const char *in_filepath, const char *
 /** An open file of any supported kind. Never reads tensor data unless asked for a value. */
 typedef struct krt_file krt_file;
 
+/** What a file is, by its content. */
 typedef enum krt_file_kind {
     KRT_FILE_KERAS_ARCHIVE = 1, /**< .keras */
     KRT_FILE_KERAS_DIRECTORY,   /**< .keras saved with zipped=False */
@@ -275,6 +286,7 @@ typedef enum krt_file_kind {
     KRT_FILE_NPZ                /**< arrays by name */
 } krt_file_kind;
 
+/** What is known of a file without reading its arrays. */
 typedef struct krt_file_info {
     size_t        struct_size;
     krt_file_kind kind;
@@ -292,6 +304,7 @@ typedef struct krt_file_info {
     size_t        num_arrays; /**< weights and optimizer */
 } krt_file_info;
 
+/** One array in a file. */
 typedef struct krt_file_array {
     size_t      struct_size;
     const char *path;  /**< in the file: "/layers/conv2d/vars/0", "conv2d/conv2d/kernel:0" */
@@ -303,12 +316,16 @@ typedef struct krt_file_array {
     bool        is_optimizer; /**< optimizer state, not a weight */
 } krt_file_array;
 
+/** Opens a file of any kind and lists what is in it; nothing is built. Owns: *out until
+ *  krt_file_close(). Fails: E_NOT_FOUND, E_IO, E_FORMAT (of no kind known), E_CORRUPT, E_UNSUPPORTED,
+ *  E_NOMEM. */
 KRT_API krt_status            krt_file_open(krt_ctx *k, krt_file **out, const char *filepath);
 KRT_API void                  krt_file_close(krt_file *f); /**< NULL: allowed */
 KRT_API const krt_file_info  *krt_file_get_info(krt_file *f);
 KRT_API size_t                krt_file_num_arrays(const krt_file *f);
 KRT_API const krt_file_array *krt_file_array_at(const krt_file *f, size_t i);
-/** The array's values. Owns: *out, krt_tensor_free() it. */
+/** The array's values. Owns: *out, krt_tensor_free() it. Fails: E_NOT_FOUND (no such array), E_CORRUPT,
+ *  E_UNSUPPORTED (a dtype that cannot be read), E_IO, E_NOMEM. */
 KRT_API krt_status krt_file_read_array(krt_file *f, size_t i, krt_tensor **out);
 /** The digest of an array's values in the file's dtype, row major, little endian, as "sha256:" or
  *  "xxh3-128:" and hex digits: the same in every format that holds the same numbers. Owns: *out,
@@ -320,6 +337,7 @@ KRT_API krt_status krt_file_config(krt_file *f, char **out, int indent);
 
 /* --- what this build supports ---------------------------------------------------------------- */
 
+/** The arguments of krt_describe(). */
 typedef struct krt_describe_args {
     size_t struct_size;
     bool   json; /**< false; true gives a JSON document instead of text */

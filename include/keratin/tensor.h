@@ -59,6 +59,7 @@ KRT_API bool krt_shape_equal(krt_shape a, krt_shape b);
  *  `size` bytes at `buffer`, always terminated; 160 are always enough. Returns `buffer`. */
 KRT_API char *krt_shape_print(krt_shape shape, char *buffer, size_t size);
 
+/** An array. Belongs to its context. */
 typedef struct krt_tensor krt_tensor;
 
 /** A new tensor of zeros. `shape` must be fully known. Owns: *out until krt_tensor_free() or
@@ -83,6 +84,7 @@ KRT_API krt_status krt_tensor_reshape(const krt_tensor *t, krt_tensor **out, krt
 /** NULL: allowed. */
 KRT_API void krt_tensor_free(krt_tensor *t);
 
+/** As it was made or read; the shape is fully known. */
 KRT_API krt_dtype krt_tensor_dtype(const krt_tensor *t);
 KRT_API krt_shape krt_tensor_shape(const krt_tensor *t);
 /** Row-major bytes, borrowed. */

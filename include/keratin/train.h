@@ -38,6 +38,7 @@ typedef struct krt_for_args {
 #define KRT_FOR(output_name, ...) \
     KRT_SPEC(krt_for_args, "dict", .output = (output_name), .item = (__VA_ARGS__))
 
+/** The arguments of krt_compile(). */
 typedef struct krt_compile_args {
     size_t          struct_size;
     const krt_spec *optimizer;         /**< NULL: "rmsprop", as in Keras */
@@ -79,8 +80,9 @@ KRT_API bool krt_logs_get(const krt_logs *logs, const char *name, double *value)
 
 /** What fit() returns: a list of values for each name. */
 typedef struct krt_history krt_history;
-KRT_API size_t             krt_history_num(const krt_history *h);
-KRT_API const char        *krt_history_name(const krt_history *h, size_t i);
+/** How many names, and the i-th: "loss", "accuracy", "val_loss". */
+KRT_API size_t      krt_history_num(const krt_history *h);
+KRT_API const char *krt_history_name(const krt_history *h, size_t i);
 /** The values of a name, one an epoch it was reported in; NULL and *n 0 when unknown. */
 KRT_API const double *krt_history_get(const krt_history *h, const char *name, size_t *n);
 /** Keras: history.epoch, numbers from 0. */
@@ -179,6 +181,7 @@ typedef struct krt_data {
 } krt_data;
 #define KRT_DATA(...) KRT_ARGS(krt_data, .source = NULL, __VA_ARGS__)
 
+/** The arguments of krt_fit(). */
 typedef struct krt_fit_args {
     size_t            struct_size;
     int64_t           batch_size; /**< 32 */
@@ -220,6 +223,7 @@ KRT_API krt_status krt_fit(krt_model *m, const krt_tensor *x, const krt_tensor *
 /** The same for any number of inputs and outputs, or a source. */
 KRT_API krt_status krt_fit_data(krt_model *m, const krt_data *data, const krt_fit_args *args);
 
+/** The arguments of krt_evaluate(). */
 typedef struct krt_evaluate_args {
     size_t            struct_size;
     int64_t           batch_size; /**< 32 */
@@ -236,6 +240,7 @@ typedef struct krt_evaluate_args {
  *  evaluated again. Fails: as krt_fit(). */
 KRT_API krt_status krt_evaluate(krt_model *m, const krt_logs **out, const krt_tensor *x,
                                 const krt_tensor *y, const krt_evaluate_args *args);
+/** The same for any number of inputs and outputs, or a source. */
 KRT_API krt_status krt_evaluate_data(krt_model *m, const krt_logs **out, const krt_data *data,
                                      const krt_evaluate_args *args);
 

@@ -65,7 +65,9 @@ typedef struct krt_field {
 /** The last two entries of every layer's table. */
 #define KRT_BASE_FIELDS(type) KRT_FIELD(type, STRING, name), KRT_FIELD(type, BOOL, trainable)
 
+/** One call of a layer while it is described: its inputs, and what it makes of them. */
 typedef struct krt_call krt_call;
+/** A class; constant, for it must outlive every context that knows it. */
 struct krt_layer_class {
     size_t           struct_size;
     const char      *package; /**< NULL for Keras's own; files hold "package>name" */
@@ -82,6 +84,7 @@ struct krt_layer_class {
     unsigned flags; /**< krt_layer_flags */
 };
 
+/** Flags of a class, or-ed. */
 enum krt_layer_flags {
     KRT_LAYER_PASSES_MASK = 1, /**< the first input's mask goes on to the outputs */
     KRT_LAYER_TAKES_LIST = 2,  /**< a list of inputs, as the merging layers */
@@ -89,24 +92,29 @@ enum krt_layer_flags {
 };
 
 /** Makes a class known to this context, as register_keras_serializable(). `cls` must outlive it.
- *  Fails: E_EXISTS, E_INVALID. */
+ *  Fails: E_EXISTS, E_INVALID, E_UNSUPPORTED (a table of a newer header), E_NOMEM. */
 KRT_API krt_status krt_register(krt_ctx *k, const krt_layer_class *cls);
 
 /** Inside build: adds a weight; the order is the order in files. `initializer` NULL: Keras's
- *  default, GlorotUniform. */
+ *  default, GlorotUniform. `shape` must be fully known. Fails: E_INVALID, E_NOMEM. */
 KRT_API krt_status krt_layer_add_weight(krt_layer *l, const char *name, krt_shape shape,
                                         const krt_spec *initializer, bool trainable);
 
-/* Inside call. Values are symbolic; a failed op gives NULL, which flows on, and the call reports
- * it once. */
+/** A symbolic value inside `call`, the batch dimension included. What fails gives NULL, which flows on
+ *  through every operation, and the call reports it once. */
 typedef struct krt_value krt_value;
-KRT_API krt_value       *krt_call_input(const krt_call *c, size_t i);
-KRT_API size_t           krt_call_num_inputs(const krt_call *c);
-KRT_API krt_value       *krt_call_weight(krt_call *c, const char *name);
-KRT_API bool             krt_call_training(const krt_call *c);
-KRT_API krt_status       krt_call_output(krt_call *c, size_t i, krt_value *v);
-KRT_API krt_shape        krt_value_shape(const krt_value *v);
-KRT_API krt_dtype        krt_value_dtype(const krt_value *v);
+/** The i-th input; NULL, and the call fails, where there is none. */
+KRT_API krt_value *krt_call_input(const krt_call *c, size_t i);
+KRT_API size_t     krt_call_num_inputs(const krt_call *c);
+/** A weight that `build` added, by its name; NULL, and the call fails, where there is none. */
+KRT_API krt_value *krt_call_weight(krt_call *c, const char *name);
+/** Whether this describes a step of training. */
+KRT_API bool krt_call_training(const krt_call *c);
+/** Sets the i-th output, from 0; NULL: allowed. Returns what `call` may return: the first failure. */
+KRT_API krt_status krt_call_output(krt_call *c, size_t i, krt_value *v);
+/** What is known of a value; NULL is not allowed. */
+KRT_API krt_shape krt_value_shape(const krt_value *v);
+KRT_API krt_dtype krt_value_dtype(const krt_value *v);
 
 #ifdef __cplusplus
 }

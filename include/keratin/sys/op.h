@@ -38,6 +38,7 @@ KRT_API krt_value *krt_op_cast(krt_call *c, krt_value *x, krt_dtype dtype);
 
 /* --- element by element ---------------------------------------------------------------------- */
 
+/** Each is keras.ops's function of the same name; those that answer yes or no give KRT_BOOL. */
 KRT_API krt_value *krt_op_negative(krt_call *c, krt_value *x);
 KRT_API krt_value *krt_op_absolute(krt_call *c, krt_value *x);
 KRT_API krt_value *krt_op_sign(krt_call *c, krt_value *x);
@@ -83,6 +84,7 @@ KRT_API krt_value *krt_op_clip(krt_call *c, krt_value *x, double low, double hig
 /** scale * x + offset */
 KRT_API krt_value *krt_op_affine(krt_call *c, krt_value *x, double scale, double offset);
 
+/** Of two values, which broadcast. */
 KRT_API krt_value *krt_op_add(krt_call *c, krt_value *a, krt_value *b);
 KRT_API krt_value *krt_op_subtract(krt_call *c, krt_value *a, krt_value *b);
 KRT_API krt_value *krt_op_multiply(krt_call *c, krt_value *a, krt_value *b);
@@ -107,7 +109,7 @@ KRT_API krt_value *krt_op_where(krt_call *c, krt_value *condition, krt_value *a,
 
 /* --- over axes ------------------------------------------------------------------------------- */
 
-/* No axes: over all of them. */
+/** No axes: over all of them. argmax and argmin give int32. */
 KRT_API krt_value *krt_op_sum(krt_call *c, krt_value *x, krt_axes axes, bool keepdims);
 KRT_API krt_value *krt_op_mean(krt_call *c, krt_value *x, krt_axes axes, bool keepdims);
 KRT_API krt_value *krt_op_prod(krt_call *c, krt_value *x, krt_axes axes, bool keepdims);
