@@ -12,7 +12,8 @@ static int run(cli *c, const void *options)
         opt_help(stdout, command);
         return CLI_DONE;
     }
-    puts("keratin opens, shows and runs Keras model files of every generation.\n\n"
+    puts("keratin opens, checks, converts, runs, trains and writes Keras models of every "
+         "generation.\n\n"
          "usage: keratin COMMAND [options] ARGUMENTS\n");
     for (size_t i = 0; command_at(i) != NULL; i++)
         printf("  %-12s %s\n", command_at(i)->name, command_at(i)->summary);

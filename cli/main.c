@@ -1,4 +1,4 @@
-/* keratin: opens, shows and runs Keras model files. This file finds the command and sets the stage.
+/* keratin: the command. This file finds the command and sets the stage.
  *
  * Results go to stdout, all else to stderr. Status 0: done; 1: failed, one line says what and
  * where; 2: used wrongly, one line helps. */

@@ -54,7 +54,7 @@ static krt_status show_loaded(const digits *d, krt_model *m, const char *file, d
 
     if (accuracy < 0)
         return krt_ctx_error(d->k)->status;
-    printf("  %-18s untrained %4.1f %%, loaded %4.1f %%\n", file, 100 * untrained, 100 * accuracy);
+    printf("  %-19s untrained %4.1f %%, loaded %4.1f %%\n", file, 100 * untrained, 100 * accuracy);
     return KRT_OK;
 }
 
