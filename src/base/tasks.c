@@ -1,16 +1,12 @@
 /* The pool behind tasks.h.
  *
  * A loop is published in one of a few slots, by putting the number of workers that may enter into its
- * gate. A worker enters by taking one off with a compare-and-swap; what it reads of the slot afterwards
- * was written before the gate opened, and stays, because the owner closes the gate and then waits until
- * all that entered have left. So no lock is taken on the way.
+ * gate. A worker enters by taking one off with a compare-and-swap; what it then reads of the slot was
+ * written before the gate opened, and stays until all that entered have left. So nothing is locked.
  *
- * The tasks are cut into as many ranges as threads are wanted, and a thread begins with the range of its
- * number: one loop after the other over the rows of an image then finds in a processor's cache what that
- * processor wrote. Who is done early takes from the other ranges.
- *
- * A worker without work watches the count of loops opened for a short while, since within a run the next
- * loop is microseconds away, then sleeps on a condition. */
+ * The tasks are cut into a range for each thread, which begins with its own, where its cache is warm
+ * from the loop before, and then takes from the others. A worker without work watches the count of
+ * loops for a short while, then sleeps on a condition. */
 #include "base/tasks.h"
 #include "base/fs.h"
 

@@ -1,10 +1,9 @@
 /* Tables of numbers as text: one row a line, fields separated by commas, semicolons or tabs (the
- * first row decides), an optional line of column names first, '#' before a comment line. The result
- * is one array of (rows, columns), also with a single row or column: rows are samples.
+ * first row decides), an optional line of column names, '#' before a comment line. The result is one
+ * array of (rows, columns): rows are samples.
  *
- * The text is walked twice, once to count and check, once to fill the array that was counted. Blanks
- * around a number are skipped; quotes, empty fields and rows of unequal length are errors that name
- * the line, since guessing there would shift a table silently. */
+ * The text is walked twice, to count and to fill. Quotes, empty fields and rows of unequal length are
+ * errors that name the line, since guessing there would shift a table silently. */
 #include "formats/array_forms.h"
 
 #include "base/number.h"

@@ -1,11 +1,8 @@
-/* json.h, reading: a recursive descent over the bytes, straight into the arena.
+/* json.h, reading: a recursive descent over the bytes, straight into the arena. Python: json/decoder.py.
  *
- * The members of a container wait in one growing list of pairs until its end is seen, then move
- * to arrays of exactly their size. That is also where duplicate keys are found: by comparing each
- * with each in the small dicts that configs are made of, through a map in large ones (weight maps
- * have thousands of keys). Recursion stops at KRTI_JSON_MAX_DEPTH.
- *
- * The grammar is that of Python's json.loads: json/decoder.py, json/scanner.py. */
+ * The members of a container wait in one growing list until its end is seen, then move to arrays of
+ * their size. Duplicate keys are found there: by comparing each with each in the small dicts of configs,
+ * through a map in large ones, such as weight maps. */
 #include "formats/json.h"
 
 #include "base/map.h"

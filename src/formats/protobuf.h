@@ -1,10 +1,8 @@
 /* Protocol Buffers on the wire: reading fields one after the other, and appending them.
  *
- * The messages we meet are small and known (tables of tensors, object graphs, event records), and they
- * come from files. So a reader walks over the bytes and allocates nothing. protobuf-c was measured and
- * left out: its unpack makes structs of 57 times the size of a hostile message, returns one
- * NULL for "damaged" and "no memory", and ends strings at their first zero byte. Wire format:
- * protobuf.dev/programming-guides/encoding. */
+ * The messages are small, known and from files, so a reader walks over the bytes and allocates nothing.
+ * protobuf-c was measured and left out: it makes structs of 57 times the size of a hostile message, and
+ * ends strings at their first zero byte. Wire format: protobuf.dev/programming-guides/encoding. */
 #ifndef KRTI_FORMATS_PROTOBUF_H
 #define KRTI_FORMATS_PROTOBUF_H
 

@@ -1,10 +1,9 @@
 /* Configs of older generations, respelled as Keras 3 would write them.
  *
- * Four tables, applied to one layer: classes that were renamed, keys that were renamed, keys that
- * are gone and said nothing (dropped when their value is the one that means nothing; any other
- * value stays and is refused by name as an unknown argument), and values whose form changed.
+ * Four tables, applied to one layer: renamed classes, renamed keys, keys that are gone (dropped when
+ * their value means nothing; any other stays and is refused by name), and values whose form changed.
  * Nested layers are respelled when they are made. Keras: legacy/saving/{serialization,
- * legacy_h5_format,saving_utils}.py and tf.keras's layers of old; docs/formats, "older configs". */
+ * legacy_h5_format,saving_utils}.py and tf.keras's layers of old. */
 #include "layers/legacy.h"
 
 #include "base/str.h"

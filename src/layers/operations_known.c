@@ -1,10 +1,9 @@
 /* Integers that are known while a graph is being described: tf.shape(x)[0] and what is made of it.
  *
- * tf.keras records the arithmetic of shapes as operations like any other, and then hands their
- * results to reshape, tile or broadcast_to, which need numbers here. A graph that is compiled has
- * all its shapes known, so the arithmetic can be done at once: over a handful of integers, walking
- * back from the value asked for. In a graph made for shapes only, the batch stays unknown and so
- * does what it is multiplied with: INT32_MIN inside an int32 value, KRT_NONE here. */
+ * tf.keras records the arithmetic of shapes as operations, and hands the results to reshape, tile or
+ * broadcast_to, which need numbers here. So it is done at once, walking back from the value asked for.
+ * In a graph made for shapes only, the batch stays unknown and so does what it is multiplied with:
+ * INT32_MIN inside an int32 value, KRT_NONE here. */
 #include "layers/operations_args.h"
 #include "ops/op.h"
 #include "tensor/tensor.h"

@@ -1,11 +1,9 @@
 /* TensorFlow's functions as tf.keras recorded them, mapped onto the operation table.
  *
- * A TFOpLambda names a public function, "math.reduce_mean", and passes every argument but the first
- * by TensorFlow's keyword; the parameter lists here say which of them is which of Keras's (see
- * krti_opcall). The module in front hardly ever matters, so it is dropped where it is one of the
- * modules below and the table has no entry with it; "strings.split" or "sparse.add" keep theirs and
- * are not found. A TensorFlowOpLayer
- * holds a node of a graph: its inputs go by place, what is not an input is an attribute. */
+ * A TFOpLambda names a public function, "math.reduce_mean", and passes every argument but the first by
+ * TensorFlow's keyword; the lists here say which of them is which of Keras's (see krti_opcall). The
+ * module in front is dropped where it is one of those below and the table has no entry with it. A
+ * TensorFlowOpLayer holds a node of a graph: inputs go by place, the rest is attributes. */
 #include "layers/operations_list.h"
 #include "layers/operations_run.h"
 

@@ -1,10 +1,9 @@
 /* From a name to a class, and from a class to a layer. Keras: saving/object_registration.py and
  * saving/serialization_lib.py.
  *
- * A file may name anything. What is known is made and checked; what is not becomes a layer without
- * a class, so that the rest of the model still opens; what is known but cannot run here carries
- * the reason. Built-in classes are constant tables, one a file; what a host registers lives in the
- * context and comes first, as Keras's custom objects do. */
+ * A file may name anything. What is not known becomes a layer without a class, so that the rest of the
+ * model still opens; what is known but cannot run here carries the reason. Built-in classes are constant
+ * tables; what a host registers lives in the context and comes first, as Keras's custom objects do. */
 #include "base/map.h"
 #include "layers/config.h"
 

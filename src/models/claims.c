@@ -1,14 +1,10 @@
-/* Where Keras says another shape than comes out: a summary prints what Keras says.
+/* Where Keras says another shape than comes out: a summary prints what Keras says, and what follows
+ * such a layer is traced with it, as in Keras.
  *
- * Keras's EinsumDense repeats the output_shape it was given, None for None, and turns round the axes
- * an ellipsis in front stands for (layers/core/einsum_dense.py). Layers with the activation "glu",
- * which halves the last axis, do not know of it (layers/activations/activation.py). What follows
- * such a layer is traced with the shape that was claimed, as Keras does. keras.ops.slice repeats its
- * shape, also where the input's is unknown (ops/core.py).
- *
- * RandomCrop says the size it crops to, also at inference, where it leaves the images as they are
- * (image_preprocessing/random_crop.py). What follows is even built for that size: a model's symbolic
- * traces take the claim at once. */
+ * EinsumDense repeats the output_shape it was given, and turns round the axes an ellipsis in front
+ * stands for (layers/core/einsum_dense.py); a layer with the activation "glu" does not know that it
+ * halves the last axis; keras.ops.slice repeats its shape (ops/core.py). RandomCrop says the size it
+ * crops to, also at inference, and what follows is even built for it (random_crop.py). */
 #include "base/str.h"
 #include "models/model.h"
 #include <keratin/layers.h>

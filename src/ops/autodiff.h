@@ -1,11 +1,8 @@
-/* Gradients on the graph: reverse mode over nodes.
+/* Gradients on the graph, in reverse mode. Keras: tf.GradientTape, jax.grad.
  *
  * krti_gradients() walks back from a loss and adds, node by node, what each operation's rule (its
- * `vjp`) says. The result is more graph: the same compiler drops what is not needed, fuses what can
- * be fused and places it in one arena. Where Keras's backends differ at a corner, TensorFlow is
- * followed: of two equal inputs of `maximum` the first gets the gradient, equal maxima of a
- * reduction share it, a pooling window's goes to its first maximum. Keras counterpart:
- * tf.GradientTape, jax.grad. */
+ * `vjp`) says. The result is more graph, compiled like the rest. Where Keras's backends differ at a
+ * corner, TensorFlow is followed: docs/design/ops.md, "Gradients". */
 #ifndef KRTI_OPS_AUTODIFF_H
 #define KRTI_OPS_AUTODIFF_H
 

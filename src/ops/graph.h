@@ -1,14 +1,12 @@
-/* The graph: what a model computes, as values and the operations between them.
+/* The graph: what a model computes, as values and the operations between them. Keras: keras.ops.
  *
- * Layers describe themselves by calling the constructors below; nothing is computed until a graph
- * is compiled into a plan (plan.h) and run (run.h). Every constructor infers shape and dtype at
- * once. A dimension may be KRT_NONE: such a graph answers for shapes (summary) and cannot be
- * compiled. Failure sticks: the graph keeps its first error, constructors then return NULL, and
- * NULL inputs give NULL, so a layer checks once, at its end.
+ * Layers describe themselves by calling the constructors below, which infer shape and dtype at once;
+ * nothing is computed until a graph is compiled into a plan (plan.h) and run. A graph with unknown
+ * dimensions (KRT_NONE) answers for shapes and cannot be compiled. Failure sticks: the graph keeps
+ * its first error, constructors then return NULL, and NULL inputs give NULL.
  *
- * Conventions: activations are channels last, (batch, spatial..., channels), whatever the layer's
- * data_format says (layers transpose at their borders and the compiler cancels the pairs). Negative
- * axes count from the end. Binary ops broadcast as NumPy's. Keras counterpart: keras.ops. */
+ * Activations are channels last, (batch, spatial..., channels), whatever a layer's data_format says.
+ * Negative axes count from the end. Binary operations broadcast as NumPy's. */
 #ifndef KRTI_OPS_GRAPH_H
 #define KRTI_OPS_GRAPH_H
 

@@ -1,11 +1,9 @@
-/* What a save says about itself where Keras does not look, so that a load can be proved.
+/* What a save says about itself where Keras does not look. Page: docs/design/integrity.md.
  *
- * Every array carries the digest of its values as an attribute on its dataset; every HDF5 file
- * carries a note as an attribute on its root: how many arrays it was given, and a print of them
- * all. The map of a sharded set repeats each shard's print, which is how a shard of another save is
- * noticed. Keras reads none of these places and minds none of them. Values are taken as they are in
- * the file's dtype, row major, little endian, bools as 0 and 1: one array has one digest in every
- * format. Page: docs/design/integrity.md. */
+ * Every array carries the digest of its values as an attribute on its dataset, every HDF5 file a note
+ * on its root: how many arrays it was given, and a print of them all. The map of a sharded set repeats
+ * each shard's print. Values are taken in the file's dtype, row major, little endian, bools as 0 and
+ * 1: one array has one digest in every format. */
 #ifndef KRTI_SAVING_DIGESTS_H
 #define KRTI_SAVING_DIGESTS_H
 

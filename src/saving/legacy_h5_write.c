@@ -1,13 +1,10 @@
 /* Writing HDF5 as Keras 2 does. Keras: legacy/saving/legacy_h5_format.py save_model_to_hdf5(),
  * save_weights_to_hdf5_group(). Page: docs/formats/legacy_h5.md, "Writing".
  *
- * One file serves Keras 2 and 3 where both have words for the model. Keras 3 builds the optimizer of
- * such a file without variables and then cannot train, so its state lies in optimizer_weights only
- * in files for Keras 2; in all others it lies in a group of our own, which Keras never looks at.
- *
- * Arrays have the dtype of their variables, but for bfloat16: HDF5 has no such type, and no Keras
- * reads back the opaque bytes that it writes here. float32 holds the same values, and every Keras
- * takes them. */
+ * One file serves Keras 2 and 3 where both have words for the model. The optimizer's state lies in
+ * optimizer_weights only in files for Keras 2, as Keras 3 cannot train on with what it makes of that;
+ * elsewhere it lies in a group of our own. bfloat16 is written as float32, which holds the same values:
+ * HDF5 has no such type. */
 #include "saving/legacy_h5_write.h"
 
 #include "base/str.h"

@@ -1,14 +1,10 @@
 /* Sharded weights for writing: which array goes into which file, the map, and how a set that lies in
- * many files changes as one.
+ * many files changes as one. Keras: ShardedH5IOStore in saving_lib.py.
  *
- * Shards are called NAME_00000.weights.h5 and so on, and those of the last save are called so too. So
- * new shards first come under names with a number of their own, NAME-1a2b3c4d_00000.weights.h5, and
- * a map of those names takes the old map's place: in this step the old set ends and the new one
- * begins. Then the plain names are given to the new shards as second names, a map of plain names
- * follows, and the numbered names go. Whatever stops this on the way leaves a map all of whose files
- * are there; the next save removes the rest, which the numbered names and the list `stale` in the
- * map tell from other files. Keras: ShardedH5IOStore in saving_lib.py. Page:
- * docs/design/saving.md. */
+ * New shards first come under names with a number of their own, NAME-1a2b3c4d_00000.weights.h5; a map
+ * of those names takes the old map's place, and in this step the new set begins. Then the shards get
+ * Keras's plain names as second names, a map of plain names follows, and the numbered names go. Why
+ * each step is there: docs/design/saving.md, "A sharded set". */
 #include "saving/digests.h"
 #include "saving/shard_map.h"
 #include "saving/weights_writer.h"

@@ -1,11 +1,10 @@
-/* Binding a checkpoint's graph to a model. See tf_checkpoint.h.
+/* Binding a checkpoint's graph to a model, as TensorFlow does: from the root along edges of one name
+ * on both sides; an object keeps the first node it is bound to. See tf_checkpoint.h.
  *
- * TensorFlow starts at the root and follows edges of one name on both sides; an object keeps the first
- * node it is bound to. Our side of the graph is made up while it is walked: a layer's children are its
- * variables and inner layers, a model's are its layers, which tf.keras calls layer_with_weights-K and
- * layer-N and which Keras 3 keeps in lists. Variables that no edge leads to are looked up by the name
- * the checkpoint keeps beside each key: that finds the weights of models that Keras 3 exported, and of
- * classes whose attributes are called otherwise. */
+ * Our side is made up while it is walked: a layer's children are its variables and inner layers, a
+ * model's are its layers, layer_with_weights-K and layer-N to tf.keras, lists to Keras 3. Variables
+ * that no edge leads to are looked up by the name beside each key, which finds models that Keras 3
+ * exported. */
 #include "saving/named_arrays.h"
 #include "saving/tf_checkpoint.h"
 

@@ -1,12 +1,11 @@
 /* Writing a tensor bundle and the state file beside it, so that at every moment a whole checkpoint is
- * there: whoever is killed leaves the old one or the new.
+ * there.
  *
- * A checkpoint is two files that only make sense together, and the second rename cannot come with the
- * first. But the index names its data file by the number of shards, and readers open only shards that
- * an entry refers to. So where a checkpoint of the same prefix exists, the data is first written as
- * shard 0 of a number that the old one does not have, and the index that refers to it takes the old
- * one's place in one step. Then the data gets its usual name as a second name, an index that refers to
- * that one is renamed over, and what nothing refers to any more is removed. */
+ * A checkpoint is two files that only make sense together. But the index names its data file by the
+ * number of shards, and readers open only shards that an entry refers to. So beside an old checkpoint
+ * the data is first written as shard 0 of a number that the old one does not have, and the index that
+ * refers to it takes the old one's place in one step. Then the data gets its usual name as a second
+ * name, an index that refers to that one is renamed over, and what nothing refers to goes. */
 #include "saving/tf_checkpoint_write.h"
 
 #include "base/transaction.h"

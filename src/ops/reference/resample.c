@@ -1,10 +1,7 @@
 /* Filter weights for resizing, as Keras computes them on TensorFlow: tf.image.resize, half-pixel
- * centers.
- *
- * TensorFlow has three families, and they differ at the borders and in rounding: interpolation of
- * two or four neighbours (bicubic looks its weights up in a table of 1024 steps), pixel area, and
- * a filter that is widened when shrinking (antialias, and always for lanczos). All of them compute
- * positions in float32; so does this file, since a position's rounding shows in the result. */
+ * centers. Its three families differ at borders and in rounding: interpolation of two or four
+ * neighbours (bicubic by a table of 1024 steps), pixel area, and a filter that is widened when
+ * shrinking (antialias, and always lanczos). Positions are float32, whose rounding shows. */
 #include "ops/reference/resample.h"
 
 #include <float.h>
