@@ -1,11 +1,19 @@
-/* Decimal text to numbers and back, the same in every locale: strtod() and printf() follow the
- * host program's LC_NUMERIC, files do not. */
+/* Numbers in files: decimal text to numbers and back, the same in every locale (strtod() and printf()
+ * follow the host program's LC_NUMERIC), and the order of bytes. */
 #ifndef KRTI_BASE_NUMBER_H
 #define KRTI_BASE_NUMBER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Whether this machine keeps a number's highest byte first. */
+static inline bool krti_is_big_endian(void)
+{
+    const uint16_t one = 1;
+
+    return *(const unsigned char *)&one == 0;
+}
 
 /* Reads all of "[+-]digits[.digits][e[+-]digits]", correctly rounded; a point needs a digit on one
  * side. Beyond the largest double is infinity, as in Python. False when it is anything else. */

@@ -16,13 +16,6 @@ krt_status krti_npz_parse(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes);
 krt_status krti_idx_parse(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes);
 krt_status krti_csv_parse(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes);
 
-static inline bool krti_is_big_endian(void)
-{
-    const uint16_t one = 1;
-
-    return *(const unsigned char *)&one == 0;
-}
-
 /* Appends an array whose size_bytes is already known to lie inside `bytes`. */
 krt_status krti_ndarrays_add(krt_ctx *k, krti_ndarrays *out, const krti_ndarray *array,
                              krti_bytes *bytes, const char *name);

@@ -369,13 +369,6 @@ static krt_status lambda_init(krt_layer *l, void *args)
         l, "Lambda \"%s\" holds Python bytecode, which is never executed here", l->name);
 }
 
-static krt_status lambda_call(const krt_layer *l, const void *args, krt_call *c)
-{
-    (void)args;
-    (void)c;
-    return krti_layer_fail(l, KRT_E_UNSUPPORTED, "%s", l->unsupported);
-}
-
 static const krt_field lambda_fields[] = {
     {"function", KRT_FIELD_IGNORED, 0},
     {"function_type", KRT_FIELD_IGNORED, 0},
@@ -394,7 +387,7 @@ static const krt_layer_class lambda = {
     .defaults = KRT_SPEC(krt_identity_args, "Lambda", .trainable = true),
     .fields = lambda_fields,
     .num_fields = KRTI_COUNT(lambda_fields),
-    .call = lambda_call,
+    .call = krti_unsupported_call,
     .init = lambda_init,
 };
 

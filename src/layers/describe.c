@@ -25,6 +25,18 @@ krt_status krti_fail_inputs(const krt_layer *l, size_t wanted, size_t found)
                            l->name, wanted, found);
 }
 
+krt_value *krti_rsqrt_above(krti_graph *g, krt_value *x, double epsilon)
+{
+    return krti_rsqrt(g, krti_affine(g, x, 1, epsilon, 0));
+}
+
+krt_status krti_unsupported_call(const krt_layer *l, const void *args, krt_call *c)
+{
+    (void)args;
+    (void)c;
+    return krti_layer_fail(l, KRT_E_UNSUPPORTED, "%s", l->unsupported);
+}
+
 static const krti_conf *find_argument(const krt_call *c, const char *name, size_t position)
 {
     const krti_conf *arg = krti_conf_get(c->kwargs, name);

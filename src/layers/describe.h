@@ -19,6 +19,12 @@ krt_value *krti_cast_input(krt_call *c, size_t i);
 /* The layer wants `wanted` inputs and was called on `found`. */
 krt_status krti_fail_inputs(const krt_layer *l, size_t wanted, size_t found);
 
+/* 1 / sqrt(x + epsilon) */
+krt_value *krti_rsqrt_above(krti_graph *g, krt_value *x, double epsilon);
+
+/* The call of a class that is known so that it can be refused by name. */
+krt_status krti_unsupported_call(const krt_layer *l, const void *args, krt_call *c);
+
 /* An argument of the call: by its name, or by its position when that came as a tensor or literal;
  * *given says whether it was there and not None. Fails through the graph. */
 krt_value *krti_call_argument(krt_call *c, const char *name, size_t position, bool *given);

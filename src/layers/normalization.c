@@ -1,10 +1,8 @@
-/* Normalization layers: batch, layer, group, RMS, unit, and the spectral wrapper.
+/* Normalization layers: batch, layer, group, RMS, unit, and the spectral wrapper. Keras:
+ * layers/normalization/, ops/nn.py.
  *
- * Batch normalization over one axis and layer normalization over the last one are operations of
- * their own, which the compiler folds and the kernels do in one pass; every other axis is composed
- * here as Keras composes it, so that numbers agree to the last few bits: what Keras computes in
- * float32 whatever comes in is computed in float32, epsilon goes under the root, scale into the
- * factor and shift into the offset. Keras: layers/normalization/, ops/nn.py. */
+ * Batch normalization over one axis and layer normalization over the last are operations of their own;
+ * every other axis is composed as Keras composes it, so that numbers agree to the last few bits. */
 #include "layers/describe.h"
 #include "ops/autodiff.h"
 #include <keratin/layers/initializers.h>
@@ -95,16 +93,11 @@ static krt_value *reshaped(krti_graph *g, krt_value *v, krt_shape shape)
     return v != NULL ? krti_reshape(g, v, shape) : NULL;
 }
 
-static krt_value *rsqrt_above(krti_graph *g, krt_value *x, double epsilon)
-{
-    return krti_rsqrt(g, krti_affine(g, x, 1, epsilon, 0));
-}
-
 /* x * inv + (beta - mean * inv) with inv = rsqrt(variance + epsilon) * gamma. */
 static krt_value *normalize(krti_graph *g, krt_value *x, krt_value *mean, krt_value *variance,
                             krt_value *gamma, krt_value *beta, double epsilon)
 {
-    krt_value *inv = rsqrt_above(g, variance, epsilon);
+    krt_value *inv = krti_rsqrt_above(g, variance, epsilon);
 
     if (gamma != NULL)
         inv = krti_multiply(g, inv, gamma);
@@ -378,7 +371,8 @@ static krt_status layer_call(const krt_layer *l, const void *args, krt_call *c)
     if (a->rms_scaling)
         return krt_call_output(
             c, 0,
-            krti_multiply(g, krti_multiply(g, x, rsqrt_above(g, variance, a->epsilon)), gamma));
+            krti_multiply(g, krti_multiply(g, x, krti_rsqrt_above(g, variance, a->epsilon)),
+                          gamma));
     return krt_call_output(c, 0, normalize(g, x, mean, variance, gamma, beta, a->epsilon));
 }
 
@@ -522,7 +516,7 @@ static krt_status rms_call(const krt_layer *l, const void *args, krt_call *c)
     if (st != KRT_OK)
         return st;
     krt_value *const mean = krti_reduce_mean(g, krti_square(g, x), axes, a->axis.n, true);
-    krt_value *const y = krti_multiply(g, x, rsqrt_above(g, mean, a->epsilon));
+    krt_value *const y = krti_multiply(g, x, krti_rsqrt_above(g, mean, a->epsilon));
     return krt_call_output(c, 0, krti_multiply(g, y, krt_call_weight(c, "scale")));
 }
 

@@ -4,6 +4,7 @@
  * They describe themselves as the layers of the same names do, channels last inside; only the
  * arguments come from a node. */
 #include "layers/attention.h"
+#include "layers/describe.h"
 #include "layers/operations_list.h"
 #include "layers/spatial.h"
 #include "tensor/tensor.h"
@@ -337,11 +338,6 @@ krt_value *krti_operation_batch_norm(const krti_opcall *o)
         krti_opcall_axis(o, "axis", -1, x->shape.rank), krti_opcall_float(o, "epsilon", 1e-3));
 }
 
-static krt_value *rsqrt_above(krti_graph *g, krt_value *x, double epsilon)
-{
-    return krti_rsqrt(g, krti_affine(g, x, 1, epsilon, 0));
-}
-
 krt_value *krti_operation_rms_norm(const krti_opcall *o)
 {
     krti_graph *const g = o->g;
@@ -354,7 +350,7 @@ krt_value *krti_operation_rms_norm(const krti_opcall *o)
         return NULL;
     krt_value *const mean = krti_reduce_mean(g, krti_square(g, x), axes, n > 0 ? n : 1, true);
     krt_value *const y =
-        krti_multiply(g, x, rsqrt_above(g, mean, krti_opcall_float(o, "epsilon", 1e-7)));
+        krti_multiply(g, x, krti_rsqrt_above(g, mean, krti_opcall_float(o, "epsilon", 1e-7)));
     return scale != NULL ? krti_multiply(g, y, scale) : y;
 }
 
@@ -390,7 +386,7 @@ krt_value *krti_operation_layer_norm(const krti_opcall *o)
         return NULL;
     gamma = spread_along(g, gamma, x->shape, axes, n);
     beta = spread_along(g, beta, x->shape, axes, n);
-    krt_value *inv = rsqrt_above(g, variance, epsilon);
+    krt_value *inv = krti_rsqrt_above(g, variance, epsilon);
     if (gamma != NULL)
         inv = krti_multiply(g, inv, gamma);
     if (rms)

@@ -148,20 +148,13 @@ static krt_status wrapper_init(krt_layer *l, void *args)
         l, "Wrapper \"%s\" is Keras's base class, which does not say what it computes", l->name);
 }
 
-static krt_status wrapper_call(const krt_layer *l, const void *args, krt_call *c)
-{
-    (void)args;
-    (void)c;
-    return krti_layer_fail(l, KRT_E_UNSUPPORTED, "%s", l->unsupported);
-}
-
 static const krt_layer_class wrapper = {
     .struct_size = sizeof wrapper,
     .name = "Wrapper",
     .defaults = KRT_SPEC(wrapper_args, "Wrapper", .trainable = true),
     .fields = fields,
     .num_fields = KRTI_COUNT(fields),
-    .call = wrapper_call,
+    .call = krti_unsupported_call,
     .init = wrapper_init,
 };
 

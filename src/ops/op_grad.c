@@ -42,17 +42,11 @@ krt_value *krti_stop_gradient(krti_graph *g, krt_value *x)
     return krti_graph_add1(g, &krti_op_stop_gradient, &x, 1, NULL);
 }
 
-static krt_status infer_stop_gradient(krti_graph *g, krti_node *n)
-{
-    (void)g;
-    return krti_infer_set(n, n->in[0]->dtype, n->in[0]->shape);
-}
-
 const krti_op krti_op_stop_gradient = {.name = "stop_gradient",
                                        .min_in = 1,
                                        .max_in = 1,
                                        .flags = KRTI_OP_VIEW,
-                                       .infer = infer_stop_gradient,
+                                       .infer = krti_infer_same,
                                        .reference = krti_ref_stop_gradient};
 
 /* dy and a value of its shape. */

@@ -5,19 +5,16 @@
 #include "ops/op_infer.h"
 #include "ops/reference/reference.h"
 
-static krt_status infer_copy(krti_graph *g, krti_node *n)
-{
-    (void)g;
-    return krti_infer_set(n, n->in[0]->dtype, n->in[0]->shape);
-}
-
 /* A value of its own, where a variable's old one must outlive the variable's. */
 const krti_op krti_op_copy = {
-    .name = "copy", .min_in = 1, .max_in = 1, .infer = infer_copy, .reference = krti_ref_copy};
+    .name = "copy", .min_in = 1, .max_in = 1, .infer = krti_infer_same, .reference = krti_ref_copy};
 
 /* The value, then the variable, whose memory is the output's. Made by the compiler, one an update. */
-const krti_op krti_op_assign = {
-    .name = "assign", .min_in = 2, .max_in = 2, .infer = infer_copy, .reference = krti_ref_assign};
+const krti_op krti_op_assign = {.name = "assign",
+                                .min_in = 2,
+                                .max_in = 2,
+                                .infer = krti_infer_same,
+                                .reference = krti_ref_assign};
 
 krt_status krti_assign(krti_graph *g, krt_value *variable, krt_value *value)
 {

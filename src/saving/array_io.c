@@ -4,6 +4,8 @@
  * where it lies; any other is copied, turned and swapped on the way. */
 #include "saving/array_io.h"
 
+#include "base/number.h"
+
 /* Which kind and size of array element is which dtype. bfloat16 has no .npy form. */
 static const struct {
     krti_array_kind kind;
@@ -30,10 +32,7 @@ krt_dtype krti_ndarray_dtype(const krti_ndarray *a)
 
 bool krti_ndarray_is_native(const krti_ndarray *a)
 {
-    const uint16_t one = 1;
-    const bool machine_is_big = *(const unsigned char *)&one == 0;
-
-    return a->item_size == 1 || a->big_endian == machine_is_big;
+    return a->item_size == 1 || a->big_endian == krti_is_big_endian();
 }
 
 /* Whether turning it would move nothing: at most one dimension is more than 1. */

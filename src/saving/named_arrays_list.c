@@ -1,6 +1,7 @@
 /* The lists of .safetensors and .npz files: arrays with names. See store.h and named_arrays.h. */
 #include "saving/store.h"
 
+#include "base/number.h"
 #include "formats/safetensors.h"
 #include "saving/array_io.h"
 
@@ -114,13 +115,6 @@ static krt_dtype dtype_of(const char *name)
     return KRT_DTYPE_NONE;
 }
 
-static bool is_big_endian(void)
-{
-    const uint16_t one = 1;
-
-    return *(const unsigned char *)&one == 0;
-}
-
 static void describe_tensor(named *item, const krti_safetensor *t, krti_bytes *bytes)
 {
     size_t size = 0;
@@ -134,8 +128,8 @@ static void describe_tensor(named *item, const krti_safetensor *t, krti_bytes *b
         item->array.shape.dim[i] = t->dim[i];
     if (!krti_shape_bytes(item->array.shape, item->array.dtype, &size))
         item->array.dtype = KRT_DTYPE_NONE;
-    item->raw =
-        (krti_raw){.data = bytes->data + t->offset, .bytes = bytes, .is_swapped = is_big_endian()};
+    item->raw = (krti_raw){
+        .data = bytes->data + t->offset, .bytes = bytes, .is_swapped = krti_is_big_endian()};
 }
 
 krt_status krti_safetensors_list(krti_store *s, krti_bytes *bytes)

@@ -7,17 +7,14 @@
  * .npz are made by the same threads, of bytes on their way or of those that stay where they lie. */
 #include "saving/store.h"
 
+#include "base/number.h"
 #include "base/tasks.h"
 #include "formats/crc32.h"
 #include "formats/crc32c.h"
 
 static bool is_native(const krti_h5_type *t)
 {
-    const uint16_t one = 1;
-    unsigned char first;
-
-    memcpy(&first, &one, 1);
-    return t->size == 1 || t->big_endian == (first == 0);
+    return t->size == 1 || t->big_endian == krti_is_big_endian();
 }
 
 /* Elements as they lie in a file, and where and as what they go. */

@@ -6,6 +6,8 @@
  * A bundle without a graph is a list of names. */
 #include "saving/tf_checkpoint.h"
 
+#include "base/number.h"
+
 enum { MAX_DEPTH = 128 };
 
 typedef struct listing {
@@ -93,13 +95,6 @@ static krt_dtype dtype_of(const krti_bundle_entry *e)
     return e->dtype < KRTI_COUNT(dtypes) ? dtypes[e->dtype] : KRT_DTYPE_NONE;
 }
 
-static bool is_swapped(const krti_bundle *b)
-{
-    const uint16_t one = 1;
-
-    return b->big_endian == (*(const unsigned char *)&one == 1);
-}
-
 static krt_status locate_pieces(listing *w, const krti_bundle_entry *e, size_t *file, krti_raw *raw)
 {
     krti_raw_piece *pieces = krti_arena_array(&w->s->arena, e->num_slices, sizeof *pieces);
@@ -129,8 +124,9 @@ static krt_status add_entry(listing *w, size_t index, const char *key)
                           .shape = {.rank = e->rank},
                           .size_bytes = e->size,
                           .offset = (int64_t)e->offset};
-    krti_raw raw = {
-        .is_swapped = is_swapped(w->c->bundle), .sum = KRTI_SUM_CRC32C, .crc = e->crc32c};
+    krti_raw raw = {.is_swapped = w->c->bundle->big_endian != krti_is_big_endian(),
+                    .sum = KRTI_SUM_CRC32C,
+                    .crc = e->crc32c};
     size_t size = 0;
     krt_status st = KRT_OK;
 
