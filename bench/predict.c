@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MAX_BATCHES = 8, WARM_UP_CALLS = 3 };
 
@@ -29,14 +28,6 @@ struct batch {
     void *x;
     double prepare_ms, first_ms;
 };
-
-static double now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 /* Milliseconds to read the file once through a small buffer: the floor under any way of opening it. */
 static double read_file_ms(const char *path)

@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PIECE = 4 << 20, MOST = 64 };
@@ -55,14 +54,6 @@ typedef struct bench {
 } bench;
 
 static bench *now_walking; /* nftw() hands nothing through */
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 static double peak_mb(void)
 {
@@ -146,7 +137,7 @@ static double raw_write(const bench *b, bool durable)
     snprintf(path, sizeof path, "%s.raw", b->dir);
     unlink(path);
     sync();
-    const double start = now();
+    const double start = now_ms();
     must(b, (fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666)) >= 0, path);
     for (size_t at = 0; at < b->size;) {
         const ssize_t n = write(fd, b->bytes + at, b->size - at < PIECE ? b->size - at : PIECE);
@@ -156,7 +147,7 @@ static double raw_write(const bench *b, bool durable)
     }
     must(b, !durable || fsync(fd) == 0, path);
     close(fd);
-    const double ms = now() - start;
+    const double ms = now_ms() - start;
     unlink(path);
     return ms;
 }
@@ -168,11 +159,11 @@ static double raw_read(bench *b, unsigned char *mine, bool is_cold)
 
     if (is_cold)
         walk(b, drop_pages);
-    const double start = now();
+    const double start = now_ms();
     b->bytes = mine != NULL ? mine : malloc(size + PIECE);
     b->size = 0;
     walk(b, read_one);
-    const double ms = now() - start;
+    const double ms = now_ms() - start;
     must(b, b->size == size, b->dir);
     if (mine == NULL)
         free(b->bytes);
@@ -200,9 +191,9 @@ static double time_save(bench *b, krt_model *m, bool durable, krt_digest digest)
 {
     walk(b, remove_one);
     sync();
-    const double start = now();
+    const double start = now_ms();
     must(b, save(b, m, durable, digest) == KRT_OK, b->path);
-    return now() - start;
+    return now_ms() - start;
 }
 
 static void run_save(bench *b)
@@ -246,9 +237,9 @@ static double time_weights(bench *b, bool copy, bool is_cold)
     must(b, krt_load(b->k, &m, b->model, KRT_LOAD(.config_only = true)) == KRT_OK, b->model);
     if (is_cold)
         walk(b, drop_pages);
-    const double start = now();
+    const double start = now_ms();
     must(b, krt_load_weights(m, b->path, KRT_LOAD_WEIGHTS(.copy = copy)) == KRT_OK, b->path);
-    const double ms = now() - start;
+    const double ms = now_ms() - start;
     krt_model_free(m);
     return ms;
 }
@@ -256,10 +247,10 @@ static double time_weights(bench *b, bool copy, bool is_cold)
 static double time_model(bench *b)
 {
     krt_model *m = NULL;
-    const double start = now();
+    const double start = now_ms();
 
     must(b, krt_load(b->k, &m, b->path, NULL) == KRT_OK, b->path);
-    const double ms = now() - start;
+    const double ms = now_ms() - start;
     krt_model_free(m);
     return ms;
 }
@@ -310,11 +301,11 @@ static void run_list(bench *b)
     krt_file *f = NULL;
 
     for (int i = 0; i < b->times; i++) {
-        const double start = now();
+        const double start = now_ms();
 
         must(b, krt_file_open(b->k, &f, b->model) == KRT_OK, b->model);
         n = krt_file_num_arrays(f);
-        ms[i] = now() - start;
+        ms[i] = now_ms() - start;
         krt_file_close(f);
     }
     printf("{\"arrays\": %zu", n);

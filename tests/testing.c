@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "formats/json.h"
 
+#include <dirent.h>
 #include <ftw.h>
 #include <math.h>
 #include <sys/stat.h>
@@ -64,6 +65,18 @@ const char *put_file(testing *t, const char *name, const void *data, size_t size
     assert_int_equal(fwrite(data, 1, size, f), size);
     assert_int_equal(fclose(f), 0);
     return path;
+}
+
+int num_names(const char *path)
+{
+    DIR *dir = opendir(path);
+    int n = 0;
+
+    assert_non_null(dir);
+    for (struct dirent *e = NULL; (e = readdir(dir)) != NULL;)
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(dir);
+    return n;
 }
 
 const krti_conf *read_conf(testing *t, krti_arena *a, const char *path)

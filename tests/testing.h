@@ -46,6 +46,8 @@ int testing_run(const struct CMUnitTest *tests, size_t n);
 const char *in_folder(testing *t, const char *name);
 /* Writes a file into the test's folder and returns its path. */
 const char *put_file(testing *t, const char *name, const void *data, size_t size);
+/* How many names a folder holds. */
+int num_names(const char *path);
 /* The JSON of a file; its nodes live as long as the arena. */
 const krti_conf *read_conf(testing *t, krti_arena *a, const char *path);
 /* Skips the test with a word when the path is absent. */

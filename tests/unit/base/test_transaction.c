@@ -4,7 +4,6 @@
 
 #include "base/transaction.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,19 +18,6 @@ static void assert_content(const char *path, const char *expected)
     found[fread(found, 1, sizeof found - 1, f)] = '\0';
     fclose(f);
     ASSERT_STR_EQ(expected, found);
-}
-
-/* Names in a folder, "." and ".." not counted. */
-static int num_names(const char *path)
-{
-    DIR *dir = opendir(path);
-    int n = 0;
-
-    assert_non_null(dir);
-    for (struct dirent *e = NULL; (e = readdir(dir)) != NULL;)
-        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-    closedir(dir);
-    return n;
 }
 
 static bool is_ours(const char *name)

@@ -11,15 +11,6 @@ static void expect_variable(const krt_layer *l, size_t i, const char *name, cons
     assert_string_equal(krt_shape_print(l->variables[i]->tensor->shape, text, sizeof text), shape);
 }
 
-/* The layer is refused when it is made. */
-static void expect_refused(testing *t, const krt_spec *spec, const char *says)
-{
-    krt_layer *l = NULL;
-
-    ASSERT_STATUS(KRT_E_INVALID, krti_layer_from_spec(t->k, &l, spec));
-    ASSERT_SAYS(says);
-}
-
 TEST(conv_shapes_follow_keras)
 {
     expect_shape(layer_from(t->k, KRT_CONV2D(8, {3, 3})), SHAPE(NONE, 28, 28, 3),

@@ -14,14 +14,6 @@ static void expect_variables(const krt_layer *l, const char *names)
     krti_str_free(&s);
 }
 
-static void expect_refused(testing *t, const krt_spec *spec, const char *says)
-{
-    krt_layer *l = NULL;
-
-    ASSERT_STATUS(KRT_E_INVALID, krti_layer_from_spec(t->k, &l, spec));
-    ASSERT_SAYS(says);
-}
-
 TEST(batch_normalization_has_keras_variables)
 {
     krt_layer *plain = layer_from(t->k, KRT_BATCH_NORMALIZATION());

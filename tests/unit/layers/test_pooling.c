@@ -2,14 +2,6 @@
  * tests/parity. */
 #include "tracing.h"
 
-static void expect_refused(testing *t, const krt_spec *spec, const char *says)
-{
-    krt_layer *l = NULL;
-
-    ASSERT_STATUS(KRT_E_INVALID, krti_layer_from_spec(t->k, &l, spec));
-    ASSERT_SAYS(says);
-}
-
 TEST(windows_move_by_their_own_size)
 {
     expect_shape(layer_from(t->k, KRT_MAX_POOLING2D()), SHAPE(NONE, 7, 8, 3), "(None, 3, 4, 3)");

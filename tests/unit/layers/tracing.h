@@ -26,6 +26,15 @@ static inline const krti_conf *conf_of(krti_arena *a, const char *text)
     return c;
 }
 
+/* The layer is refused when it is made. */
+static inline void expect_refused(testing *t, const krt_spec *spec, const char *says)
+{
+    krt_layer *l = NULL;
+
+    ASSERT_STATUS(KRT_E_INVALID, krti_layer_from_spec(t->k, &l, spec));
+    ASSERT_SAYS(says);
+}
+
 /* The same tree as JSON text. */
 static inline const char *json_of(krti_arena *a, const krti_conf *c)
 {

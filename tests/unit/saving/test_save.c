@@ -6,7 +6,6 @@
 
 #include <keratin/keratin.h>
 
-#include <dirent.h>
 #include <glob.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,19 +21,6 @@ static krt_status save_as(krt_model *m, const char *path, bool sync)
     return krt_save_weights(
         m, path,
         KRT_SAVE_WEIGHTS(.max_shard_size = strstr(path, ".json") != NULL ? 1e-7 : 0, .sync = sync));
-}
-
-/* Names in a folder, "." and ".." not counted. */
-static int num_names(const char *path)
-{
-    DIR *dir = opendir(path);
-    int n = 0;
-
-    assert_non_null(dir);
-    for (struct dirent *e = NULL; (e = readdir(dir)) != NULL;)
-        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-    closedir(dir);
-    return n;
 }
 
 /* --- comparing files --- */

@@ -10,7 +10,6 @@
 
 #include <keratin/keratin.h>
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
@@ -48,18 +47,6 @@ static krt_status save_as(krt_model *m, const char *path)
         return krt_save(m, path, KRT_SAVE(.zipped = strstr(path, "_dir") == NULL));
     return krt_save_weights(
         m, path, KRT_SAVE_WEIGHTS(.max_shard_size = strstr(path, ".json") != NULL ? 2e-6 : 0));
-}
-
-static int num_names(const char *path)
-{
-    DIR *dir = opendir(path);
-    int n = 0;
-
-    assert_non_null(dir);
-    for (struct dirent *e = NULL; (e = readdir(dir)) != NULL;)
-        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-    closedir(dir);
-    return n;
 }
 
 static size_t find_array(const krt_file *f, const char *path)
