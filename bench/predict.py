@@ -5,7 +5,7 @@
                           [--build build] [--out docs/performance.md] [--json FILE]
 
 Every runtime holds the model in a process of its own; the processes wait while another works. In each round each runtime in turn
-runs the model for about half a second (at least once), so that noise on the machine hits all alike; the figure is the median of
+runs the model for about half a second (at least twice), so that noise on the machine hits all alike; the figure is the median of
 all calls. The order changes from round to round. All answers are compared with Keras's. Start-up, opening and memory follow.
 
 Needs the packages of tools/requirements-bench.txt (`./dev bench` makes such an environment) and a build with
@@ -140,7 +140,7 @@ def one_batch(runtimes, batch, rounds):
         first = r.time(batch, 2)
         if first:
             first = r.time(batch, max(2, min(50, int(0.1 / (min(first) / 1e3 + 1e-9)))))
-        calls[r.peer] = max(1, min(2000, int(SLICE_S * 1e3 / statistics.median(first)))) if first else 0
+        calls[r.peer] = max(2, min(2000, int(SLICE_S * 1e3 / statistics.median(first)))) if first else 0
     times = {r.peer: [] for r in runtimes}
     for k in range(rounds):
         for r in runtimes[k % len(runtimes) :] + runtimes[: k % len(runtimes)]:
