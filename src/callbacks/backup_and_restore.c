@@ -66,6 +66,12 @@ static void fini(void *state)
 
 /* --- restoring ------------------------------------------------------------------------------- */
 
+/* Small enough to be added to others. */
+static bool is_count(int64_t n)
+{
+    return n >= 0 && n <= INT64_MAX / 4;
+}
+
 static krt_status read_metadata(backup *b, const char *path, int64_t *iterations)
 {
     krti_arena arena = KRTI_ARENA_INIT(b->k);
@@ -79,12 +85,15 @@ static krt_status read_metadata(backup *b, const char *path, int64_t *iterations
         return KRT_OK;
     TRY(krti_bytes_map(b->k, &bytes, path));
     TRY(krti_json_parse(&arena, &conf, bytes->data, bytes->size));
-    b->epoch = krti_conf_get_int(conf, "epoch", 0);
+    b->epoch = krti_conf_get_int(conf, "epoch", -1);
     b->batches = krti_conf_get_int(conf, "batches", 0);
     *iterations = krti_conf_get_int(conf, "iterations", KRT_NONE);
-    if (b->epoch < 0 || b->batches < 0)
-        TRY(krti_fail(b->k, KRT_E_FORMAT, NULL, "%s says epoch %" PRId64 ", batch %" PRId64, path,
-                      b->epoch, b->batches));
+    if (!is_count(b->epoch) || !is_count(b->batches) ||
+        (*iterations != KRT_NONE && !is_count(*iterations)))
+        TRY(krti_fail(b->k, KRT_E_FORMAT, NULL,
+                      "%s does not say how many epochs and batches are done; remove it to "
+                      "begin with the first epoch",
+                      path));
 
 done:
     krti_bytes_drop(bytes);

@@ -17,7 +17,7 @@ typedef struct csv_logger {
     krti_log_file file;
     krti_csv_keys keys;
     krti_str row;
-    bool has_header;
+    bool has_header, is_cut; /* of the log that was there */
 } csv_logger;
 
 /* --- the text, alone ------------------------------------------------------------------------- */
@@ -109,18 +109,20 @@ krt_status krti_csv_row(krti_str *s, const krti_csv_keys *keys, const char *sepa
 
 /* --- the callback ---------------------------------------------------------------------------- */
 
-/* Keras: whether the first line of the file is more than its end. */
-static krt_status look_at(krt_ctx *k, const char *filepath, bool *has_header)
+/* Keras: whether the first line of the file is more than its end. And whether its last one has none, because
+ * the training was stopped in the midst of it. */
+static krt_status look_at(csv_logger *c, krt_ctx *k, const char *filepath)
 {
     krti_bytes *bytes = NULL;
     krt_status st = KRT_OK;
 
-    *has_header = false;
     if (krti_path_kind_of(filepath) != KRTI_PATH_FILE)
         return KRT_OK;
     st = krti_bytes_map(k, &bytes, filepath);
-    if (st == KRT_OK)
-        *has_header = bytes->size > 0 && bytes->data[0] != '\n' && bytes->data[0] != '\r';
+    if (st == KRT_OK && bytes->size > 0) {
+        c->has_header = bytes->data[0] != '\n' && bytes->data[0] != '\r';
+        c->is_cut = bytes->data[bytes->size - 1] != '\n';
+    }
     krti_bytes_drop(bytes);
     return st;
 }
@@ -141,7 +143,7 @@ static krt_status init(void *state, krt_model *m, const void *args)
                          "CSVLogger: \"delimiter\" must be a 1-character "
                          "string");
     if (c->a->append)
-        TRY(look_at(k, c->a->filename, &c->has_header));
+        TRY(look_at(c, k, c->a->filename));
     TRY(krti_log_open(k, &c->file, c->a->filename, c->a->append));
 
 done:
@@ -164,6 +166,9 @@ static krt_status on_epoch_end(void *state, krt_model *m, int64_t epoch, const k
 
     (void)m;
     krti_str_clear(&c->row);
+    if (c->is_cut)
+        TRY(krti_str_add(&c->row, "\r\n"));
+    c->is_cut = false;
     if (c->keys.n == 0) {
         TRY(krti_csv_begin(&c->keys, logs));
         if (!c->has_header)

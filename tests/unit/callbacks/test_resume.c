@@ -338,10 +338,54 @@ TEST(a_training_goes_on_from_a_backup)
         expect_backed_up(t, o);
 }
 
+TEST(a_backup_that_does_not_say_where_training_stood_is_refused)
+{
+    static const char *const bad[] = {
+        "[]",
+        "{\"batches\": 1}",
+        "{\"epoch\": -1}",
+        "{\"epoch\": \"1\"}",
+        "{\"epoch\": 1, \"batches\": 9223372036854775807, \"iterations\": 0}",
+        "{\"epoch\": 1, \"batches\": 0, \"iterations\": -4611686018427387905}"};
+    const training first = begin(7, ADAM);
+
+    OK(first, krt_save_weights(first.m, in_folder(t, "latest.weights.h5"), NULL));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        (void)put_file(t, "training_metadata.json", bad[i], strlen(bad[i]));
+        testing_status(first.k, KRT_E_FORMAT,
+                       fit(&first, 0, 1, KRT_SPECS(KRT_BACKUP_AND_RESTORE(t->folder))), bad[i],
+                       __FILE__, __LINE__);
+        assert_non_null(strstr(krt_ctx_error(first.k)->message,
+                               "does not say how many epochs and batches are done; remove it"));
+    }
+    krt_ctx_free(first.k);
+}
+
+/* What was killed while it wrote its last row. */
+TEST(a_log_that_goes_on_begins_a_row_of_its_own)
+{
+    static const char cut[] = "epoch,loss\r\n0,0.25\r\n1,0.1";
+    const char *path = put_file(t, "log.csv", cut, sizeof cut - 1);
+    const training first = begin(7, ADAM);
+    char text[200] = "";
+
+    for (int i = 2; i < 4; i++)
+        OK(first, fit(&first, i, i + 1, KRT_SPECS(KRT_CSV_LOGGER(path, .append = true))));
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    ASSERT_TRUE(fread(text, 1, sizeof text - 1, f) > sizeof cut);
+    fclose(f);
+    text[sizeof cut + 3] = '\0';
+    ASSERT_STR_EQ("epoch,loss\r\n0,0.25\r\n1,0.1\r\n2,", text);
+    krt_ctx_free(first.k);
+}
+
 int main(void)
 {
     return RUN(UNIT(a_training_goes_on_from_every_form_bit_for_bit),
                UNIT(a_training_goes_on_from_a_copy_of_a_copy),
                UNIT(a_training_goes_on_from_a_checkpoint_in_the_middle_of_an_epoch),
-               UNIT(a_training_goes_on_from_a_backup));
+               UNIT(a_training_goes_on_from_a_backup),
+               UNIT(a_backup_that_does_not_say_where_training_stood_is_refused),
+               UNIT(a_log_that_goes_on_begins_a_row_of_its_own));
 }
