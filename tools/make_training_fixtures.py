@@ -702,6 +702,13 @@ def frozen():
             for name, model in {"but for a layer": thawed, "and penalized": penalized}.items()]
 
 
+def ctc():
+    """Labels of CTC with a class 0 among them, which is spelled as the blank is."""
+    data = {"x": [{"shape": [6, 9, 4], "seed": 1, "kind": "real"}], "y": [{"shape": [6, 4], "seed": 5, "kind": "class", "classes": 3}]}
+    return [train(f"CTC with zeros, {reduction}", keras.Sequential([keras.Input((9, 4)), L.Dense(3, name="o")], name="m"), data, steps=10,
+                  optimizer=O.SGD(0.1), loss=keras.losses.CTC(reduction=reduction)) for reduction in ("sum_over_batch_size", "sum")]
+
+
 def augmentation():
     """Image layers in training: two calls each on the same images, as their seed goes on."""
     layers = [
@@ -759,7 +766,7 @@ def augmentation():
 
 
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, mixed, lora, frozen, jax, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, mixed, lora, frozen, ctc, jax, augmentation]
 
 
 def main(names, trainings=TRAININGS):

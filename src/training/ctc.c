@@ -3,7 +3,8 @@
  *
  * The forward recursion over alignments is spelled out step by step with operations, in logarithms;
  * the gradient follows from them. As many labels count as are not 0; a 0 among
- * them is a label like any other, which is spelled as the blank is. */
+ * them is a label like any other, which is spelled as the blank is. TensorFlow's gradient forgets that
+ * such a label is spelled at all: of its logarithm only the normalizer is differentiated. */
 #include "ops/autodiff.h"
 #include "training/score.h"
 
@@ -15,6 +16,7 @@ typedef struct alignment {
     krti_graph *g;
     int64_t batch, steps, classes, label, states; /* states: 2 label + 1 */
     krt_value *extended;                          /* (batch, states): blank, label, blank, ... */
+    krt_value *zeros;   /* the same shape: 1 for a label that is 0, else 0 */
     krt_value *skips;   /* 0 where a state may be reached from two before, else log_zero */
     krt_value *emitted; /* (batch, steps, states): logarithms */
 } alignment;
@@ -30,18 +32,28 @@ static krt_value *penalty(krti_graph *g, krt_value *holds)
     return krti_where(g, holds, krti_scalar(g, 0), krti_scalar(g, log_zero));
 }
 
-static void extend(alignment *a, krt_value *y_true)
+/* `of_labels` with a 0 before each and behind the last. */
+static krt_value *among_zeros(const alignment *a, krt_value *of_labels)
 {
     krti_graph *g = a->g;
     const krt_shape flat = {2, {a->batch, 2 * a->label}}, one = {2, {a->batch, 1}};
-    krt_value *labels = krti_cast(g, y_true, KRT_INT32);
     krt_value *zero = krti_scalar_of(g, KRT_INT32, 0);
     krt_value *blanks = krti_broadcast_to(g, zero, (krt_shape){2, {a->batch, a->label}});
-    krt_value *pairs[2] = {blanks, labels}, *parts[2];
+    krt_value *pairs[2] = {blanks, of_labels}, *parts[2];
 
     parts[0] = krti_reshape(g, krti_stack(g, pairs, 2, 2), flat);
     parts[1] = krti_broadcast_to(g, zero, one);
-    a->extended = krti_concat(g, parts, 2, 1);
+    return krti_concat(g, parts, 2, 1);
+}
+
+static void extend(alignment *a, krt_value *y_true)
+{
+    krti_graph *g = a->g;
+    krt_value *labels = krti_cast(g, y_true, KRT_INT32);
+    krt_value *are_zero = krti_equal(g, labels, krti_scalar_of(g, KRT_INT32, 0));
+
+    a->extended = among_zeros(a, labels);
+    a->zeros = krti_cast(g, among_zeros(a, krti_cast(g, are_zero, KRT_INT32)), KRT_FLOAT32);
 
     krt_value *now = column(g, a->extended, 1, 2, KRT_NONE);
     krt_value *before = column(g, a->extended, 1, 0, a->states - 2);
@@ -68,6 +80,19 @@ static krt_value *shifted(const alignment *a, krt_value *alpha, int64_t n)
         column(a->g, alpha, 1, 0, a->states - n)};
 
     return krti_concat(a->g, parts, 2, 1);
+}
+
+static void emit(alignment *a, const krti_scoring *s)
+{
+    krti_graph *g = a->g;
+    krt_value *rows = krti_one_hot(g, a->extended, a->classes, -1, KRT_FLOAT32);
+    krt_value *first = column(g, s->y_pred, 2, 0, 1);
+    krt_value *nothing = krti_subtract(g, first, krti_stop_gradient(g, first));
+
+    a->emitted = krti_matmul(g, krti_log_softmax(g, s->y_pred, -1), rows, false, true, NULL);
+    if (s->looks_through)
+        a->emitted = krti_subtract(g, a->emitted,
+                                   krti_multiply(g, nothing, krti_expand_dims(g, a->zeros, 1)));
 }
 
 static krt_value *emission(const alignment *a, int64_t step)
@@ -125,8 +150,7 @@ krt_value *krti_score_ctc(krti_scoring *s)
     a.label = s->y_true->shape.dim[1];
     a.states = 2 * a.label + 1;
     extend(&a, s->y_true);
-    krt_value *rows = krti_one_hot(g, a.extended, a.classes, -1, KRT_FLOAT32);
-    a.emitted = krti_matmul(g, krti_log_softmax(g, s->y_pred, -1), rows, false, true, NULL);
+    emit(&a, s);
 
     /* An alignment ends in the last label or in the blank behind it. */
     krt_value *is_label = krti_cast(g, krti_not_equal(g, s->y_true, krti_scalar(g, 0)), KRT_INT32);
