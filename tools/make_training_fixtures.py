@@ -709,6 +709,44 @@ def ctc():
                   optimizer=O.SGD(0.1), loss=keras.losses.CTC(reduction=reduction)) for reduction in ("sum_over_batch_size", "sum")]
 
 
+def attention():
+    """Attention layers, with masks and without, and classes made of numbers, step by step."""
+    query, value = {"shape": [5, 4, 6], "seed": 1, "kind": "real"}, {"shape": [5, 3, 6], "seed": 2, "kind": "real"}
+    words, others = [{"shape": [5, n], "seed": s, "kind": "class", "classes": 4, "dtype": "int32"} for n, s in ((4, 3), (3, 4))]
+    labels = {"shape": [5], "seed": 5, "kind": "class", "classes": 3}
+
+    def of_two(layer, masked=False, **call):
+        shapes = [words, others] if masked else [query, value]
+        inputs = [keras.Input(x["shape"][1:], dtype=x.get("dtype", "float32")) for x in shapes]
+        q, v = (L.Embedding(4, 6, mask_zero=True)(x) for x in inputs) if masked else inputs
+        x = layer(q, v, **call) if isinstance(layer, L.MultiHeadAttention) else layer([q, v], **call)
+        x = L.GlobalAveragePooling1D()(x)
+        return keras.Model(inputs, L.Dense(3, activation="softmax", name="o")(x), name="m"), {"x": shapes, "y": [labels]}
+
+    def of_numbers(layer, spec, **data):
+        i = keras.Input(spec["shape"][1:], dtype=spec.get("dtype", "float32"))
+        return keras.Model(i, L.Dense(3, activation="softmax", name="o")(L.Flatten()(layer(i))), name="m"), {"x": [spec], "y": [labels]}
+
+    MHA = L.MultiHeadAttention
+    kinds = {
+        "MultiHeadAttention": of_two(MHA(2, 3)),
+        "MultiHeadAttention masked": of_two(MHA(2, 3, output_shape=5), masked=True),
+        "MultiHeadAttention causal": of_two(MHA(3, 2, use_bias=False, kernel_regularizer="l2"), masked=True, use_causal_mask=True),
+        "Attention": of_two(L.Attention(use_scale=True)),
+        "Attention masked": of_two(L.Attention(use_scale=True, score_mode="concat"), masked=True),
+        "Attention causal": of_two(L.Attention(), masked=True, use_causal_mask=True),
+        "AdditiveAttention": of_two(L.AdditiveAttention()),
+        "AdditiveAttention masked": of_two(L.AdditiveAttention(use_scale=False), masked=True),
+        "CategoryEncoding": of_numbers(L.CategoryEncoding(num_tokens=4, output_mode="multi_hot"), words),
+        "CategoryEncoding counts": of_numbers(L.CategoryEncoding(num_tokens=4, output_mode="count"), words),
+        "Discretization": of_numbers(L.Discretization(bin_boundaries=[-0.4, 0.0, 0.5], output_mode="one_hot"), {"shape": [5, 1], "seed": 6, "kind": "real"}),
+        "Discretization int": of_numbers(keras.Sequential([L.Discretization(bin_boundaries=[-0.4, 0.0, 0.5]), L.Embedding(4, 3)]), {"shape": [5, 2], "seed": 6, "kind": "real"}),
+    }
+    # the gradient of a key's bias is nothing but rounding, which Adam would make steps of
+    return [train(name, model, data, optimizer=O.SGD(0.1, momentum=0.9), loss="sparse_categorical_crossentropy", evaluate=True)
+            for name, (model, data) in kinds.items()]
+
+
 def augmentation():
     """Image layers in training: two calls each on the same images, as their seed goes on."""
     layers = [
@@ -766,7 +804,7 @@ def augmentation():
 
 
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, mixed, lora, frozen, ctc, jax, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, mixed, lora, frozen, ctc, attention, jax, augmentation]
 
 
 def main(names, trainings=TRAININGS):

@@ -19,22 +19,40 @@ static krt_value *count(krti_graph *g, krt_shape shape)
     return krti_cumsum(g, ones, shape.dim[0] == 1 ? 1 : 0, false, false);
 }
 
+/* `mask`, and with is_causal no column behind the row's own; NULL: everything counts. */
+static krt_value *without_future(krti_graph *g, const krt_value *scores, krt_value *mask,
+                                 bool is_causal)
+{
+    const int64_t rows = scores->shape.dim[scores->shape.rank - 2];
+    const int64_t columns = scores->shape.dim[scores->shape.rank - 1];
+
+    if (!is_causal || rows == KRT_NONE || columns == KRT_NONE)
+        return mask;
+    krt_value *const past =
+        krti_less_equal(g, count(g, KRT_SHAPE(1, columns)), count(g, KRT_SHAPE(rows, 1)));
+    return mask != NULL ? krti_logical_and(g, mask, past) : past;
+}
+
 krt_value *krti_attention_weights(krti_graph *g, krt_value *scores, krt_value *mask, bool is_causal)
 {
     if (scores == NULL)
         return NULL;
-    const int64_t rows = scores->shape.dim[scores->shape.rank - 2];
-    const int64_t columns = scores->shape.dim[scores->shape.rank - 1];
-
-    if (is_causal && rows != KRT_NONE && columns != KRT_NONE) {
-        krt_value *const past =
-            krti_less_equal(g, count(g, KRT_SHAPE(1, columns)), count(g, KRT_SHAPE(rows, 1)));
-
-        mask = mask != NULL ? krti_logical_and(g, mask, past) : past;
-    }
+    mask = without_future(g, scores, mask, is_causal);
     if (mask != NULL)
         scores = krti_where(g, mask, scores,
                             krti_scalar_like(g, scores, -0.7 * (double)3.402823466e+38F));
+    return krti_softmax(g, scores, -1);
+}
+
+/* Attention's and AdditiveAttention's: what is masked loses so much, and where all of a row is, its scores
+ * have a gradient still. */
+static krt_value *lowered_weights(krti_graph *g, krt_value *scores, krt_value *mask, bool is_causal)
+{
+    if (scores == NULL)
+        return NULL;
+    mask = without_future(g, scores, mask, is_causal);
+    if (mask != NULL)
+        scores = krti_where(g, mask, scores, krti_affine(g, scores, 1, -1e9, 0));
     return krti_softmax(g, scores, -1);
 }
 
@@ -187,8 +205,8 @@ static krt_status attend(const krt_layer *l, krt_call *c, score_fn *scores, bool
     krt_value *const scale = has_scale ? krt_call_weight(c, "scale") : NULL;
     krt_value *const weights =
         drop(c,
-             krti_attention_weights(g, scores(c, x[0], x[2], scale), value_mask,
-                                    krti_call_flag(c, "use_causal_mask", 4)),
+             lowered_weights(g, scores(c, x[0], x[2], scale), value_mask,
+                             krti_call_flag(c, "use_causal_mask", 4)),
              dropout);
     krt_value *y = krti_matmul(g, weights, x[1], false, false, NULL);
     if (query_mask != NULL)
