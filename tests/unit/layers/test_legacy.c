@@ -1,6 +1,8 @@
 /* Tests of src/layers/legacy.c: configs of older generations, row by row, as tf-keras wrote them. */
 #include "tracing.h"
 
+#include "layers/weight_rules.h"
+
 #define ARENA krti_arena a = KRTI_ARENA_INIT(t->k)
 
 static krt_layer *made(krti_arena *a, const char *class_name, const char *config)
@@ -224,9 +226,28 @@ TEST(the_config_itself_is_left_as_it_was)
     krti_arena_free(&a);
 }
 
+TEST(regularizers_and_constraints_go_by_the_names_of_older_generations)
+{
+    static const char *const names[][2] = {
+        {"WeightRegularizer", "L1L2"},
+        {"L1L2Regularizer", "L1L2"},
+        {"l1l2", "L1L2"},
+        {"maxnorm", "MaxNorm"},
+        {"nonneg", "NonNeg"},
+        {"unitnorm", "UnitNorm"},
+        {"UnitNormConstraint", "UnitNorm"},
+    };
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++) {
+        assert_non_null(krti_weight_rule_find(names[i][0]));
+        ASSERT_STR_EQ(names[i][1], krti_weight_rule_find(names[i][0])->name);
+    }
+}
+
 int main(void)
 {
-    return RUN(UNIT(renamed_classes_are_found), UNIT(keys_that_mean_nothing_are_dropped),
+    return RUN(UNIT(regularizers_and_constraints_go_by_the_names_of_older_generations),
+               UNIT(renamed_classes_are_found), UNIT(keys_that_mean_nothing_are_dropped),
                UNIT(keys_that_mean_something_are_not_dropped),
                UNIT(the_mode_of_a_merge_is_dropped_and_that_of_other_layers_is_not),
                UNIT(renamed_keys_and_older_forms_are_read),
