@@ -14,7 +14,7 @@ static bool is_one_of(const char *name, const char *const *names, size_t n)
     return false;
 }
 
-static bool is_holder(const char *class_name)
+bool krti_is_tf_operation(const char *class_name)
 {
     static const char *const names[] = {"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"};
 
@@ -49,8 +49,8 @@ bool krti_is_operation(const krti_conf *object)
 {
     const char *const class_name = krti_conf_get_text(object, "class_name");
 
-    return is_ops_module(krti_conf_get_text(object, "module")) || is_holder(class_name) ||
-           is_bare_operation(object, class_name);
+    return is_ops_module(krti_conf_get_text(object, "module")) ||
+           krti_is_tf_operation(class_name) || is_bare_operation(object, class_name);
 }
 
 /* ------------------------------------------------------------------------------- making */
@@ -170,7 +170,7 @@ krt_status krti_operation_from_conf(krt_ctx *k, krt_layer **out, const krti_conf
     n->spec = (krt_spec){sizeof *n, l->class_name};
     l->args = n;
     l->cls = krti_operation_holder(class_name);
-    if (!is_holder(class_name))
+    if (!krti_is_tf_operation(class_name))
         TRY(find_keras(l, n, object));
     else if (strcmp(class_name, "TensorFlowOpLayer") == 0)
         TRY(find_node_def(l, n));

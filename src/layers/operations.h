@@ -14,6 +14,10 @@
 extern const krt_layer_class *const krti_classes_operations[];
 
 bool krti_is_operation(const krti_conf *object);
+/* One of tf.keras's three, for which Keras 3 has no class. NULL: allowed. */
+bool krti_is_tf_operation(const char *class_name);
+/* The module of keras.ops that holds a class of Keras 3: "numpy", "nn", "core", ... */
+const char *krti_operation_module(const char *class_name);
 /* The object must outlive the layer. An operation nobody knows succeeds with `unsupported` set.
  * Owns: *out belongs to the context. Fails: E_FORMAT, E_NOMEM. */
 krt_status krti_operation_from_conf(krt_ctx *k, krt_layer **out, const krti_conf *object);

@@ -88,3 +88,51 @@ const krt_layer_class *krti_operation_holder(const char *class_name)
             return holders[i];
     return &unknown_class;
 }
+
+const char *krti_operation_module(const char *class_name)
+{
+    static const char *const others[][2] = {
+        {"Cast", "core"},
+        {"StopGradient", "core"},
+        {"Slice", "core"},
+        {"Unstack", "core"},
+        {"Scatter", "core"},
+        {"TopK", "math"},
+        {"Logsumexp", "math"},
+        {"Rsqrt", "math"},
+        {"Erf", "math"},
+        {"Erfinv", "math"},
+        {"Norm", "linalg"},
+        {"Resize", "image"},
+        {"RGBToGrayscale", "image"},
+        {"OneHot", "nn"},
+        {"MultiHot", "nn"},
+        {"Softmax", "nn"},
+        {"LogSoftmax", "nn"},
+        {"MaxPool", "nn"},
+        {"AveragePool", "nn"},
+        {"Conv", "nn"},
+        {"DepthwiseConv", "nn"},
+        {"SeparableConv", "nn"},
+        {"ConvTranspose", "nn"},
+        {"Moments", "nn"},
+        {"Normalize", "nn"},
+        {"BatchNorm", "nn"},
+        {"LayerNorm", "nn"},
+        {"RMSNorm", "nn"},
+        {"DotProductAttention", "nn"},
+    };
+    static const char *const functions[] = {
+        "Relu",        "Relu6",      "Sigmoid",  "SparseSigmoid", "Softplus",   "Softsign",
+        "SoftShrink",  "SparsePlus", "Silu",     "Squareplus",    "LogSigmoid", "LeakyRelu",
+        "HardSigmoid", "HardSilu",   "Elu",      "Selu",          "Gelu",       "Celu",
+        "Glu",         "TanhShrink", "HardTanh", "HardShrink",    "Threshold",  "Sparsemax"};
+
+    for (size_t i = 0; i < KRTI_COUNT(others); i++)
+        if (strcmp(others[i][0], class_name) == 0)
+            return others[i][1];
+    for (size_t i = 0; i < KRTI_COUNT(functions); i++)
+        if (strcmp(functions[i], class_name) == 0)
+            return "nn";
+    return "numpy";
+}

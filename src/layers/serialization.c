@@ -8,15 +8,8 @@
 #include "base/str.h"
 #include "layers/config.h"
 #include "layers/lora.h"
+#include "layers/operations.h"
 #include "layers/weight_rules.h"
-
-static bool is_in(const char *const *names, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(names[i], name) == 0)
-            return true;
-    return false;
-}
 
 /* A copy that says nothing about sharing: the identities are those of a process long gone. */
 static krti_conf *copy_plain(krti_arena *a, const krti_conf *c)
@@ -251,52 +244,6 @@ static bool is_custom(const krt_layer *l)
     return l->cls == NULL || (l->package == NULL && krti_class_is_registered(l->owned.k, l->cls));
 }
 
-/* Where Keras 3 keeps its operations; the others are in numpy. */
-static const char *operation_module(const char *class_name)
-{
-    static const char *const others[][2] = {
-        {"Cast", "core"},
-        {"StopGradient", "core"},
-        {"Slice", "core"},
-        {"Unstack", "core"},
-        {"Scatter", "core"},
-        {"TopK", "math"},
-        {"Logsumexp", "math"},
-        {"Rsqrt", "math"},
-        {"Erf", "math"},
-        {"Erfinv", "math"},
-        {"Norm", "linalg"},
-        {"Resize", "image"},
-        {"RGBToGrayscale", "image"},
-        {"OneHot", "nn"},
-        {"MultiHot", "nn"},
-        {"Softmax", "nn"},
-        {"LogSoftmax", "nn"},
-        {"MaxPool", "nn"},
-        {"AveragePool", "nn"},
-        {"Conv", "nn"},
-        {"DepthwiseConv", "nn"},
-        {"SeparableConv", "nn"},
-        {"ConvTranspose", "nn"},
-        {"Moments", "nn"},
-        {"Normalize", "nn"},
-        {"BatchNorm", "nn"},
-        {"LayerNorm", "nn"},
-        {"RMSNorm", "nn"},
-        {"DotProductAttention", "nn"},
-    };
-    static const char *const functions[] = {
-        "Relu",        "Relu6",      "Sigmoid",  "SparseSigmoid", "Softplus",   "Softsign",
-        "SoftShrink",  "SparsePlus", "Silu",     "Squareplus",    "LogSigmoid", "LeakyRelu",
-        "HardSigmoid", "HardSilu",   "Elu",      "Selu",          "Gelu",       "Celu",
-        "Glu",         "TanhShrink", "HardTanh", "HardShrink",    "Threshold",  "Sparsemax"};
-
-    for (size_t i = 0; i < KRTI_COUNT(others); i++)
-        if (strcmp(others[i][0], class_name) == 0)
-            return others[i][1];
-    return is_in(functions, KRTI_COUNT(functions), class_name) ? "nn" : "numpy";
-}
-
 /* An operation of a file of Keras 3 that does not say where its class is. */
 static krt_status add_operation_names(krti_arena *a, krti_conf *object, const krt_layer *l)
 {
@@ -305,7 +252,7 @@ static krt_status add_operation_names(krti_arena *a, krti_conf *object, const kr
 
     if (l->cls->package == NULL || krti_conf_get(l->object, "module") != NULL)
         return KRT_OK;
-    snprintf(module, sizeof module, "keras.src.ops.%s", operation_module(l->class_name));
+    snprintf(module, sizeof module, "keras.src.ops.%s", krti_operation_module(l->class_name));
     TRY(krti_conf_set(a, object, "module", krti_conf_string(a, module)));
     TRY(krti_conf_set(a, object, "registered_name", krti_conf_string(a, l->class_name)));
 

@@ -6,6 +6,7 @@
  * the operation, the call and the output they come from. */
 #include "models/model.h"
 #include "base/str.h"
+#include "layers/operations.h"
 
 static bool is_from_keras3(const krt_model *m)
 {
@@ -159,17 +160,6 @@ static krti_conf *calls_conf(krti_arena *a, const krt_model *m, const krt_layer 
 
 /* ------------------------------------------------------------------------------- Functional */
 
-/* An operation of tf.keras, which Keras 3 has no class for. */
-static bool is_tf_operation(const krt_layer *l)
-{
-    static const char *const names[] = {"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"};
-
-    for (size_t i = 0; i < KRTI_COUNT(names); i++)
-        if (strcmp(l->class_name, names[i]) == 0)
-            return true;
-    return false;
-}
-
 /* A layer as an entry of "layers". */
 static krti_conf *entry_conf(krti_arena *a, const krt_model *m, krt_layer *l)
 {
@@ -179,7 +169,7 @@ static krti_conf *entry_conf(krti_arena *a, const krt_model *m, krt_layer *l)
     krt_status st = KRT_OK;
 
     TRY(krti_conf_set(a, entry, "name", krti_conf_string(a, name != NULL ? name : l->name)));
-    if (calls == NULL || (!is_from_keras3(m) && !is_tf_operation(l)))
+    if (calls == NULL || (!is_from_keras3(m) && !krti_is_tf_operation(l->class_name)))
         TRY(krti_conf_set(a, entry, "inbound_nodes", calls_conf(a, m, l)));
     else
         TRY(krti_conf_set(a, entry, "inbound_nodes", krti_conf_copy(a, calls)));

@@ -2,6 +2,7 @@
 #include "saving/serialization.h"
 
 #include "formats/json.h"
+#include "layers/operations.h"
 #include "saving/keras2_spelling.h"
 #include "training/optimizer.h"
 #include <keratin/saving.h>
@@ -35,9 +36,7 @@ static krt_status check(krti_arena *a, const krti_conf *c, const char *name)
         return krti_fail(a->k, KRT_E_UNSUPPORTED, name,
                          "it uses the hard_sigmoid of Keras 1 and 2, 0.2 x + 0.5 between 0 and 1, "
                          "which is another function in Keras 3; write an .h5 for Keras 2");
-    if (class_name != NULL &&
-        (strcmp(class_name, "TFOpLambda") == 0 || strcmp(class_name, "SlicingOpLambda") == 0 ||
-         strcmp(class_name, "TensorFlowOpLayer") == 0))
+    if (krti_is_tf_operation(class_name))
         return krti_fail(a->k, KRT_E_UNSUPPORTED, name,
                          "it is an operation of tf.keras (%s), for which Keras 3 has no class; "
                          "write an .h5 for Keras 2",
