@@ -108,7 +108,7 @@ TEST(weights_add_up_to_one_and_stay_inside)
     krti_arena_free(&a);
 }
 
-TEST(resize_shapes_and_sentences)
+TEST(resize_knows_its_shape_and_says_what_is_wrong)
 {
     krti_graph *g = graph_new(t);
 
@@ -127,5 +127,6 @@ int main(void)
                UNIT(antialias_widens_the_filter_when_shrinking),
                UNIT(both_axes_and_every_channel_are_resized),
                UNIT(nearest_keeps_the_dtype_and_the_others_give_floats),
-               UNIT(weights_add_up_to_one_and_stay_inside), UNIT(resize_shapes_and_sentences));
+               UNIT(weights_add_up_to_one_and_stay_inside),
+               UNIT(resize_knows_its_shape_and_says_what_is_wrong));
 }

@@ -41,7 +41,7 @@ TEST(matmul_broadcasts_its_batch)
 }
 
 /* Wider than one strip of columns, and nothing to sum. */
-TEST(matmul_of_odd_sizes)
+TEST(matmul_takes_odd_sizes)
 {
     krti_graph *g = graph_new(t);
     krt_value *ones = krti_broadcast_to(g, krti_scalar(g, 1), KRT_SHAPE(3, 5));
@@ -98,7 +98,7 @@ TEST(dense_works_on_the_last_axis)
 #define EINSUM1(equation, a)    krti_einsum(g, equation, (krt_value *[]){a}, 1)
 #define EINSUM2(equation, a, b) krti_einsum(g, equation, (krt_value *[]){a, b}, 2)
 
-TEST(einsum_over_two_inputs)
+TEST(einsum_sums_over_two_inputs)
 {
     krti_graph *g = graph_new(t);
     krt_value *a = floats(g, KRT_SHAPE(2, 2), 1, 2, 3, 4),
@@ -119,7 +119,7 @@ TEST(einsum_over_two_inputs)
     krti_graph_free(g);
 }
 
-TEST(einsum_over_one_input)
+TEST(einsum_sums_over_one_input)
 {
     krti_graph *g = graph_new(t);
     krt_value *a = floats(g, KRT_SHAPE(2, 3), 1, 2, 3, 4, 5, 6);
@@ -186,8 +186,8 @@ TEST(einsum_says_what_it_cannot_do)
 int main(void)
 {
     return RUN(UNIT(matmul_takes_either_side_transposed), UNIT(matmul_broadcasts_its_batch),
-               UNIT(matmul_of_odd_sizes), UNIT(a_product_takes_residual_and_activation),
-               UNIT(dense_works_on_the_last_axis), UNIT(einsum_over_two_inputs),
-               UNIT(einsum_over_one_input), UNIT(einsum_keeps_batch_axes_apart),
+               UNIT(matmul_takes_odd_sizes), UNIT(a_product_takes_residual_and_activation),
+               UNIT(dense_works_on_the_last_axis), UNIT(einsum_sums_over_two_inputs),
+               UNIT(einsum_sums_over_one_input), UNIT(einsum_keeps_batch_axes_apart),
                UNIT(dots_stand_for_axes_that_broadcast), UNIT(einsum_says_what_it_cannot_do));
 }

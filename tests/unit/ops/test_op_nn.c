@@ -42,7 +42,7 @@ TEST(same_padding_puts_the_odd_element_after)
     krti_graph_free(g);
 }
 
-TEST(valid_and_causal_padding)
+TEST(valid_padding_adds_nothing_and_causal_before_alone)
 {
     krti_graph *g = graph_new(t);
     krt_value *x = shaped(g, N, N, 2);
@@ -285,7 +285,7 @@ TEST(a_window_may_be_dilated_or_wholly_outside)
     krti_graph_free(g);
 }
 
-TEST(pooling_in_two_dimensions)
+TEST(pooling_goes_over_both_axes_and_keeps_channels_apart)
 {
     krti_graph *g = graph_new(t);
     krt_value *x = ramp(g, KRT_FLOAT32, KRT_SHAPE(1, 3, 4, 2), 0, 1);
@@ -323,13 +323,15 @@ TEST(adaptive_windows_cover_the_input)
 
 int main(void)
 {
-    return RUN(UNIT(same_padding_puts_the_odd_element_after), UNIT(valid_and_causal_padding),
+    return RUN(UNIT(same_padding_puts_the_odd_element_after),
+               UNIT(valid_padding_adds_nothing_and_causal_before_alone),
                UNIT(a_window_that_makes_no_sense_is_refused), UNIT(a_line_is_convolved),
                UNIT(channels_and_filters_mix), UNIT(groups_keep_to_themselves),
                UNIT(every_axis_moves), UNIT(convolutions_infer_what_is_known),
                UNIT(a_convolution_takes_bias_residual_and_activation),
                UNIT(transposed_convolutions_spread), UNIT(gaps_hold_the_bias),
                UNIT(transposed_channels_mix), UNIT(pooling_does_not_look_at_padding),
-               UNIT(a_window_may_be_dilated_or_wholly_outside), UNIT(pooling_in_two_dimensions),
+               UNIT(a_window_may_be_dilated_or_wholly_outside),
+               UNIT(pooling_goes_over_both_axes_and_keeps_channels_apart),
                UNIT(adaptive_windows_cover_the_input));
 }

@@ -93,7 +93,7 @@ TEST(nothing_reduces_to_its_neutral_element)
 }
 
 /* Wider than the strip of results that is kept at a time. */
-TEST(many_results_side_by_side)
+TEST(many_results_side_by_side_are_those_of_each)
 {
     krti_graph *g = graph_new(t);
     krt_value *x = ramp(g, KRT_FLOAT32, KRT_SHAPE(2, 150), 0, 1);
@@ -175,7 +175,8 @@ int main(void)
 {
     return RUN(UNIT(any_set_of_axes_can_go), UNIT(each_kind_reduces), UNIT(narrow_integers_widen),
                UNIT(sums_are_kept_in_double), UNIT(nothing_reduces_to_its_neutral_element),
-               UNIT(many_results_side_by_side), UNIT(reduced_shapes_keep_what_is_unknown),
-               UNIT(the_first_of_the_largest_is_found), UNIT(sums_run_both_ways),
-               UNIT(rows_and_columns_are_sorted), UNIT(moments_are_mean_and_biased_variance));
+               UNIT(many_results_side_by_side_are_those_of_each),
+               UNIT(reduced_shapes_keep_what_is_unknown), UNIT(the_first_of_the_largest_is_found),
+               UNIT(sums_run_both_ways), UNIT(rows_and_columns_are_sorted),
+               UNIT(moments_are_mean_and_biased_variance));
 }

@@ -38,7 +38,7 @@ static void assert_cause(testing *t, const weights *model, const weights *file, 
     krti_str_free(&said);
 }
 
-TEST(another_number_of_classes)
+TEST(another_number_of_classes_is_told)
 {
     weights file = base;
 
@@ -47,7 +47,7 @@ TEST(another_number_of_classes)
                  4);
 }
 
-TEST(a_file_without_the_top)
+TEST(a_file_without_the_top_is_told)
 {
     weights file = base;
 
@@ -56,7 +56,7 @@ TEST(a_file_without_the_top)
     assert_cause(t, &file, &base, "the file goes on with top/kernel where the model ends", 4);
 }
 
-TEST(another_top)
+TEST(another_top_is_told)
 {
     weights file = base;
 
@@ -68,7 +68,7 @@ TEST(another_top)
     assert_cause(t, &base, &file, "another top: 4 arrays in the file, 2 in the model", 4);
 }
 
-TEST(another_number_of_channels)
+TEST(another_number_of_channels_is_told)
 {
     weights file = base;
 
@@ -76,12 +76,12 @@ TEST(another_number_of_channels)
     assert_cause(t, &base, &file, "another number of channels comes in: 1 in the file, 3", 5);
 }
 
-TEST(renamed_layers)
+TEST(renamed_layers_are_told)
 {
     assert_cause(t, &base, &base, "all shapes agree in order, the names do not", 6);
 }
 
-TEST(kernels_of_theano)
+TEST(kernels_of_theano_are_told)
 {
     weights file = base;
 
@@ -90,7 +90,7 @@ TEST(kernels_of_theano)
     assert_cause(t, &base, &file, "the layout of Keras 1 and Theano", 4);
 }
 
-TEST(another_width)
+TEST(another_width_is_told)
 {
     static const weights file = {6,
                                  {W("conv/kernel", 4, 3, 3, 3, 12), W("conv/bias", 1, 12),
@@ -100,7 +100,7 @@ TEST(another_width)
     assert_cause(t, &base, &file, "another preset or width of the same architecture", 1);
 }
 
-TEST(another_depth)
+TEST(another_depth_is_told)
 {
     static const weights file = {8,
                                  {W("conv/kernel", 4, 3, 3, 3, 8), W("conv/bias", 1, 8),
@@ -111,7 +111,7 @@ TEST(another_depth)
     assert_cause(t, &base, &file, "the file has 2 arrays more, from conv_1/kernel on", 6);
 }
 
-TEST(nothing_in_common)
+TEST(nothing_in_common_is_another_architecture)
 {
     static const weights file = {3, {W("a", 1, 7), W("b", 2, 5, 5), W("c", 3, 2, 2, 2)}};
     static const weights none = {0, {{NULL, {0}}}};
@@ -122,7 +122,9 @@ TEST(nothing_in_common)
 
 int main(void)
 {
-    return RUN(UNIT(another_number_of_classes), UNIT(a_file_without_the_top), UNIT(another_top),
-               UNIT(another_number_of_channels), UNIT(renamed_layers), UNIT(kernels_of_theano),
-               UNIT(another_width), UNIT(another_depth), UNIT(nothing_in_common));
+    return RUN(UNIT(another_number_of_classes_is_told), UNIT(a_file_without_the_top_is_told),
+               UNIT(another_top_is_told), UNIT(another_number_of_channels_is_told),
+               UNIT(renamed_layers_are_told), UNIT(kernels_of_theano_are_told),
+               UNIT(another_width_is_told), UNIT(another_depth_is_told),
+               UNIT(nothing_in_common_is_another_architecture));
 }
