@@ -3,7 +3,7 @@
 
     tools/parity_training.py BUILD_DIR [--quick] [--seed N] [--parts optimizers,losses,...] [--backends ...]
 
-For each backend the cases of make_training_fixtures.py and make_training_more.py are computed anew by
+For each backend the cases of make_training_fixtures.py and make_training_matrix.py are computed anew by
 Keras from another seed and compared by tests/parity/test_training.c, step by step: losses within 1e-5,
 metrics, weights and slots within 1e-4. Then trainings change hands: two epochs there, a .keras file,
 two epochs here, and the other way round, must give the weights and slots of four epochs in Keras within
@@ -202,7 +202,7 @@ def main():
                        KERATIN_TRAINING_SEED=str(args.seed), TF_CPP_MIN_LOG_LEVEL="3")
             if backend != "tf_keras":
                 chosen = (args.parts or (QUICK if args.quick else WHOLE)).split(",")
-                subprocess.run([sys.executable, HERE / "make_training_more.py", *chosen], env=env, check=True,
+                subprocess.run([sys.executable, HERE / "make_training_matrix.py", *chosen], env=env, check=True,
                                stderr=subprocess.DEVNULL)
                 done = subprocess.run([program], env=env)
                 print(f"{backend}: {'same as Keras' if done.returncode == 0 else 'DIFFERS from Keras'}")

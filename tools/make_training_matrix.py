@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Trainings of Keras that are too many to be kept: the products of options, and models drawn at random.
+"""The matrix of trainings that are too many to be kept: products of options, and models drawn at random, as Keras trains them.
 
-    KERATIN_TRAINING_FIXTURES=FOLDER tools/make_training_more.py [PART ...]
+    KERATIN_TRAINING_FIXTURES=FOLDER tools/make_training_matrix.py [PART ...]
 
 Writes FOLDER/PART.json as make_training_fixtures.py does, of which it knows every part too;
 tools/parity_training.py compares them with tests/parity/test_training.c. The part "layers" is small
