@@ -56,30 +56,6 @@ uint32_t krti_rng_u32(krti_rng *r)
     return out[0];
 }
 
-double krti_rng_uniform(krti_rng *r)
-{
-    return krti_rng_u32(r) * 0x1p-32;
-}
-
-double krti_rng_normal(krti_rng *r)
-{
-    const double two_pi = 6.283185307179586476925;
-    const double u = (krti_rng_u32(r) + 1.0) * 0x1p-32; /* in (0, 1]: the logarithm is finite */
-    const double v = krti_rng_uniform(r);
-
-    return sqrt(-2 * log(u)) * cos(two_pi * v);
-}
-
-double krti_rng_truncated_normal(krti_rng *r)
-{
-    for (;;) { /* nineteen of twenty are kept */
-        const double z = krti_rng_normal(r);
-
-        if (fabs(z) <= 2)
-            return z;
-    }
-}
-
 /* ------------------------------------------------------------------------------- by position */
 
 uint32_t krti_random_bits(const uint32_t key[2], uint64_t i)

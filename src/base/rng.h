@@ -35,11 +35,5 @@ krti_rng krti_rng_seeded(uint64_t seed);
 krti_rng krti_rng_next(krt_ctx *k);
 
 uint32_t krti_rng_u32(krti_rng *r);
-/* Uniform in [0, 1), 32 bits of it. */
-double krti_rng_uniform(krti_rng *r);
-/* Standard normal (Box and Muller). */
-double krti_rng_normal(krti_rng *r);
-/* Standard normal, drawn again beyond two standard deviations. */
-double krti_rng_truncated_normal(krti_rng *r);
 
 #endif

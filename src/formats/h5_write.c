@@ -256,26 +256,6 @@ krt_status krti_h5_add_text(krti_h5_writer *w, krti_h5_node *node, const char *n
     return add_to_heap(w, text, length);
 }
 
-krt_status krti_h5_add_texts(krti_h5_writer *w, krti_h5_node *node, const char *name, size_t n,
-                             const char *const *texts, krti_h5_charset charset)
-{
-    krti_h5_type type = vlen_string;
-    krti_h5_attr *a = NULL;
-    krt_status st = KRT_OK;
-
-    type.rank = 1;
-    type.dim[0] = n;
-    st = add_attr(w, node, name, &type, &a);
-    if (st != KRT_OK)
-        return st;
-    a->charset = charset;
-    a->first_text = w->num_texts;
-    a->n = n;
-    for (size_t i = 0; i < n && st == KRT_OK; i++)
-        st = add_to_heap(w, texts[i], strlen(texts[i]));
-    return st;
-}
-
 /* ------------------------------------------------------------------------------- the layout */
 
 static int by_name(const void *left, const void *right)

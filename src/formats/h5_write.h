@@ -52,8 +52,6 @@ krt_status krti_h5_add_attribute(krti_h5_writer *w, krti_h5_node *node, const ch
 typedef enum krti_h5_charset { KRTI_H5_ASCII = 0, KRTI_H5_UTF8 = 1 } krti_h5_charset;
 krt_status krti_h5_add_text(krti_h5_writer *w, krti_h5_node *node, const char *name,
                             const char *text, size_t length, krti_h5_charset charset);
-krt_status krti_h5_add_texts(krti_h5_writer *w, krti_h5_node *node, const char *name, size_t n,
-                             const char *const *texts, krti_h5_charset charset);
 
 /* Lays the file out; nothing can be added any more. `*size`: of the whole file. */
 krt_status krti_h5_plan(krti_h5_writer *w, uint64_t *size);

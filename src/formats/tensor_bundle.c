@@ -478,16 +478,6 @@ const krti_bundle_entry *krti_bundle_find(const krti_bundle *b, const char *key)
 
 /* ------------------------------------------------------------------------------- data */
 
-bool krti_bundle_checksum_agrees(const krti_bundle_entry *e, const void *data)
-{
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-    (void)e, (void)data;
-    return true;
-#else
-    return krti_crc32c(0, data, (size_t)e->size) == e->crc32c;
-#endif
-}
-
 /* The length as it enters checksums: four bytes, or eight when it needs them. */
 static size_t fixed_length(unsigned char bytes[8], uint64_t length, bool big_endian)
 {

@@ -70,8 +70,6 @@ krt_status krti_bundle_open(krt_ctx *k, krti_bundle **out, krti_bytes *index);
 void krti_bundle_close(krti_bundle *b);                                           /* NULL allowed */
 const krti_bundle_entry *krti_bundle_find(const krti_bundle *b, const char *key); /* NULL: none */
 
-/* Whether the bytes are what was saved. */
-bool krti_bundle_checksum_agrees(const krti_bundle_entry *e, const void *data);
 /* The one text of a scalar string tensor, in its payload of e->size bytes. Both checksums are compared,
  * the lengths in the writer's byte order. Fails: E_CORRUPT, E_UNSUPPORTED (several strings). */
 krt_status krti_bundle_string(krti_bundle *b, const krti_bundle_entry *e,

@@ -251,9 +251,6 @@ krt_value *krti_random_uniform_of(krti_graph *g, krt_value *key, krt_shape shape
                                   double high);
 krt_value *krti_random_normal_of(krti_graph *g, krt_value *key, krt_shape shape, double mean,
                                  double stddev);
-/* Cut at two standard deviations. */
-krt_value *krti_random_truncated_normal_of(krti_graph *g, krt_value *key, krt_shape shape,
-                                           double mean, double stddev);
 /* KRT_BOOL, true with probability p. */
 krt_value *krti_random_bernoulli_of(krti_graph *g, krt_value *key, krt_shape shape, double p);
 /* keras.random.dropout: x / (1 - rate) where a draw of shape `noise`, broadcast, keeps it, else 0. */

@@ -64,7 +64,7 @@ extern const krti_op krti_op_adaptive_avg_pool, krti_op_adaptive_max_pool, krti_
 /* Losses that see logits, and what only gradients use (op_grad.c, op_loss.c). */
 extern const krti_op krti_op_stop_gradient, krti_op_copy, krti_op_assign;
 extern const krti_op krti_op_random_uniform, krti_op_random_normal;
-extern const krti_op krti_op_random_truncated_normal, krti_op_random_bernoulli;
+extern const krti_op krti_op_random_bernoulli;
 extern const krti_op krti_op_softmax_crossentropy, krti_op_sparse_softmax_crossentropy;
 extern const krti_op krti_op_batch_norm_train, krti_op_batch_norm_grad, krti_op_layer_norm_grad;
 extern const krti_op krti_op_softmax_grad, krti_op_relu_grad;

@@ -32,7 +32,6 @@ static double flops_random(const krti_node *n)
                                     .flops = flops_random}
 RANDOM(random_uniform);
 RANDOM(random_normal);
-RANDOM(random_truncated_normal);
 RANDOM(random_bernoulli);
 
 static krt_value *draw(krti_graph *g, const krti_op *op, krt_value *key, krt_shape shape, double a,
@@ -58,12 +57,6 @@ krt_value *krti_random_normal_of(krti_graph *g, krt_value *key, krt_shape shape,
                                  double stddev)
 {
     return scaled(g, draw(g, &krti_op_random_normal, key, shape, 0, 0), mean, stddev);
-}
-
-krt_value *krti_random_truncated_normal_of(krti_graph *g, krt_value *key, krt_shape shape,
-                                           double mean, double stddev)
-{
-    return scaled(g, draw(g, &krti_op_random_truncated_normal, key, shape, 0, 0), mean, stddev);
 }
 
 krt_value *krti_random_bernoulli_of(krti_graph *g, krt_value *key, krt_shape shape, double p)

@@ -41,7 +41,6 @@ const krti_op *const krti_ops[] = {
     &krti_op_resize,
     &krti_op_random_uniform,
     &krti_op_random_normal,
-    &krti_op_random_truncated_normal,
     &krti_op_random_bernoulli,
     &krti_op_stop_gradient,
     &krti_op_copy,

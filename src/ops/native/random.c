@@ -18,9 +18,8 @@ static void make_floats(const krti_node *n, float *y, const uint32_t *words, siz
     const float low = (float)n->attrs.random.a, high = (float)n->attrs.random.b;
 
     for (size_t i = 0; i < count; i++)
-        y[i] = n->op == &krti_op_random_uniform  ? krti_random_uniform(words[i], low, high)
-               : n->op == &krti_op_random_normal ? krti_random_normal(words[i])
-                                                 : krti_random_truncated_normal(words[i]);
+        y[i] = n->op == &krti_op_random_uniform ? krti_random_uniform(words[i], low, high)
+                                                : krti_random_normal(words[i]);
 }
 
 static void random_task(void *arg, size_t task, size_t thread)
@@ -62,5 +61,4 @@ static void run(const krti_step *s, void *const *ptr, void *scratch, void *run_s
         .name = "native_" #NAME, .op = &krti_op_##NAME, .supports = supports, .run = run \
     }
 const krti_kernel krti_native_random[] = {RANDOM(random_uniform), RANDOM(random_normal),
-                                          RANDOM(random_truncated_normal),
                                           RANDOM(random_bernoulli)};

@@ -20,15 +20,6 @@ void krti_ref_random_normal(const krti_node *n, const krti_view *in, krti_view *
         y[i] = krti_random_normal(krti_random_bits(in[0].data, (uint64_t)i));
 }
 
-void krti_ref_random_truncated_normal(const krti_node *n, const krti_view *in, krti_view *out)
-{
-    float *y = out->data;
-
-    (void)n;
-    for (int64_t i = 0; i < krt_shape_size(out->shape); i++)
-        y[i] = krti_random_truncated_normal(krti_random_bits(in[0].data, (uint64_t)i));
-}
-
 void krti_ref_random_bernoulli(const krti_node *n, const krti_view *in, krti_view *out)
 {
     const float p = (float)n->attrs.random.a;

@@ -286,8 +286,7 @@ TEST(the_smallest_checkpoint_is_read_with_its_graph)
     ASSERT_INT_EQ(4, e->size);
     ASSERT_INT_EQ(1, e->rank);
     ASSERT_STR_EQ("float32", e->dtype_name);
-    ASSERT_TRUE(krti_bundle_checksum_agrees(e, data->data + e->offset));
-    ASSERT_TRUE(!krti_bundle_checksum_agrees(e, data->data));
+    ASSERT_INT_EQ(e->crc32c, krti_crc32c(0, data->data + e->offset, 4));
     e = krti_bundle_find(b, KRTI_OBJECT_GRAPH_KEY);
     ASSERT_OK(krti_bundle_string(b, e, data->data + e->offset, &text, &size));
     ASSERT_INT_EQ(265, size);
