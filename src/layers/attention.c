@@ -203,11 +203,10 @@ static krt_status attend(const krt_layer *l, krt_call *c, score_fn *scores, bool
     if (value_mask != NULL)
         value_mask = krti_expand_dims(g, value_mask, 1);
     krt_value *const scale = has_scale ? krt_call_weight(c, "scale") : NULL;
-    krt_value *const weights =
-        drop(c,
-             lowered_weights(g, scores(c, x[0], x[2], scale), value_mask,
-                             krti_call_flag(c, "use_causal_mask", 4)),
-             dropout);
+    krt_value *const weights = drop(c,
+                                    lowered_weights(g, scores(c, x[0], x[2], scale), value_mask,
+                                                    krti_call_flag(c, "use_causal_mask", 4)),
+                                    dropout);
     krt_value *y = krti_matmul(g, weights, x[1], false, false, NULL);
     if (query_mask != NULL)
         y = krti_multiply(g, y, krti_cast(g, krti_expand_dims(g, query_mask, 2), KRT_FLOAT32));
