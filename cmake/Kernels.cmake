@@ -5,6 +5,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
     COMPILE_OPTIONS "-mavx2;-mfma")
   set_source_files_properties(src/ops/native/isa_avx512.c PROPERTIES
     COMPILE_OPTIONS "-mavx2;-mfma;-mavx512f;-mavx512vl;-mavx512dq;-mprefer-vector-width=512")
+  set_source_files_properties(src/ops/native/isa_base.c PROPERTIES # for processors before 2013
+    COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>")
   if(KERATIN_FUZZ) # no parsing here, and clang would spend minutes on the unrolled loops
     set_property(SOURCE src/ops/native/isa_avx2.c src/ops/native/isa_avx512.c
                  APPEND PROPERTY COMPILE_OPTIONS "-fno-sanitize=all")
