@@ -25,6 +25,7 @@
 #include "layers/regularizers.h"
 #include "layers/preprocessing.h"
 #include "layers/attention.h"
+#include "layers/rnn.h"
 #include "layers/wrappers.h"
 #include "layers/applications.h"
 

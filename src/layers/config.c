@@ -60,8 +60,8 @@ static krt_status copy_spec(krt_ctx *k, krti_arena *a, const krt_field *f, const
 
     if ((*spec)->struct_size == KRTI_CONF_SPEC) /* lives with the file's config */
         return KRT_OK;
-    cls = f->kind == KRT_FIELD_LAYER ? krti_class_find(k, (*spec)->class_name)
-                                     : krti_object_class_find((*spec)->class_name);
+    cls = f->kind == KRT_FIELD_OBJECT ? krti_object_class_find((*spec)->class_name)
+                                      : krti_class_find(k, (*spec)->class_name);
     if (cls != NULL && cls->defaults != NULL) {
         st = krti_args_copy(k, a, cls, *spec, &copy);
         *spec = copy;
@@ -117,6 +117,19 @@ static krt_status copy_names(krti_arena *a, krt_names *names)
     return KRT_OK;
 }
 
+static krt_status copy_specs(krt_ctx *k, krti_arena *a, const krt_field *f, krt_specs *specs)
+{
+    const krt_spec **items = krti_arena_array(a, specs->n + 1, sizeof *items);
+    krt_status st = items != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    for (size_t i = 0; st == KRT_OK && i < specs->n; i++) {
+        items[i] = specs->items[i];
+        st = items[i] != NULL ? copy_spec(k, a, f, &items[i]) : KRT_OK;
+    }
+    specs->items = items;
+    return st;
+}
+
 /* {3} reads as {3, 3}: what a C initializer leaves out is 0, which no size, stride or rate is. */
 static void spread(const krt_field *f, int64_t *values)
 {
@@ -154,6 +167,8 @@ static krt_status take_member(krt_ctx *k, krti_arena *a, const krt_field *f, voi
     case KRT_FIELD_OBJECT:
     case KRT_FIELD_LAYER:
         return *spec == NULL ? KRT_OK : copy_spec(k, a, f, spec);
+    case KRT_FIELD_LAYERS:
+        return copy_specs(k, a, f, member);
     default:
         return KRT_OK;
     }

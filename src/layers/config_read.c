@@ -288,6 +288,23 @@ static krt_status read_object(const krti_field_reader *r, const krt_field *f, co
     return copy_text(r, class_name, &spec->spec.class_name);
 }
 
+static krt_status read_layers(const krti_field_reader *r, const krt_field *f, const krti_conf *c,
+                              void *member)
+{
+    static const krt_field one = {"layer", KRT_FIELD_LAYER, 0};
+    const size_t n = krti_conf_num(c);
+    const krt_spec **items = krti_arena_array(r->arena, n + 1, sizeof *items);
+    krt_status st = items != NULL ? KRT_OK : KRT_E_NOMEM;
+
+    (void)f;
+    if (!krti_conf_is(c, KRTI_CONF_LIST))
+        return WRONG_FORM;
+    for (size_t i = 0; st == KRT_OK && i < n; i++)
+        st = read_object(r, &one, krti_conf_at(c, i), &items[i]);
+    *(krt_specs *)member = (krt_specs){n, items};
+    return st;
+}
+
 /* Keras 1 and 2's hard_sigmoid is clip(0.2 x + 0.5, 0, 1), Keras 3's is relu6(x + 3) / 6. */
 static krt_status read_function(const krti_field_reader *r, const krt_field *f, const char *name,
                                 const char **out)
@@ -382,6 +399,7 @@ static const struct kind {
     [KRT_FIELD_NUMBERS] = {sizeof(krt_numbers), read_numbers, "a number or a list of numbers"},
     [KRT_FIELD_IGNORED] = {0, read_nothing, ""},
     [KRT_FIELD_NAMES] = {sizeof(krt_names), read_names, "a list of strings"},
+    [KRT_FIELD_LAYERS] = {sizeof(krt_specs), read_layers, "a list of layers"},
 };
 
 size_t krti_field_size(krt_field_kind kind)

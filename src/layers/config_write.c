@@ -53,6 +53,26 @@ static krti_conf *inner_conf(krti_arena *a, const krt_layer *inner)
     return inner != NULL ? krti_layer_to_object(a, inner) : krti_conf_null(a);
 }
 
+/* Under another attribute than its key, where Keras has it so: a Bidirectional's layer. */
+static const krt_layer *inner_of_key(const krt_layer *l, const char *key)
+{
+    const krt_layer *inner = krti_layer_inner(l, key);
+
+    return inner == NULL && strcmp(key, "layer") == 0 ? krti_layer_inner(l, "forward_layer")
+                                                      : inner;
+}
+
+static krti_conf *inners_conf(krti_arena *a, const krt_layer *l, const char *key)
+{
+    krti_conf *list = krti_conf_list(a);
+
+    for (size_t i = 0; i < l->num_inner; i++)
+        if (l->inner[i].in_list && strcmp(l->inner[i].attribute, key) == 0 &&
+            krti_conf_add(a, list, inner_conf(a, l->inner[i].layer)) != KRT_OK)
+            return NULL;
+    return list;
+}
+
 /* ------------------------------------------------------------------------------- values */
 
 static krti_conf *int_conf(krti_arena *a, int64_t value)
@@ -171,13 +191,15 @@ krti_conf *krti_field_write(krti_arena *a, const krt_layer *l, const krt_field *
     case KRT_FIELD_OBJECT:
         return krti_given_to_conf(a, l, f->key, *(const krt_spec *const *)member);
     case KRT_FIELD_LAYER:
-        return inner_conf(a, krti_layer_inner(l, f->key));
+        return inner_conf(a, inner_of_key(l, f->key));
     case KRT_FIELD_NUMBERS:
         return numbers->n == 0
                    ? krti_conf_null(a)
                    : numbers_conf(a, numbers->shape, 0, &(const double *){numbers->items});
     case KRT_FIELD_NAMES:
         return names_conf(a, member);
+    case KRT_FIELD_LAYERS:
+        return inners_conf(a, l, f->key);
     case KRT_FIELD_IGNORED:
         break;
     }

@@ -445,6 +445,8 @@ krt_status krti_initialize(krt_variable *v)
     TRY(krti_object_args(v->layer, &e->cls, spec, &args));
     TRY(krt_tensor_new(k, &t, KRT_FLOAT32, v->tensor->shape));
     TRY(e->fill(v, args, e->cls.name, t->data, t->size_bytes / sizeof(float)));
+    for (int64_t i = 0; i < v->num_ones; i++)
+        ((float *)t->data)[v->ones_from + i] = 1;
     v->tensor->data = t->data; /* the tensor itself stays: graphs know it by its address */
     v->tensor->size_bytes = t->size_bytes;
     v->tensor->ours = v->tensor->writable = true;

@@ -235,6 +235,8 @@ krt_status krti_layer_add_inner(krt_layer *l, const char *attribute, bool in_lis
 
     if (st == KRT_OK)
         l->inner[l->num_inner++] = (krti_inner){attribute, in_list, inner};
+    if (krti_class_hooks(l->cls)->to_object == NULL) /* no model */
+        inner->outer = l;
     return st;
 }
 
@@ -359,14 +361,24 @@ krt_variable *krt_layer_weight(const krt_layer *l, size_t i)
 const char *krt_variable_path(const krt_variable *v)
 {
     krt_variable *mutable_v = (krt_variable *)(uintptr_t)v;
-    const size_t size = strlen(v->layer->name) + strlen(v->name) + 2;
+    size_t at = strlen(v->name);
 
     if (v->path != NULL)
         return v->path;
-    mutable_v->path = krti_arena_alloc(&v->layer->arena, size);
+    for (const krt_layer *l = v->layer; l != NULL; l = l->outer)
+        at += strlen(l->name) + 1;
+    mutable_v->path = krti_arena_alloc(&v->layer->arena, at + 1);
     if (v->path == NULL)
         return v->name;
-    snprintf(v->path, size, "%s/%s", v->layer->name, v->name);
+    at -= strlen(v->name);
+    memcpy(v->path + at, v->name, strlen(v->name) + 1);
+    for (const krt_layer *l = v->layer; l != NULL; l = l->outer) {
+        const size_t n = strlen(l->name);
+
+        v->path[--at] = '/';
+        at -= n;
+        memcpy(v->path + at, l->name, n);
+    }
     return v->path;
 }
 

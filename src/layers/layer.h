@@ -21,6 +21,7 @@ struct krt_variable {
     krt_tensor *precise; /* float64 of a file, whose values this one's are in float32; else NULL */
     bool trainable;      /* as it was made: the order of weights goes by it */
     bool is_fixed; /* stays although it was made trainable: LoRA's factors are trained instead */
+    int64_t ones_from, num_ones; /* start as 1 whatever the initializer: an LSTM's forget gate */
     const krt_spec *initializer;
 };
 
@@ -54,6 +55,7 @@ struct krt_layer {
     size_t num_variables, variables_capacity;
     uint64_t shared_variables; /* bit i: variables[i] belongs to another layer */
     krti_inner *inner;         /* in order of creation */
+    const krt_layer *outer;    /* the layer it is an inner one of; NULL: none, or a model */
     bool shares_inner;         /* a model's layers may stand in others too: it does not free them */
     size_t num_inner, inner_capacity;
     krt_shape *build_shapes; /* what it was built for */
@@ -152,6 +154,7 @@ extern const krt_layer_class *const krti_classes_augmentation[];
 extern const krt_layer_class *const krti_classes_attention[];
 extern const krt_layer_class *const krti_classes_categorical[];
 extern const krt_layer_class *const krti_classes_wrappers[];
+extern const krt_layer_class *const krti_classes_rnn[];
 extern const krt_layer_class *const krti_classes_applications[];
 /* For `describe` and the tests: i-th built-in class, NULL past the last. */
 const krt_layer_class *krti_class_at(size_t i);

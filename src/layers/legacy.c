@@ -29,6 +29,8 @@ static const struct {
     {"Convolution2DTranspose", "Conv2DTranspose"},
     {"Convolution3D", "Conv3D"},
     {"Convolution3DTranspose", "Conv3DTranspose"},
+    {"CuDNNGRU", "GRU"},
+    {"CuDNNLSTM", "LSTM"},
     {"Deconvolution2D", "Conv2DTranspose"},
     {"Deconvolution3D", "Conv3DTranspose"},
     {"GlobalAvgPool1D", "GlobalAveragePooling1D"},

@@ -29,6 +29,7 @@ static const char *const type_names[] = {
     [KRT_FIELD_NUMBERS] = "number or numbers",
     [KRT_FIELD_IGNORED] = "ignored",
     [KRT_FIELD_NAMES] = "strs",
+    [KRT_FIELD_LAYERS] = "layers",
 };
 
 /* Arguments that Keras's signatures give no default. Whether one is required is told by its default
@@ -96,6 +97,8 @@ static bool is_missing(const krt_field *f, const void *member)
         return ((const krt_axes *)member)->n == 0;
     case KRT_FIELD_NUMBERS:
         return ((const krt_numbers *)member)->n == 0;
+    case KRT_FIELD_LAYERS:
+        return ((const krt_specs *)member)->n == 0;
     default:
         return false;
     }
@@ -125,8 +128,9 @@ static krt_status add_argument(krti_arena *a, krti_conf *list, const krt_layer_c
     TRY(krti_conf_set(a, argument, "name", krti_conf_string(a, f->key)));
     TRY(krti_conf_set(a, argument, "type", krti_conf_string(a, type_names[f->kind])));
     TRY(krti_conf_set(a, argument, "required", krti_conf_bool(a, required)));
-    value = required || f->kind == KRT_FIELD_LAYER ? krti_conf_null(a)
-                                                   : krti_field_write(a, NULL, f, member);
+    value = required || f->kind == KRT_FIELD_LAYER || f->kind == KRT_FIELD_LAYERS
+                ? krti_conf_null(a)
+                : krti_field_write(a, NULL, f, member);
     if (krti_conf_is_null(value) && krti_ends_with(f->key, "_freq"))
         value = krti_conf_string(a, "epoch"); /* Keras's word for what is no number */
     TRY(krti_conf_set(a, argument, "default", value));

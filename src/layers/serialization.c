@@ -130,6 +130,14 @@ static krt_status renew_inner(krti_arena *a, krti_conf *dict, const krt_layer *l
             krti_conf_get_text(krti_conf_get(dict, inner->attribute), "class_name") != NULL)
             st = krti_conf_set(a, dict, inner->attribute, krti_layer_to_object(a, inner->layer));
     }
+    for (size_t i = 0; st == KRT_OK && l->cls != NULL && i < l->cls->num_fields; i++) {
+        const krt_field *f = &l->cls->fields[i];
+        const bool is_layer = f->kind == KRT_FIELD_LAYER || f->kind == KRT_FIELD_LAYERS;
+
+        if (is_layer && !krti_conf_is_null(krti_conf_get(dict, f->key)))
+            st = krti_conf_set(a, dict, f->key,
+                               krti_field_write(a, l, f, (const char *)l->args + f->offset));
+    }
     return st;
 }
 

@@ -79,6 +79,7 @@ X(layer_norm)
 X(softmax)
 X(log_softmax)
 X(resize)
+X(rnn)
 X(softmax_crossentropy)
 X(sparse_softmax_crossentropy)
 #undef X

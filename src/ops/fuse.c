@@ -88,7 +88,8 @@ static krti_node *open_producer(rewriter *r, krt_value *v)
 {
     krti_node *n = v->node;
 
-    if ((size_t)n->id >= r->num_nodes || *uses_of(r, v) != 1 || !(n->op->flags & KRTI_OP_FUSES))
+    if ((size_t)n->id >= r->num_nodes || *uses_of(r, v) != 1 || !(n->op->flags & KRTI_OP_FUSES) ||
+        n->is_static)
         return NULL;
     return n->activation.op == NULL && v->dtype == KRT_FLOAT32 ? n : NULL;
 }

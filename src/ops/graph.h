@@ -64,6 +64,29 @@ typedef enum krti_interpolation {
     KRTI_AREA
 } krti_interpolation;
 
+/* The recurrent cells. */
+typedef enum krti_rnn_cell {
+    KRTI_RNN_SIMPLE = 0, /* h = f(x + h U) */
+    KRTI_RNN_LSTM,       /* gates i, f, c, o */
+    KRTI_RNN_GRU,        /* gates z, r, h; the reset gate behind the product (reset_after) */
+    KRTI_RNN_GRU_BEFORE  /* the same with the reset gate before it */
+} krti_rnn_cell;
+
+/* The functions that the loop over time knows; all have a slope that is told by their result. */
+typedef enum krti_rnn_fn {
+    KRTI_RNN_LINEAR = 0,
+    KRTI_RNN_RELU,
+    KRTI_RNN_SIGMOID,
+    KRTI_RNN_TANH,
+    KRTI_RNN_HARD_SIGMOID,   /* Keras 3's: relu6(x + 3) / 6 */
+    KRTI_RNN_HARD_SIGMOID_V2 /* of Keras 1 and 2: clip(0.2 x + 0.5, 0, 1) */
+} krti_rnn_fn;
+
+typedef struct krti_rnn_kind {
+    krti_rnn_cell cell;
+    krti_rnn_fn activation, recurrent; /* recurrent: of the gates */
+} krti_rnn_kind;
+
 /* What an operation needs to know beside its inputs; which member counts is the op's business. */
 typedef union krti_attrs {
     krti_window window; /* conv, conv_transpose, *_pool */
@@ -149,6 +172,9 @@ typedef union krti_attrs {
         krt_shape shape;
         double a, b; /* uniform: the bounds; bernoulli: the probability of true */
     } random;
+    struct {
+        krti_rnn_kind kind;
+    } rnn;
     const krt_tensor *tensor;       /* variable */
     const struct krti_fused *fused; /* fused: its program; see fused.h */
 } krti_attrs;
@@ -401,5 +427,24 @@ krt_value *krti_log_softmax(krti_graph *g, krt_value *x, int axis);
 krt_value *krti_resize_image(krti_graph *g, krt_value *x, int64_t height, int64_t width,
                              krti_interpolation method,
                              bool antialias); /* x rank 4 channels last */
+
+/* --- recurrence (op_rnn.c) ------------------------------------------------------------------- */
+enum {
+    KRTI_RNN_X,
+    KRTI_RNN_KERNEL,
+    KRTI_RNN_BIAS,
+    KRTI_RNN_H,
+    KRTI_RNN_C,
+    KRTI_RNN_MASK,
+    KRTI_RNN_IN
+};
+/* A cell over time: in[KRTI_RNN_X] (batch, steps, gates * units) are the inputs times the kernel, bias
+ * added; in[KRTI_RNN_KERNEL] (units, gates * units). May be NULL: the bias of the product by the state
+ * (gates * units; GRU alone), the states before the first step (batch, units; zeros), and the mask
+ * (batch, steps), KRT_BOOL: where it is false the state stays. Gives the state h after each step,
+ * (batch, steps, units); *carry, which may be NULL, becomes an LSTM's c of the same shape. */
+krt_value *krti_rnn(krti_graph *g, krt_value *const in[KRTI_RNN_IN], krti_rnn_kind kind,
+                    krt_value **carry);
+int krti_rnn_gates(krti_rnn_cell cell);
 
 #endif

@@ -73,6 +73,20 @@ extern const krti_op krti_op_max_pool_grad, krti_op_avg_pool_grad;
 extern const krti_op krti_op_adaptive_max_pool_grad, krti_op_adaptive_avg_pool_grad;
 extern const krti_op krti_op_slice_grad, krti_op_pad_grad, krti_op_gather_grad;
 extern const krti_op krti_op_sort_grad, krti_op_resize_grad;
+extern const krti_op krti_op_rnn, krti_op_rnn_grad;
+/* What krti_op_rnn_grad takes, which only its rule makes (op_rnn.c). */
+enum {
+    KRTI_RNN_GRAD_KERNEL,
+    KRTI_RNN_GRAD_Y,
+    KRTI_RNN_GRAD_GATES,
+    KRTI_RNN_GRAD_KEPT,
+    KRTI_RNN_GRAD_H,
+    KRTI_RNN_GRAD_C,
+    KRTI_RNN_GRAD_MASK,
+    KRTI_RNN_GRAD_DY,
+    KRTI_RNN_GRAD_DC,
+    KRTI_RNN_GRAD_IN
+};
 /* Made by the compiler only. */
 extern const krti_op krti_op_scale_shift, krti_op_expand_depthwise, krti_op_fused;
 extern const krti_op krti_op_moments, krti_op_norm_sums;

@@ -63,6 +63,8 @@ const krti_op *const krti_ops[] = {
     &krti_op_gather_grad,
     &krti_op_sort_grad,
     &krti_op_resize_grad,
+    &krti_op_rnn,
+    &krti_op_rnn_grad,
     &krti_op_scale_shift,
     &krti_op_expand_depthwise,
     &krti_op_fused,

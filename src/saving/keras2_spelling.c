@@ -61,6 +61,11 @@ static const struct newer {
     {"Conv1DTranspose", "groups", {.kind = KRTI_CONF_INT, .as.integer = 1}},
     {"Conv3DTranspose", "groups", {.kind = KRTI_CONF_INT, .as.integer = 1}},
     {"SpatialDropout1D", "noise_shape", {.kind = KRTI_CONF_NULL}},
+    {"LSTM", "seed", {.kind = KRTI_CONF_NULL}},
+    {"LSTMCell", "seed", {.kind = KRTI_CONF_NULL}},
+    {"GRU", "seed", {.kind = KRTI_CONF_NULL}},
+    {"GRUCell", "seed", {.kind = KRTI_CONF_NULL}},
+    {"SimpleRNNCell", "seed", {.kind = KRTI_CONF_NULL}},
 };
 
 /* The renamed keys; Keras 3 still takes the old one. */

@@ -7,6 +7,7 @@
  * legacy/saving/legacy_h5_format.py. Page: docs/formats/legacy_h5.md, section 5. */
 #include "saving/legacy_h5_format.h"
 
+#include "saving/legacy_gates.h"
 #include "saving/legacy_kernels.h"
 
 static const char TOP_LEVEL[] = "top_level_model_weights";
@@ -264,22 +265,72 @@ static krt_status all_names_found(const legacy *f, bool *found)
 
 /* ------------------------------------------------------------------------------- one layer */
 
-/* Whether the array is the variable, turned if need be. */
-static bool shape_agrees(const legacy *f, const krt_variable *v, const krti_store_array *a,
-                         krti_turn *turn)
+/* How many arrays of the object each variable has: one, or one a gate; 0: the numbers do not agree. */
+static size_t arrays_each(const legacy *f, const variables *list, const krti_store_object *o)
 {
-    *turn = krti_legacy_turn(v, a->shape, f->generation, f->is_theano);
-    return krt_shape_equal(v->tensor->shape, krti_turned_shape(turn, a->shape, v));
+    const size_t gates = list->n > 0 ? (size_t)krti_legacy_gates(list->items[0]->layer) : 0;
+
+    if (list->n == o->num)
+        return 1;
+    for (size_t i = 0; i < list->n; i++)
+        if ((size_t)krti_legacy_gates(list->items[i]->layer) != gates)
+            return 0;
+    return f->generation < 2 && list->n % 3 == 0 && list->n * gates == o->num ? gates : 0;
+}
+
+/* The shape of the gates' arrays side by side. */
+static bool parts_agree(const legacy *f, const krt_variable *v, size_t first, const krti_turn *turn)
+{
+    krt_shape each = v->tensor->shape;
+
+    each.dim[each.rank - 1] /= turn->num_parts;
+    for (int i = 0; i < turn->num_parts; i++)
+        if (!krt_shape_equal(each, f->m->store->arrays[first + turn->parts[i]].shape))
+            return false;
+    return true;
+}
+
+static bool is_cudnn(const legacy *f, const variables *list, size_t at, const krti_store_object *o)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i]->layer == list->items[at]->layer &&
+            strcmp(list->items[i]->name, "bias") == 0)
+            return krti_legacy_is_cudnn(list->items[i]->layer,
+                                        f->m->store->arrays[o->first + i].shape);
+    return false;
+}
+
+/* Whether the i-th variable is in the object, at *array, turned if need be. */
+static bool shape_agrees(const legacy *f, const variables *list, size_t i,
+                         const krti_store_object *o, size_t *array, krti_turn *turn)
+{
+    const krt_variable *v = list->items[i];
+    const size_t each = arrays_each(f, list, o);
+
+    *turn = (krti_turn){0};
+    *array = o->first + (each > 1 ? 0 : i);
+    if (each > 1) {
+        krti_legacy_split_gates(v, i, turn);
+        return parts_agree(f, v, o->first, turn);
+    }
+    const krt_shape shape = f->m->store->arrays[*array].shape;
+    if (is_cudnn(f, list, i, o)) {
+        turn->is_cudnn = true;
+        return krt_shape_equal(v->tensor->shape, krti_legacy_cudnn_shape(v, shape));
+    }
+    *turn = krti_legacy_turn(v, shape, f->generation, f->is_theano);
+    return krt_shape_equal(v->tensor->shape, krti_turned_shape(turn, shape, v));
 }
 
 static bool shapes_agree(const legacy *f, const variables *list, const krti_store_object *o)
 {
     krti_turn turn;
+    size_t array = 0;
 
-    if (list->n != o->num)
+    if (arrays_each(f, list, o) == 0)
         return false;
     for (size_t i = 0; i < list->n; i++)
-        if (!shape_agrees(f, list->items[i], &f->m->store->arrays[o->first + i], &turn))
+        if (!shape_agrees(f, list, i, o, &array, &turn))
             return false;
     return true;
 }
@@ -327,11 +378,11 @@ static krt_status pair_weights(legacy *f, const variables *list, const krti_stor
     krt_status st = KRT_OK;
 
     for (size_t i = 0; st == KRT_OK && i < list->n; i++) {
-        krt_variable *v = list->items[i];
         krti_turn turn;
-        const bool fits = shape_agrees(f, v, &m->store->arrays[o->first + i], &turn);
+        size_t array = 0;
+        const bool fits = shape_agrees(f, list, i, o, &array, &turn);
 
-        st = krti_match_pair_turned(m, v, o->first + i, &turn, fits, object);
+        st = krti_match_pair_turned(m, list->items[i], array, &turn, fits, object);
     }
     return st;
 }
@@ -360,11 +411,11 @@ static krt_status misfit_shapes(legacy *f, size_t index, const variables *list,
     char expected[160], found[160];
 
     for (size_t i = 0; i < list->n; i++) {
-        const krti_store_array *a = &f->m->store->arrays[o->first + i];
         const krt_variable *v = list->items[i];
         krti_turn turn;
+        size_t array = 0;
 
-        if (!shape_agrees(f, v, a, &turn))
+        if (!shape_agrees(f, list, i, o, &array, &turn))
             return krti_match_misfit(
                 f->m, f->layers[index].layer->name,
                 "%s #%zu (named %s)%sfor weight %s. Weight expects shape %s. Received saved weight "
@@ -372,7 +423,7 @@ static krt_status misfit_shapes(legacy *f, size_t index, const variables *list,
                 skips ? "Skipping loading weights for layer" : "Shape mismatch in layer", index,
                 f->layers[index].layer->name, skips ? "due to mismatch in shape " : "",
                 krt_variable_path(v), krt_shape_print(v->tensor->shape, expected, sizeof expected),
-                krt_shape_print(a->shape, found, sizeof found));
+                krt_shape_print(f->m->store->arrays[array].shape, found, sizeof found));
     }
     return KRT_OK;
 }
@@ -412,7 +463,7 @@ static krt_status match_layer(legacy *f, size_t index)
         TRY(krti_match_misfit(f->m, p->layer->name, "the file has no layer \"%s\"",
                               p->layer->name));
         TRY(skip_layer(f, &list, NULL, KRT_MISSING));
-    } else if (list.n != p->object->num) {
+    } else if (arrays_each(f, &list, p->object) == 0) {
         TRY(misfit_count(f, index, list.n));
         TRY(skip_layer(f, &list, p->object, KRT_SKIPPED_COUNT));
     } else {

@@ -2,6 +2,7 @@
 #include "saving/match.h"
 
 #include "layers/lora.h"
+#include "saving/legacy_gates.h"
 
 krt_status krti_match_init(krti_match *m, krt_model *model, krti_store *store)
 {
@@ -122,6 +123,8 @@ krt_status krti_match_pair_turned(krti_match *m, krt_variable *v, size_t array,
     krt_status st = KRT_OK;
 
     m->taken[array] = true;
+    for (int i = 0; i < turn->num_parts; i++)
+        m->taken[array + turn->parts[i]] = true;
     if (krti_match_is_skipped(m, v->layer))
         return krti_report_add(m->report, KRT_SKIPPED_ASKED, krt_variable_path(v), a->entry,
                                expected, a->shape);
@@ -298,14 +301,44 @@ static krt_status turn_tensor(krt_tensor **t, const krti_pair *p)
 {
     krt_status st = KRT_OK;
 
-    if (p->turn.rank > 0)
+    if (p->turn.is_cudnn)
+        st = krti_legacy_from_cudnn(p->variable, t);
+    if (st == KRT_OK && p->turn.rank > 0)
         st = permute(t, &p->turn, p->variable->tensor->shape);
     return st == KRT_OK && p->turn.flips ? flip_kernel(t) : st;
 }
 
 static bool is_turned(const krti_pair *p)
 {
-    return p->turn.flips || p->turn.rank > 0;
+    return p->turn.flips || p->turn.rank > 0 || p->turn.num_parts > 0 || p->turn.is_cudnn;
+}
+
+/* One tensor of the arrays of its gates. */
+static krt_status join_parts(krti_match *m, const krti_pair *p, krt_tensor **t)
+{
+    const krt_shape shape = p->variable->tensor->shape;
+    const size_t width = (size_t)shape.dim[shape.rank - 1], n = (size_t)p->turn.num_parts;
+    krti_want wants[4];
+    krt_tensor *parts[4] = {NULL}, *whole = NULL;
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; i < n; i++)
+        wants[i] = (krti_want){p->array + p->turn.parts[i], KRT_FLOAT32, false};
+    TRY(krti_store_tensors(m->store, wants, n, parts));
+    TRY(krt_tensor_new(m->k, &whole, KRT_FLOAT32, shape));
+    for (size_t i = 0; i < n; i++)
+        for (size_t row = 0; row < whole->size_bytes / sizeof(float) / width; row++)
+            memcpy((float *)whole->data + row * width + i * (width / n),
+                   (const float *)parts[i]->data + row * (width / n), width / n * sizeof(float));
+    krt_tensor_free(*t);
+    *t = whole;
+    whole = NULL;
+
+done:
+    for (size_t i = 0; i < n; i++)
+        krt_tensor_free(parts[i]);
+    krt_tensor_free(whole);
+    return st;
 }
 
 static krt_status read_pairs(krti_match *m, krt_tensor **read)
@@ -318,6 +351,9 @@ static krt_status read_pairs(krti_match *m, krt_tensor **read)
                                !is_turned(&m->pairs[i])};
     if (st == KRT_OK)
         st = krti_store_tensors(m->store, wants, m->num_pairs, read);
+    for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
+        if (m->pairs[i].turn.num_parts > 0)
+            st = join_parts(m, &m->pairs[i], &read[i]);
     for (size_t i = 0; st == KRT_OK && i < m->num_pairs; i++)
         st = turn_tensor(&read[i], &m->pairs[i]);
     krti_free(m->k, wants);

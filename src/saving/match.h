@@ -16,6 +16,9 @@ typedef struct krti_turn {
     bool flips; /* turn the kernel round in all but its last two axes, behind the rest */
     int rank;   /* of the array; 0: the axes stay where they are */
     int axes[KRT_MAX_RANK]; /* axis i of the result is axis axes[i] of the array */
+    int num_parts;          /* arrays that stand side by side along the last axis; 0: one */
+    size_t parts[4];        /* which, counted from the pair's array */
+    bool is_cudnn;          /* a weight of CuDNNLSTM or CuDNNGRU (legacy_gates.h) */
 } krti_turn;
 
 typedef struct krti_pair {

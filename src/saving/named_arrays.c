@@ -64,12 +64,21 @@ static size_t found(void *value)
     return value != NULL && value != AMBIGUOUS ? (size_t)(uintptr_t)value - 1 : SIZE_MAX;
 }
 
+/* Of a variable within an inner layer the ends of its path are tried, too: older files name an LSTM's
+ * kernel "lstm/kernel". */
 size_t krti_names_find(const krti_names *n, const krt_variable *v)
 {
-    const char *path = krt_variable_path(v);
-    const size_t whole = found(krti_map_get(n->whole, path));
+    const char *path = krt_variable_path(v), *first = strchr(path, '/');
+    size_t array = found(krti_map_get(n->whole, path));
+    char ends[512];
 
-    return whole != SIZE_MAX ? whole : found(krti_map_get(n->ends, path));
+    if (array == SIZE_MAX)
+        array = found(krti_map_get(n->ends, path));
+    if (array != SIZE_MAX || first == NULL || v->layer->outer == NULL)
+        return array;
+    snprintf(ends, sizeof ends, "%.*s/%s", (int)(first - path), path, v->name);
+    array = found(krti_map_get(n->whole, ends));
+    return array != SIZE_MAX ? array : found(krti_map_get(n->ends, ends));
 }
 
 /* ------------------------------------------------------------------------------- pairing */

@@ -160,17 +160,9 @@ typedef struct collecting {
     size_t n, capacity, paths_capacity;
 } collecting;
 
-/* Where a layer stands: the model it is one of the layers of, and the layer, no model, that it lies in
- * (NULL: none). */
-typedef struct scope {
-    const krt_model *model;
-    const krt_layer *wrapper;
-} scope;
-
-/* The layers of a Sequential are built in its scope, those of a wrapper in the wrapper's. */
-static krt_status take_variable(collecting *c, krt_variable *v, scope at)
+/* The layers of a Sequential are built in its scope. */
+static krt_status take_variable(collecting *c, krt_variable *v, const krt_model *own)
 {
-    const krt_model *own = at.model != NULL ? at.model : c->model;
     krti_str path = KRTI_STR_INIT(c->k);
     char key[24];
     krt_status st = KRT_OK;
@@ -181,8 +173,6 @@ static krt_status take_variable(collecting *c, krt_variable *v, scope at)
     TRY(krti_map_set(c->seen, key, v));
     if (own->is_sequential)
         krti_str_addf(&path, "%s_", own->base.name);
-    if (at.wrapper != NULL)
-        krti_str_addf(&path, "%s_", at.wrapper->name);
     TRY(krti_str_add(&path, krt_variable_path(v)));
     for (size_t i = 0; i < path.length; i++)
         if (path.ptr[i] == '/')
@@ -217,20 +207,18 @@ static bool counts(const collecting *c, const krt_variable *v)
 /* A layer's own variables, then its inner layers'. A layer that is thawed in a frozen one is trained, but
  * in a frozen model none is, and for tf.keras none in whatever is frozen. A layer shared by two places
  * counts where it is first. */
-static krt_status collect(collecting *c, krt_layer *l, scope at)
+static krt_status collect(collecting *c, krt_layer *l, const krt_model *own)
 {
-    const krt_model *m = krti_model_of(l);
-    const scope inside =
-        m != NULL ? (scope){m, NULL} : (scope){at.wrapper == NULL ? at.model : NULL, l};
+    const krt_model *const m = krti_model_of(l);
     krt_status st = KRT_OK;
 
     if (!c->as_noted && !l->trainable && (l == &c->model->base || c->model->base.trains_as < 3))
         return KRT_OK;
     for (size_t i = 0; i < l->num_variables; i++)
         if (l->variables[i]->layer == l && counts(c, l->variables[i]))
-            TRY(take_variable(c, l->variables[i], at));
+            TRY(take_variable(c, l->variables[i], own));
     for (size_t i = 0; i < l->num_inner; i++)
-        TRY(collect(c, l->inner[i].layer, inside));
+        TRY(collect(c, l->inner[i].layer, m != NULL ? m : own));
 
 done:
     return st;
@@ -247,7 +235,7 @@ static krt_status find_trainable(collecting *c, krt_model *m, krti_arena *paths,
 {
     *c = (collecting){.k = m->base.owned.k, .arena = paths, .model = m, .as_noted = as_noted};
     c->seen = krti_map_new(c->k);
-    const krt_status st = c->seen != NULL ? collect(c, &m->base, (scope){NULL, NULL}) : KRT_E_NOMEM;
+    const krt_status st = c->seen != NULL ? collect(c, &m->base, m) : KRT_E_NOMEM;
 
     krti_map_free(c->seen);
     return st;

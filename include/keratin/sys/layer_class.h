@@ -35,7 +35,8 @@ typedef enum krt_field_kind {
     KRT_FIELD_LAYER,      /**< const krt_spec *: a wrapped layer */
     KRT_FIELD_NUMBERS,    /**< krt_numbers: a number or (nested) lists of them; null is n = 0 */
     KRT_FIELD_IGNORED,    /**< no member: read, checked for nothing, kept in the config */
-    KRT_FIELD_NAMES       /**< krt_names: a list of strings; null is n = 0 */
+    KRT_FIELD_NAMES,      /**< krt_names: a list of strings; null is n = 0 */
+    KRT_FIELD_LAYERS      /**< krt_specs: a list of wrapped layers */
 } krt_field_kind;
 
 /** Axes by value. */

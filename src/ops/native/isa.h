@@ -35,7 +35,8 @@ typedef enum krti_fn {
     KRTI_FN_LOG,
     KRTI_FN_SIGN,
     KRTI_FN_FLOOR,
-    KRTI_FN_ERF
+    KRTI_FN_ERF,
+    KRTI_FN_HARD_SIGMOID_V2 /* of Keras 1 and 2 */
 } krti_fn;
 
 typedef struct krti_act {
@@ -144,6 +145,27 @@ typedef struct krti_depthwise_job {
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
 } krti_depthwise_job;
 
+/* A pass over one sample's step of a recurrent cell of n units; see rnn.inc. */
+typedef enum krti_rnn_pass {
+    KRTI_RNN_ROW_LSTM,
+    KRTI_RNN_ROW_GRU,
+    KRTI_RNN_ROW_RESET,
+    KRTI_RNN_ROW_GRU_END,
+    KRTI_RNN_ROW_SIMPLE_BACK,
+    KRTI_RNN_ROW_LSTM_BACK,
+    KRTI_RNN_ROW_GRU_BACK,
+    KRTI_RNN_ROW_RESET_BACK
+} krti_rnn_pass;
+
+typedef struct krti_rnn_row {
+    krti_rnn_pass pass;
+    krti_act act, gate;
+    size_t n;
+    const float *h, *c;      /* the states before */
+    float *y, *gates, *kept; /* what the step gives and keeps */
+    float *other, *dx, *dh, *dc;
+} krti_rnn_row;
+
 typedef struct krti_isa {
     const char *name;
     int vector; /* floats in a register */
@@ -193,6 +215,7 @@ typedef struct krti_isa {
     /* dx of the same, and to dgamma and dbeta is added; gamma may be NULL */
     void (*layer_norm_grad)(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
                             const float *gamma, size_t rows, size_t n, float epsilon);
+    void (*rnn_row)(const krti_rnn_row *r);
     /* the words of base/rng.h's krti_random_bits() from `first` on */
     void (*random_bits)(uint32_t *y, const uint32_t key[2], uint64_t first, size_t n);
 } krti_isa;

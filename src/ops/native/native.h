@@ -113,6 +113,7 @@ extern const krti_kernel krti_native_mean, krti_native_sum, krti_native_max;
 extern const krti_kernel krti_native_max_pool, krti_native_avg_pool;
 extern const krti_kernel krti_native_concat, krti_native_pad, krti_native_transpose;
 extern const krti_kernel krti_native_repeat;
+extern const krti_kernel krti_native_rnn, krti_native_rnn_grad;
 extern const krti_kernel krti_native_unary[], krti_native_binary[]; /* ended by op NULL */
 
 #endif

@@ -16,6 +16,8 @@ const krti_kernel *const krti_kernels_native[] = {
     &krti_native_conv_transpose,
     &krti_native_conv_grad_kernel,
     &krti_native_scale_shift,
+    &krti_native_rnn,
+    &krti_native_rnn_grad,
     &krti_native_softmax,
     &krti_native_layer_norm,
     &krti_native_layer_norm_grad,

@@ -74,6 +74,8 @@ X(pad_grad)
 X(gather_grad)
 X(sort_grad)
 X(resize_grad)
+X(rnn)
+X(rnn_grad)
 #undef X
 
 /* One table row a dtype; NULL where the op is not defined for it. */

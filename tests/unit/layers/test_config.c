@@ -487,7 +487,7 @@ TEST(an_activation_is_a_name_a_function_or_a_layer)
     ASSERT_STR_EQ("activation", l->inner[0].attribute);
     expect_shape(l, SHAPE(NONE, 3), "(None, 2)");
     ASSERT_INT_EQ(3, krt_layer_num_weights(l)); /* kernel, bias, alpha */
-    ASSERT_STR_EQ("p/alpha", krt_variable_path(krt_layer_weight(l, 2)));
+    ASSERT_STR_EQ("dense_1/p/alpha", krt_variable_path(krt_layer_weight(l, 2)));
     krti_arena_free(&a);
 }
 

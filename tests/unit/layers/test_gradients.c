@@ -116,15 +116,32 @@ static const layer_case cases[] = {
     {KRT_ADDITIVE_ATTENTION(), SEQUENCE, 2},
     {KRT_MULTI_HEAD_ATTENTION(2, 3, .use_gate = true, .use_bias = false), SEQUENCE, 2},
     {KRT_MULTI_HEAD_ATTENTION(2, 2, .sliding_window = 2), SEQUENCE, 2},
+    {KRT_SIMPLE_RNN(3, .go_backwards = true), SEQUENCE, 1},
+    {KRT_LSTM(2, .return_sequences = true), SEQUENCE, 1},
+    {KRT_LSTM(2, .activation = "softsign"), SEQUENCE, 1},
+    {KRT_GRU(2), SEQUENCE, 1},
+    {KRT_GRU(2, .reset_after = false, .recurrent_activation = "tanh", .return_sequences = true),
+     SEQUENCE, 1},
+    {KRT_GRU(2, .reset_after = false, .activation = "gelu"), SEQUENCE, 1},
+    {KRT_GRU(2, .activation = "gelu", .use_bias = false), SEQUENCE, 1},
+    {KRT_RNN(KRT_SIMPLE_RNN_CELL(2, .activation = "softplus")), SEQUENCE, 1},
+    {KRT_RNN(
+         KRT_STACKED_RNN_CELLS({2, (const krt_spec *const[]){KRT_LSTM_CELL(2), KRT_GRU_CELL(2)}}),
+         .return_sequences = true),
+     SEQUENCE, 1},
+    {KRT_BIDIRECTIONAL(KRT_LSTM(2, .return_sequences = true), .merge_mode = "mul"), SEQUENCE, 1},
+    {KRT_BIDIRECTIONAL(KRT_GRU(2)), SEQUENCE, 1},
     {KRT_LAYER_SCALE(0.1, .projection_dim = 3), SEQUENCE, 1},
     {KRT_CUSTOM_SCALE_LAYER(0.3), VECTOR, 2},
 };
 
 /* Nothing flows back, or what does is drawn: models/test_step holds those against Keras. */
-static const char *const without[] = {
-    "InputLayer",       "Lambda",           "Wrapper",          "Dropout",         "AlphaDropout",
-    "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "GaussianNoise",
-    "StochasticDepth",  "AutoContrast",     "CategoryEncoding", "Discretization"};
+static const char *const without[] = {"InputLayer", "Lambda", "Wrapper", "Dropout", "AlphaDropout",
+                                      "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
+                                      "GaussianDropout", "GaussianNoise", "StochasticDepth",
+                                      "AutoContrast", "CategoryEncoding", "Discretization",
+                                      /* which run in an RNN */
+                                      "LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"};
 
 /* ------------------------------------------------------------------------------- describing */
 
@@ -305,10 +322,10 @@ static bool is_known(const char *name)
 TEST(every_class_has_a_case_or_an_excuse)
 {
     const krt_layer_class *const *const lists[] = {
-        krti_classes_core,          krti_classes_activation,  krti_classes_convolutional,
-        krti_classes_pooling,       krti_classes_merging,     krti_classes_normalization,
-        krti_classes_reshaping,     krti_classes_wrappers,    krti_classes_regularization,
-        krti_classes_preprocessing, krti_classes_applications};
+        krti_classes_core,          krti_classes_activation,   krti_classes_convolutional,
+        krti_classes_pooling,       krti_classes_merging,      krti_classes_normalization,
+        krti_classes_reshaping,     krti_classes_wrappers,     krti_classes_regularization,
+        krti_classes_preprocessing, krti_classes_applications, krti_classes_rnn};
 
     for (size_t i = 0; i < KRTI_COUNT(lists); i++)
         for (size_t j = 0; lists[i][j] != NULL; j++)

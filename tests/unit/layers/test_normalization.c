@@ -121,9 +121,10 @@ TEST(a_spectral_wrapper_saves_the_kernel_once_more)
     expect_variables(l, "kernel(3, 3, 2, 4) vector_u(1, 4)");
     assert_ptr_equal(l->variables[0], inner->variables[0]);
     ASSERT_INT_EQ(3, krt_layer_num_weights(l));
-    ASSERT_STR_EQ("conv2d/kernel", krt_variable_path(krt_layer_weight(l, 0)));
+    ASSERT_STR_EQ("spectral_normalization/conv2d/kernel",
+                  krt_variable_path(krt_layer_weight(l, 0)));
     ASSERT_STR_EQ("spectral_normalization/vector_u", krt_variable_path(krt_layer_weight(l, 1)));
-    ASSERT_STR_EQ("conv2d/bias", krt_variable_path(krt_layer_weight(l, 2)));
+    ASSERT_STR_EQ("spectral_normalization/conv2d/bias", krt_variable_path(krt_layer_weight(l, 2)));
     expect_refused(t, KRT_SPECTRAL_NORMALIZATION(KRT_DENSE(4), .power_iterations = 0),
                    "`power_iterations` should be greater than zero. Received: "
                    "`power_iterations=0`");

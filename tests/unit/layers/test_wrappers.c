@@ -8,7 +8,7 @@ TEST(time_distributed_calls_its_layer_on_every_step)
     expect_shape(l, SHAPE(NONE, NONE, 5), "(None, None, 4)");
     ASSERT_INT_EQ(2, krt_layer_num_weights(l));
     ASSERT_STR_EQ("layer", l->inner[0].attribute);
-    ASSERT_STR_EQ("dense/kernel", krt_variable_path(krt_layer_weight(l, 0)));
+    ASSERT_STR_EQ("time_distributed/dense/kernel", krt_variable_path(krt_layer_weight(l, 0)));
     expect_shape(layer_from(t->k, KRT_TIME_DISTRIBUTED(KRT_FLATTEN())), SHAPE(NONE, 3, 4, 5),
                  "(None, 3, 20)");
     expect_shape(layer_from(t->k, KRT_TIME_DISTRIBUTED(KRT_TIME_DISTRIBUTED(KRT_DENSE(2)))),

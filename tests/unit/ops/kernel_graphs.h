@@ -643,6 +643,45 @@ static krt_value *avg_pool_grads(krti_graph *g, krt_value *const *in, const krt_
     return pool_grads(g, in, 3, 2, "same", false);
 }
 
+/* A cell over time with a mask: what it gives and, of an LSTM, keeps. */
+static krt_value *rnn_graph(krti_graph *g, krt_value *x, krt_value *kernel, krt_value *bias,
+                            krt_value *h, krti_rnn_kind kind)
+{
+    krt_value *const mask =
+        krti_greater(g, krti_reduce_sum(g, x, (int[]){2}, 1, false), krti_scalar(g, -9));
+    krt_value *const rnn[KRTI_RNN_IN] = {[KRTI_RNN_X] = krti_affine(g, x, 0.7, 0, 0),
+                                         [KRTI_RNN_KERNEL] = krti_affine(g, kernel, 0.1, 0, 0),
+                                         [KRTI_RNN_BIAS] = bias,
+                                         [KRTI_RNN_H] = h,
+                                         [KRTI_RNN_MASK] = mask};
+    krt_value *carry = NULL, *y = krti_rnn(g, rnn, kind, &carry);
+
+    return carry != NULL ? krti_concat(g, (krt_value *[]){y, carry}, 2, -1) : y;
+}
+
+/* With known weights, without a state to begin with; and the gradients for everything. */
+#define RNN_GRAPHS(NAME, BIASED, ...)                                                              \
+    static krt_value *NAME(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)        \
+    {                                                                                              \
+        return rnn_graph(g, in[0], krti_variable(g, w[0]), BIASED ? krti_variable(g, w[1]) : NULL, \
+                         NULL, (krti_rnn_kind){__VA_ARGS__});                                      \
+    }                                                                                              \
+    static krt_value *NAME##_grads(krti_graph *g, krt_value *const *in,                            \
+                                   const krt_tensor *const *w)                                     \
+    {                                                                                              \
+        krt_value *y = rnn_graph(g, in[0], in[1], BIASED ? in[2] : NULL, BIASED ? NULL : in[2],    \
+                                 (krti_rnn_kind){__VA_ARGS__});                                    \
+                                                                                                   \
+        (void)w;                                                                                   \
+        return gradients_of(g, krti_reduce_sum(g, y, (int[]){2}, 1, false), in, 3);                \
+    }
+RNN_GRAPHS(rnn_simple, false, KRTI_RNN_SIMPLE, KRTI_RNN_TANH, KRTI_RNN_LINEAR)
+RNN_GRAPHS(rnn_lstm, false, KRTI_RNN_LSTM, KRTI_RNN_TANH, KRTI_RNN_SIGMOID)
+RNN_GRAPHS(rnn_lstm_hard, false, KRTI_RNN_LSTM, KRTI_RNN_RELU, KRTI_RNN_HARD_SIGMOID_V2)
+RNN_GRAPHS(rnn_gru, true, KRTI_RNN_GRU, KRTI_RNN_TANH, KRTI_RNN_SIGMOID)
+RNN_GRAPHS(rnn_gru_before, false, KRTI_RNN_GRU_BEFORE, KRTI_RNN_TANH, KRTI_RNN_HARD_SIGMOID)
+#undef RNN_GRAPHS
+
 static krt_value *long_sum(krti_graph *g, krt_value *const *in, const krt_tensor *const *w)
 {
     krt_value *both[] = {krti_reduce_sum(g, in[0], (int[]){0, 1}, 2, false),

@@ -199,6 +199,37 @@ BUILD(resize_smaller, krti_resize_image(g, x[0], 2, 7, KRTI_BICUBIC, true))
 BUILD(softmax_crossentropy, krti_softmax_crossentropy(g, x[0], krti_softmax(g, x[1], -1)))
 BUILD(sparse_softmax_crossentropy,
       krti_sparse_softmax_crossentropy(g, x[0], ints(g, KRT_SHAPE(2, 3), 1, 0, 3, 2, 2, 0)))
+/* Both of what an LSTM leaves take part; x: inputs, kernel, then a bias or the first h, or h and c. */
+static krt_value *rnn_of(krti_graph *g, krt_value *const *x, krti_rnn_kind kind, int bias, int h,
+                         int c, krt_value *mask)
+{
+    krt_value *const in[KRTI_RNN_IN] = {[KRTI_RNN_X] = x[0],
+                                        [KRTI_RNN_KERNEL] = x[1],
+                                        [KRTI_RNN_BIAS] = bias > 0 ? x[bias] : NULL,
+                                        [KRTI_RNN_H] = h > 0 ? x[h] : NULL,
+                                        [KRTI_RNN_C] = c > 0 ? x[c] : NULL,
+                                        [KRTI_RNN_MASK] = mask};
+    krt_value *carry = NULL, *y = krti_rnn(g, in, kind, &carry);
+
+    return carry != NULL ? krti_add(g, y, krti_square(g, carry)) : y;
+}
+#define RNN_KIND(...) ((krti_rnn_kind){__VA_ARGS__})
+BUILD(rnn_simple,
+      rnn_of(g, x, RNN_KIND(KRTI_RNN_SIMPLE, KRTI_RNN_TANH, KRTI_RNN_LINEAR), 0, 0, 0, NULL))
+BUILD(rnn_simple_state, rnn_of(g, x, RNN_KIND(KRTI_RNN_SIMPLE, KRTI_RNN_LINEAR, KRTI_RNN_LINEAR), 0,
+                               2, 0, bools(g, KRT_SHAPE(2, 3), 0, 1, 1, 1, 0, 1)))
+BUILD(rnn_lstm,
+      rnn_of(g, x, RNN_KIND(KRTI_RNN_LSTM, KRTI_RNN_TANH, KRTI_RNN_SIGMOID), 0, 0, 0, NULL))
+BUILD(rnn_lstm_state, rnn_of(g, x, RNN_KIND(KRTI_RNN_LSTM, KRTI_RNN_RELU, KRTI_RNN_HARD_SIGMOID_V2),
+                             0, 2, 3, bools(g, KRT_SHAPE(2, 3), 1, 0, 1, 0, 1, 1)))
+BUILD(rnn_gru, rnn_of(g, x, RNN_KIND(KRTI_RNN_GRU, KRTI_RNN_TANH, KRTI_RNN_SIGMOID), 2, 0, 0, NULL))
+BUILD(rnn_gru_state, rnn_of(g, x, RNN_KIND(KRTI_RNN_GRU, KRTI_RNN_TANH, KRTI_RNN_HARD_SIGMOID), 2,
+                            3, 0, bools(g, KRT_SHAPE(2, 3), 1, 1, 0, 0, 1, 1)))
+BUILD(rnn_gru_before,
+      rnn_of(g, x, RNN_KIND(KRTI_RNN_GRU_BEFORE, KRTI_RNN_TANH, KRTI_RNN_SIGMOID), 0, 0, 0, NULL))
+BUILD(rnn_gru_before_state,
+      rnn_of(g, x, RNN_KIND(KRTI_RNN_GRU_BEFORE, KRTI_RNN_TANH, KRTI_RNN_SIGMOID), 0, 2, 0,
+             bools(g, KRT_SHAPE(2, 3), 1, 1, 0, 0, 1, 1)))
 BUILD(used_twice,
       krti_add(g, krti_multiply(g, x[0], x[1]), krti_divide(g, krti_sin(g, x[0]), x[1])))
 BUILD(broadcast_middle, krti_multiply(g, x[0], krti_square(g, x[1])))
@@ -364,6 +395,14 @@ static const gradient_case cases[] = {
     CASE(resize_smaller, -2, 2, 1, S(1, 5, 4, 2)),
     CASE(softmax_crossentropy, -2, 2, 2, S(3, 4), S(3, 4)),
     CASE(sparse_softmax_crossentropy, -2, 2, 1, S(2, 3, 4)),
+    CASE(rnn_simple, -1, 1, 2, S(2, 3, 2), S(2, 2)),
+    CASE(rnn_simple_state, -1, 1, 3, S(2, 3, 2), S(2, 2), S(2, 2)),
+    CASE(rnn_lstm, -1, 1, 2, S(2, 3, 8), S(2, 8)),
+    CASE(rnn_lstm_state, -1, 1, 4, S(2, 3, 8), S(2, 8), S(2, 2), S(2, 2)),
+    CASE(rnn_gru, -1, 1, 3, S(2, 3, 6), S(2, 6), S(6)),
+    CASE(rnn_gru_state, -1, 1, 4, S(2, 3, 6), S(2, 6), S(6), S(2, 2)),
+    CASE(rnn_gru_before, -1, 1, 2, S(2, 3, 6), S(2, 6)),
+    CASE(rnn_gru_before_state, -1, 1, 3, S(2, 3, 6), S(2, 6), S(2, 2)),
     CASE(used_twice, 0.5, 2, 2, S(2, 3), S(3)),
     CASE(broadcast_middle, -2, 2, 2, S(2, 3, 4), S(2, 1, 1)),
 };
@@ -416,6 +455,7 @@ static const char *const without[] = {"input",
                                       "gather_grad",
                                       "sort_grad",
                                       "resize_grad",
+                                      "rnn_grad",
                                       "scale_shift",
                                       "expand_depthwise",
                                       "fused",
