@@ -340,6 +340,82 @@ def archives(out):
         keep(out, f"optimizer_keras2_{name}", m, {slot: attribute(own, a) for slot, a in slots.items()}, ".keras")
 
 
+def gates(target, order):
+    """Keras 1's arrays of a cell: W, U and b for each gate in its own order."""
+    k, u, b = (np.split(w, len(order), axis=-1) for w in target.get_weights())
+    return [(f"{kind}_{gate}", parts[i]) for gate, i in order for kind, parts in (("W", k), ("U", u), ("b", b))]
+
+
+LSTM_GATES = [("i", 0), ("c", 2), ("f", 1), ("o", 3)]
+GRU_GATES = [("z", 0), ("r", 1), ("h", 2)]
+
+
+def recurrent(out):
+    """Gates that lie apart (Keras 1), and as cuDNN wants them (Keras 2)."""
+    global RNG
+    RNG = np.random.default_rng(11)
+    L = keras.layers
+    m = keras.Sequential([L.LSTM(4, return_sequences=True, recurrent_activation="hard_sigmoid", input_shape=(5, 3)),
+                          L.Bidirectional(L.LSTM(3, return_sequences=True, recurrent_activation="hard_sigmoid")),
+                          L.GRU(3, return_sequences=True, recurrent_activation="hard_sigmoid", reset_after=False), L.SimpleRNN(2)])
+    randomize(m)
+    first, both, gru, simple = m.layers
+    check(first, gates(first, LSTM_GATES))
+    check(gru, gates(gru, GRU_GATES))
+    common = dict(init="glorot_uniform", inner_init="orthogonal", activation="tanh", go_backwards=False, stateful=False, unroll=False,
+                  consume_less="cpu", dropout_W=0.0, dropout_U=0.0, W_regularizer=None, U_regularizer=None, b_regularizer=None, input_dim=None)
+    lstm = dict(common, forget_bias_init="one", inner_activation="hard_sigmoid")
+    config = {"class_name": "Sequential", "config": [
+        layer("LSTM", "lstm_1", output_dim=4, return_sequences=True, batch_input_shape=[None, 5, 3], input_dtype="float32", **lstm),
+        layer("Bidirectional", "bidirectional_1", merge_mode="concat", layer=layer("LSTM", "lstm_2", output_dim=3, return_sequences=True, **lstm)),
+        layer("GRU", "gru_1", output_dim=3, return_sequences=True, inner_activation="hard_sigmoid", **common),
+        layer("SimpleRNN", "simplernn_1", output_dim=2, return_sequences=False, **common)]}
+    halves = [(f"{side}_{key}", value) for side, half in (("forward", both.forward_layer), ("backward", both.backward_layer))
+              for key, value in gates(half, LSTM_GATES)]
+    groups = [("lstm_1", gates(first, LSTM_GATES)), ("bidirectional_1", halves), ("gru_1", gates(gru, GRU_GATES)),
+              ("simplernn_1", list(zip("WUb", simple.get_weights())))]
+    write_model(os.path.join(out, "keras1_recurrent.h5"), config, groups)
+    x = some(4, 5, 3)
+    answers(out, "keras1_recurrent", x, m.predict(x, verbose=0))
+    cudnn(out)
+
+
+def cudnn(out):
+    L = keras.layers
+    m = keras.Sequential([L.Bidirectional(L.LSTM(4, return_sequences=True), input_shape=(5, 3)), L.GRU(3, return_sequences=True), L.LSTM(2)])
+    randomize(m)
+
+    def turned(half, kind):
+        other = type(f"CuDNN{kind}", (), {"units": half.cell.units, "reset_after": True})()
+        return hdf5_format._convert_rnn_weights(other, half.get_weights())
+
+    common = dict(kernel_initializer={"class_name": "Orthogonal", "config": {"gain": 1.0, "seed": None}}, go_backwards=False, return_state=False,
+                  stateful=False, kernel_regularizer=None, recurrent_regularizer=None, bias_regularizer=None, activity_regularizer=None,
+                  kernel_constraint=None, recurrent_constraint=None, bias_constraint=None)
+    config = {"class_name": "Sequential", "config": {"name": "sequential_1", "layers": [
+        layer("Bidirectional", "bidirectional_1", merge_mode="concat", batch_input_shape=[None, 5, 3],
+              layer=layer("CuDNNLSTM", "cu_dnnlstm_1", units=4, unit_forget_bias=True, return_sequences=True, **common)),
+        layer("CuDNNGRU", "cu_dnngru_1", units=3, return_sequences=True, **common),
+        layer("CuDNNLSTM", "cu_dnnlstm_2", units=2, unit_forget_bias=True, return_sequences=False, **common)]}}
+    both, gru, last = m.layers
+    groups = {"bidirectional_1": turned(both.forward_layer, "LSTM") + turned(both.backward_layer, "LSTM"),
+              "cu_dnngru_1": turned(gru, "GRU"), "cu_dnnlstm_2": turned(last, "LSTM")}
+    with h5py.File(os.path.join(out, "keras2_cudnn.h5"), "w") as f:
+        f.attrs["keras_version"] = b"2.2.4"
+        f.attrs["backend"] = b"tensorflow"
+        f.attrs["model_config"] = json.dumps(config).encode()
+        g = f.create_group("model_weights")
+        names(g, "layer_names", list(groups))
+        for name, arrays in groups.items():
+            inner = g.create_group(name)
+            keys = [f"{name}/part_{i // 3}/{('kernel', 'recurrent_kernel', 'bias')[i % 3]}:0" for i in range(len(arrays))]
+            names(inner, "weight_names", keys)
+            for key, value in zip(keys, arrays):
+                inner.create_dataset(key, data=value)
+    x = some(4, 5, 3)
+    answers(out, "keras2_cudnn", x, m.predict(x, verbose=0))
+
+
 def compiled_only(out):
     """Saved before any training: the optimizer has made no variables yet."""
     m = keras.Sequential([keras.layers.Dense(2, name="d")])
@@ -364,7 +440,7 @@ def main():
     out = p.parse_args().out
     os.makedirs(out, exist_ok=True)
     optimizers(out)
-    for fn in () if KERAS3 else (archives, cnn_tf, cnn_th, deconv_tf, conv1d, merged, nested, compiled_only, lambdas):
+    for fn in () if KERAS3 else (archives, cnn_tf, cnn_th, deconv_tf, conv1d, merged, nested, compiled_only, lambdas, recurrent):
         fn(out)
 
 

@@ -586,6 +586,67 @@ def jax():
     ]
 
 
+SEQUENCE = {"shape": [6, 5, 3], "seed": 1, "kind": "real"}
+KINDS = {"shape": [6], "seed": 2, "kind": "class", "classes": 3}
+
+
+def recurrent_case(name, layers, x=SEQUENCE, y=KINDS, shape=(5, 3), **k):
+    k.setdefault("optimizer", O.SGD(0.05, momentum=0.9))
+    model = keras.Sequential([keras.Input(shape), *layers, L.Dense(3, activation="softmax", name="o")], name="m")
+    return train(name, model, {"x": [x], "y": [y]}, loss="sparse_categorical_crossentropy", **k)
+
+
+def recurrent():
+    """Recurrent layers: the way back through time, over masks, states, stacks and both directions."""
+    R, C, case = keras.regularizers, keras.constraints, recurrent_case
+    words = {"shape": [6, 5], "seed": 3, "kind": "class", "classes": 7}
+    tags = {"shape": [6, 5], "seed": 4, "kind": "class", "classes": 3}
+    embed = lambda: L.Embedding(7, 4, mask_zero=True)
+    rows = [
+        case("lstm", [L.LSTM(4)], optimizer=O.Adam(0.02)),
+        case("lstm sequences", [L.LSTM(4, return_sequences=True), L.LSTM(3)], evaluate=True),
+        case("lstm wide", [L.LSTM(37, return_sequences=True), L.LSTM(20, go_backwards=True)]),
+        case("lstm plain", [L.LSTM(4, use_bias=False, activation="relu", recurrent_activation="hard_sigmoid")]),
+        case("lstm unusual", [L.LSTM(4, activation="softsign", recurrent_activation="softmax")]),
+        case("gru", [L.GRU(4)], optimizer=O.Adam(0.02)),
+        case("gru wide", [L.GRU(37, return_sequences=True), L.GRU(20, go_backwards=True)]),
+        case("gru before", [L.GRU(4, reset_after=False, return_sequences=True), L.GRU(3, reset_after=False, use_bias=False)]),
+        case("gru unusual", [L.GRU(4, activation="gelu", return_sequences=True), L.GRU(4, reset_after=False, activation="gelu")]),
+        case("simple", [L.SimpleRNN(4, return_sequences=True), L.SimpleRNN(3, activation="relu")]),
+        case("cells", [L.RNN([L.LSTMCell(3), L.GRUCell(4), L.SimpleRNNCell(2)], return_sequences=True), L.RNN(L.GRUCell(3))]),
+        case("rules", [L.LSTM(4, kernel_regularizer="l2", recurrent_regularizer=R.L1(0.01), bias_regularizer="l2", activity_regularizer=R.L2(0.02), return_sequences=True),
+                       L.GRU(3, kernel_constraint=C.MaxNorm(0.5), recurrent_constraint=C.UnitNorm(), bias_constraint=C.NonNeg())], evaluate=True),
+        case("frozen", [L.LSTM(4, return_sequences=True, trainable=False), L.Bidirectional(L.GRU(3), trainable=False), L.Dense(4)]),
+        case("masked tags", [embed(), L.Bidirectional(L.LSTM(4, return_sequences=True)), L.TimeDistributed(L.Dense(4, activation="tanh"))], words, tags, (5,), metrics=["accuracy"], evaluate=True),
+        case("masked", [embed(), L.GRU(4, return_sequences=True), L.SimpleRNN(3)], words, KINDS, (5,)),
+        case("masked before", [embed(), L.GRU(4, reset_after=False, return_sequences=True, zero_output_for_mask=True), L.LSTM(3, go_backwards=True)], words, KINDS, (5,)),
+        case("masked unusual", [embed(), L.LSTM(4, activation="softsign", return_sequences=True), L.LSTM(3, unroll=True)], words, KINDS, (5,)),
+        *[case(f"bidirectional {mode}", [L.Bidirectional(cls(3, return_sequences=True), merge_mode=mode), L.Bidirectional(cls(3))])
+          for mode, cls in [("sum", L.LSTM), ("mul", L.GRU), ("ave", L.SimpleRNN)]],
+    ]
+    x, y = keras.Input((5, 3), name="x"), keras.Input((4, 3), name="y")
+    _, h, c = L.LSTM(4, return_state=True)(x)
+    out, _, last = L.LSTM(4, return_sequences=True, return_state=True)(y, initial_state=[h, c])
+    model = keras.Model([x, y], [L.Dense(3, activation="softmax", name="tags")(out), L.Dense(2, name="box")(last)], name="two")
+    data = {"x": [SEQUENCE, {"shape": [6, 4, 3], "seed": 5, "kind": "real"}],
+            "y": [{"shape": [6, 4], "seed": 6, "kind": "class", "classes": 3}, {"shape": [6, 2], "seed": 7, "kind": "real"}]}
+    rows.append(train("encoder and decoder", model, data, optimizer=O.RMSprop(0.01), loss=["sparse_categorical_crossentropy", "mse"]))
+    return rows
+
+
+def recurrent_dropout():
+    """The same masks of dropout for all steps, as Keras draws them on JAX."""
+    case = recurrent_case
+    return [
+        case("dropout lstm", [L.LSTM(4, dropout=0.3, seed=5)], steps=6),
+        case("dropout lstm state", [L.LSTM(4, dropout=0.3, recurrent_dropout=0.4, seed=5, return_sequences=True), L.LSTM(3, recurrent_dropout=0.2, seed=6)], steps=6),
+        case("dropout gru", [L.GRU(4, dropout=0.3, seed=5, return_sequences=True), L.GRU(3, dropout=0.2, recurrent_dropout=0.2, reset_after=False, seed=8), ], steps=6),
+        case("dropout gru state", [L.GRU(4, dropout=0.3, recurrent_dropout=0.4, seed=5)], steps=6),
+        case("dropout simple", [L.RNN(L.SimpleRNNCell(4, dropout=0.3, recurrent_dropout=0.2, seed=5))], steps=6),
+        case("dropout both ways", [L.Bidirectional(L.LSTM(4, dropout=0.3, recurrent_dropout=0.4, seed=5))], steps=6),
+    ]
+
+
 def custom():
     """Losses and metrics of one's own, of both kinds: what tests/custom_scores.h has in C."""
     ops, register = keras.ops, keras.saving.register_keras_serializable("tests")
@@ -804,13 +865,13 @@ def augmentation():
 
 
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, rows, losses, metrics, models, fits, custom, mixed, lora, frozen, ctc, attention, jax, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, recurrent, fits, custom, mixed, lora, frozen, ctc, attention, jax, recurrent_dropout, augmentation]
 
 
 def main(names, trainings=TRAININGS):
     """Writes the parts with these names; by default what the backend has in the repository."""
     is_jax = keras.backend.backend() == "jax"
-    own = ["jax", "augmentation"] if is_jax else [*SLOTS, *(f.__name__ for f in TRAININGS[:-2])]
+    own = ["jax", "recurrent_dropout", "augmentation"] if is_jax else [*SLOTS, *(f.__name__ for f in TRAININGS[:-3])]
     for name in names or own:
         if name in SLOTS:
             SLOTS[name]()

@@ -75,6 +75,18 @@ def nested():
     return m
 
 
+def recurrent():
+    m = keras.Sequential([
+        keras.Input((6, 3)),
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
+        layers.RNN([layers.LSTMCell(3), layers.GRUCell(4)], return_sequences=True),
+        layers.Bidirectional(layers.GRU(3), merge_mode="sum"),
+        layers.Dense(3),
+    ])
+    m.compile("adam", loss="mse")
+    return m
+
+
 def train(m):
     rng = np.random.default_rng(3)
     x = [rng.normal(size=(16,) + tuple(i.shape[1:])).astype("float32") for i in m.inputs]
@@ -314,7 +326,7 @@ def main():
         folder = pathlib.Path(args.keep or temporary)
         folder.mkdir(exist_ok=True)
         keras.utils.set_random_seed(5)
-        for name, make in (("cnn", lambda: cnn("adam")), ("rms", lambda: cnn("rmsprop")), ("nested", nested)):
+        for name, make in (("cnn", lambda: cnn("adam")), ("rms", lambda: cnn("rmsprop")), ("nested", nested), ("recurrent", recurrent)):
             m = make()
             train(m)
             through_keratin(args.keratin, folder, name, m)

@@ -87,6 +87,16 @@ def separable():
     return m
 
 
+def recurrent():
+    i, state = keras.Input((6, 3)), keras.Input((4,))
+    x = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(i)
+    x = layers.RNN([layers.LSTMCell(3), layers.SimpleRNNCell(4)], return_sequences=True)(x)
+    x, last = layers.GRU(4, return_sequences=True, return_state=True)(x, initial_state=state)
+    m = keras.Model([i, state], layers.Dense(2)(layers.add([layers.LSTM(4)(x), last])))
+    m.compile(keras.optimizers.RMSprop(0.01, momentum=0.9), loss="mse")
+    return m
+
+
 MODELS = {
     "cnn_adam": lambda: cnn("adam"),
     "cnn_uncompiled": lambda: cnn(None),
@@ -97,6 +107,7 @@ MODELS = {
     "nested": nested,
     "many_layers": many_layers,
     "separable": separable,
+    "recurrent": recurrent,
 }
 RULES = ("SGD", "RMSprop", "AdamW", "Adadelta", "Adagrad", "Adamax", "Adafactor", "Nadam", "Ftrl", "Lion", "Lamb")
 for rule in RULES:

@@ -114,6 +114,7 @@ static const struct {
     {"InputLayer", "_init_type_spec", NOTHING},
     {"Embedding", "sparse", FALSE_ONLY},
     {"UpSampling1D", "data_format", ANYTHING},
+    {"SimpleRNN*", "implementation", ANYTHING},
     {"GlobalAveragePooling*", "keep_dims", FALSE_ONLY},
 };
 

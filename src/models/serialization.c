@@ -4,6 +4,7 @@
  * A model that Keras 3 wrote is copied and its layers are put in anew (layers/serialization.c says
  * why). Any other one is written from its nodes: each call with its arguments, tensors among them by
  * the operation, the call and the output they come from. */
+#include "layers/rnn.h"
 #include "models/model.h"
 #include "base/str.h"
 #include "layers/operations.h"
@@ -117,6 +118,30 @@ static krti_conf *positional(krti_arena *a, const krt_model *m, const krti_model
     return st == KRT_OK ? list : NULL;
 }
 
+/* States given to a recurrent layer are an argument of their own in Keras 3; in Keras 2 and from C they stand
+ * behind the sequence. */
+static bool has_states(const krti_model_node *n)
+{
+    const bool is_recurrent =
+        n->layer->cls == &krti_class_bidirectional.base || krti_rnn_num_states(n->layer) > 0;
+
+    return n->num_in > 1 && is_recurrent && (n->args == NULL || n->layer->generation < 3);
+}
+
+static krt_status name_states(krti_arena *a, krti_conf **args, krti_conf *kwargs)
+{
+    krti_conf *first = krti_conf_list(a), *states = krti_conf_list(a);
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; i < krti_conf_num(*args); i++)
+        TRY(krti_conf_add(a, i == 0 ? first : states, krti_conf_copy(a, krti_conf_at(*args, i))));
+    TRY(krti_conf_set(a, kwargs, "initial_state", states));
+    *args = first;
+
+done:
+    return st;
+}
+
 static krti_conf *call_conf(krti_arena *a, const krt_model *m, const krti_model_node *n)
 {
     krti_conf *call = krti_conf_dict(a), *args = positional(a, m, n), *outer = NULL;
@@ -128,6 +153,8 @@ static krti_conf *call_conf(krti_arena *a, const krt_model *m, const krti_model_
         TRY(krti_conf_add(a, outer, args));
         args = outer;
     }
+    if (has_states(n))
+        TRY(name_states(a, &args, kwargs));
     TRY(krti_conf_set(a, call, "args", args));
     TRY(krti_conf_set(a, call, "kwargs", kwargs));
 

@@ -61,6 +61,7 @@ static const struct newer {
     {"Conv1DTranspose", "groups", {.kind = KRTI_CONF_INT, .as.integer = 1}},
     {"Conv3DTranspose", "groups", {.kind = KRTI_CONF_INT, .as.integer = 1}},
     {"SpatialDropout1D", "noise_shape", {.kind = KRTI_CONF_NULL}},
+    {"", "zero_output_for_mask", {.kind = KRTI_CONF_BOOL}},
     {"LSTM", "seed", {.kind = KRTI_CONF_NULL}},
     {"LSTMCell", "seed", {.kind = KRTI_CONF_NULL}},
     {"GRU", "seed", {.kind = KRTI_CONF_NULL}},
@@ -114,6 +115,22 @@ done:
     return st;
 }
 
+static krt_status spell_cells(const speller *s, const krti_conf *cells, int depth, krti_conf **out)
+{
+    krt_status st = KRT_OK;
+
+    *out = krti_conf_list(s->a);
+    for (size_t i = 0; i < krti_conf_num(cells); i++) {
+        krti_conf *cell = NULL;
+
+        TRY(spell_inner(s, krti_conf_at(cells, i), depth + 1, &cell));
+        TRY(krti_conf_add(s->a, *out, cell));
+    }
+
+done:
+    return st;
+}
+
 /* An initializer, regularizer or constraint, or a layer in a layer; anything else is copied. */
 static krt_status spell_value(const speller *s, const char *key, const krti_conf *value, int depth,
                               krti_conf **out)
@@ -123,6 +140,8 @@ static krt_status spell_value(const speller *s, const char *key, const krti_conf
     krti_conf *bare = NULL;
     krt_status st = KRT_OK;
 
+    if (strcmp(key, "cells") == 0 && krti_conf_is(value, KRTI_CONF_LIST))
+        return spell_cells(s, value, depth, out);
     if (class_name == NULL || config == NULL) {
         *out = krti_conf_copy(s->a, value);
         return *out != NULL ? KRT_OK : KRT_E_NOMEM;
@@ -222,7 +241,9 @@ static krt_status spell_key(const speller *s, const char *class_name, const char
 
     if (newer != NULL && krti_conf_equal(value, &newer->nothing))
         return KRT_OK;
-    if (newer != NULL && strcmp(key, "synchronized") != 0) /* which the last of tf.keras have */
+    /* which the last of tf.keras have */
+    if (newer != NULL && strcmp(key, "synchronized") != 0 &&
+        strcmp(key, "zero_output_for_mask") != 0)
         return fail(s, name, "the argument %s", key);
     if (s->both && strcmp(key, "axis") == 0 && krti_conf_num(value) > 1)
         return krti_fail(s->a->k, KRT_E_UNSUPPORTED, name,
@@ -238,6 +259,35 @@ done:
     return st;
 }
 
+/* Keras 2 puts the prefixes before the names by itself, and makes the second layer of the first. */
+static krt_status spell_bidirectional(const speller *s, krti_conf *config)
+{
+    static const char *const keys[] = {"layer", "backward_layer"};
+    static const char *const prefixes[] = {"forward_", "backward_"};
+    krti_conf *turned = NULL;
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; i < KRTI_COUNT(keys); i++) {
+        const krti_conf *inner = krti_conf_get(krti_conf_get(config, keys[i]), "config");
+        const char *name = krti_conf_get_text(inner, "name");
+
+        if (name != NULL && krti_starts_with(name, prefixes[i]))
+            TRY(krti_conf_set(s->a, (krti_conf *)(uintptr_t)inner, "name",
+                              krti_conf_string(s->a, name + strlen(prefixes[i]))));
+    }
+    turned = krti_conf_copy(s->a, krti_conf_get(config, "layer"));
+    if (turned == NULL)
+        return KRT_E_NOMEM;
+    if (krti_conf_get(turned, "config") != NULL)
+        TRY(krti_conf_set(s->a, (krti_conf *)(uintptr_t)krti_conf_get(turned, "config"),
+                          "go_backwards", krti_conf_bool(s->a, true)));
+    if (krti_conf_equal(turned, krti_conf_get(config, "backward_layer")))
+        krti_conf_remove(config, "backward_layer");
+
+done:
+    return st;
+}
+
 static krt_status spell_config(const speller *s, const char *class_name, const krti_conf *config,
                                int depth, krti_conf **out)
 {
@@ -248,7 +298,8 @@ static krt_status spell_config(const speller *s, const char *class_name, const k
     for (size_t i = 0; st == KRT_OK && i < krti_conf_num(config); i++)
         st = spell_key(s, class_name, name, krti_conf_key_at(config, i), krti_conf_at(config, i),
                        depth, *out);
-    return st;
+    return st == KRT_OK && strcmp(class_name, "Bidirectional") == 0 ? spell_bidirectional(s, *out)
+                                                                    : st;
 }
 
 /* ------------------------------------------------------------------------------- calls */
@@ -303,7 +354,8 @@ static krt_status spell_kwargs(const speller *s, const krti_conf *layers, const 
         const char *key = krti_conf_key_at(kwargs, i);
         const krti_conf *value = krti_conf_at(kwargs, i), *history = history_of(value);
 
-        if (krti_conf_is_null(value) || strcmp(key, "training") == 0 || strcmp(key, "mask") == 0)
+        if (krti_conf_is_null(value) || strcmp(key, "training") == 0 || strcmp(key, "mask") == 0 ||
+            strcmp(key, "initial_state") == 0)
             continue;
         TRY(krti_conf_set(s->a, into, key,
                           history != NULL ? reference(s, layers, history)
@@ -336,6 +388,20 @@ done:
     return st;
 }
 
+/* The states of a recurrent layer stand behind its sequence, which Keras 3 does not read so. */
+static krt_status add_states(const speller *s, const krti_conf *layers, const krti_conf *node,
+                             krti_conf *kwargs, const char *name, krti_conf *call)
+{
+    const krti_conf *states = krti_conf_get(krti_conf_get(node, "kwargs"), "initial_state");
+
+    if (krti_conf_is_null(states))
+        return KRT_OK;
+    if (s->both)
+        return krti_fail(s->a->k, KRT_E_UNSUPPORTED, name,
+                         "Keras 3 reads no initial_state in the words of Keras 2");
+    return add_references(s, layers, states, kwargs, name, call);
+}
+
 static krt_status spell_calls(const speller *s, const krti_conf *layers, const krti_conf *nodes,
                               const char *name, krti_conf **out)
 {
@@ -352,6 +418,7 @@ static krt_status spell_calls(const speller *s, const krti_conf *layers, const k
 
         TRY(spell_kwargs(s, layers, krti_conf_get(node, "kwargs"), kwargs));
         TRY(add_references(s, layers, krti_conf_get(node, "args"), kwargs, name, call));
+        TRY(add_states(s, layers, node, kwargs, name, call));
         TRY(krti_conf_add(s->a, *out, call));
     }
 

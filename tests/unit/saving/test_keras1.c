@@ -27,6 +27,16 @@ TEST(convolutions_of_keras_1_have_their_axes_turned)
         check_model(t, names[i]);
 }
 
+TEST(gates_that_lie_apart_are_put_together)
+{
+    check_model(t, "keras1_recurrent");
+}
+
+TEST(weights_of_cudnn_are_turned)
+{
+    check_model(t, "keras2_cudnn");
+}
+
 TEST(a_merge_of_keras_1_is_the_layer_its_mode_says)
 {
     check_model(t, "keras1_merge");
@@ -114,6 +124,7 @@ TEST(a_function_that_keras_3_computes_otherwise_is_not_written_for_it)
 int main(void)
 {
     return RUN(UNIT(convolutions_of_keras_1_have_their_axes_turned),
+               UNIT(gates_that_lie_apart_are_put_together), UNIT(weights_of_cudnn_are_turned),
                UNIT(a_merge_of_keras_1_is_the_layer_its_mode_says),
                UNIT(a_sequential_that_begins_with_a_merge_of_models_is_refused_by_name),
                UNIT(layers_of_a_nested_sequential_are_listed_in_its_place),

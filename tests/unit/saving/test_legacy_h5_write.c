@@ -61,6 +61,22 @@ TEST(models_of_every_kind_come_back_bit_for_bit_with_their_answers)
     }
 }
 
+/* Cells in stacks and in both directions; states that Keras 2 takes as further inputs. */
+TEST(recurrent_models_come_back_with_their_answers)
+{
+    static const char *const names[] = {"bidirectional/two", "bidirectional/backward_layer",
+                                        "rnn/list_state", "lstm/encoder_decoder"};
+    char file[96], npz[96];
+
+    for (size_t i = 0; i < KRTI_COUNT(names); i++) {
+        snprintf(file, sizeof file, "layers/%s.keras", names[i]);
+        snprintf(npz, sizeof npz, "layers/%s.npz", names[i]);
+        for (int for_keras = 0; for_keras <= 3; for_keras++)
+            if (for_keras != 1)
+                check_round_trip(t, file, npz, for_keras);
+    }
+}
+
 TEST(an_operation_cannot_be_written_for_keras_2)
 {
     const krti_legacy_h5_options options = {2, false, true, false, KRT_DIGEST_XXH3_128};
@@ -301,6 +317,7 @@ TEST(arrays_carry_digests_that_verify_proves)
 int main(void)
 {
     return RUN(UNIT(models_of_every_kind_come_back_bit_for_bit_with_their_answers),
+               UNIT(recurrent_models_come_back_with_their_answers),
                UNIT(an_operation_cannot_be_written_for_keras_2),
                UNIT(two_dots_are_a_name_as_any_other),
                UNIT(a_list_of_names_too_long_for_one_attribute_is_split),

@@ -312,6 +312,44 @@ TEST(to_json_speaks_keras_2_when_asked)
     krt_model_free(m);
 }
 
+TEST(keras_2_names_the_layers_of_a_bidirectional_itself)
+{
+    krt_model *m = krt_sequential(t->k, KRT_MODEL(.name = "m"));
+    char *json = NULL;
+
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(5, 3), NULL));
+    ASSERT_OK(krt_add(m, KRT_BIDIRECTIONAL(KRT_LSTM(2, .name = "l"))));
+    ASSERT_OK(krt_to_json(m, &json, KRT_TO_JSON(.for_keras = 2)));
+    assert_non_null(strstr(json, "\"name\": \"l\""));
+    assert_null(strstr(json, "backward_layer"));
+    assert_null(strstr(json, "zero_output_for_mask"));
+    krt_free(t->k, json);
+    krt_model_free(m);
+}
+
+/* What follows the sequence in C are its states, an argument of their own in Keras 3. */
+TEST(states_are_named_in_the_words_of_keras_3)
+{
+    krt_ktensor *x = krt_input(t->k, KRT_SHAPE(5, 3), KRT_INPUT(.name = "x"));
+    krt_ktensor *h = krt_input(t->k, KRT_SHAPE(2), KRT_INPUT(.name = "h"));
+    krt_ktensor *both[] = {x, h}, *y = krt_apply_n((krt_ktensors){2, both}, KRT_GRU(2));
+    krt_model *m = krt_functional(t->k, (krt_ktensors){2, both}, (krt_ktensors){1, &y}, NULL);
+    krt_model *again = NULL;
+    char *json = NULL, *back = NULL;
+
+    ASSERT_OK(krt_to_json(m, &json, NULL));
+    assert_non_null(strstr(json, "\"kwargs\": {\"initial_state\": [{\"class_name\": "
+                                 "\"__keras_tensor__\""));
+    assert_non_null(strstr(json, "\"initial_state_shape\": [null, 2]"));
+    ASSERT_OK(krt_from_json(t->k, &again, json, NULL));
+    ASSERT_OK(krt_to_json(again, &back, NULL));
+    ASSERT_STR_EQ(json, back);
+    krt_free(t->k, json);
+    krt_free(t->k, back);
+    krt_model_free(again);
+    krt_model_free(m);
+}
+
 TEST(what_keras_2_has_no_word_for_is_named)
 {
     krt_model *m = krt_sequential(t->k, NULL);
@@ -328,6 +366,9 @@ TEST(what_keras_2_has_no_word_for_is_named)
 int main(void)
 {
     return RUN(UNIT(a_model_made_here_is_written_for_every_keras_3),
-               UNIT(to_json_speaks_keras_2_when_asked), UNIT(what_keras_2_has_no_word_for_is_named),
+               UNIT(to_json_speaks_keras_2_when_asked),
+               UNIT(keras_2_names_the_layers_of_a_bidirectional_itself),
+               UNIT(states_are_named_in_the_words_of_keras_3),
+               UNIT(what_keras_2_has_no_word_for_is_named),
                UNIT(every_model_of_keras_3_comes_out_as_keras_wrote_it));
 }
