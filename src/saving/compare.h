@@ -16,8 +16,10 @@ typedef struct krti_labels {
 krt_status krti_labels_by_entry(krt_ctx *k, krti_labels *out, const krti_store *s);
 /* The weights' own names, "dense/kernel", for files of two families. */
 krt_status krti_labels_by_name(krt_ctx *k, krti_labels *out, const krti_store *s);
-/* Paths of the variables that the arrays would fill in a model; optimizer state by its entry. */
-krt_status krti_labels_by_model(krt_ctx *k, krti_labels *out, krt_model *m, const krti_source *f);
+/* Paths of the variables that the arrays would fill in a model, with a number behind where several have
+ * one path; optimizer state by its entry. `fits`: whether the file fills the model. */
+krt_status krti_labels_by_model(krt_ctx *k, krti_labels *out, krt_model *m, const krti_source *f,
+                                bool *fits);
 void krti_labels_free(krti_labels *n);
 
 /* One entry in a list of weights: a variable of a model or an array of a file. */

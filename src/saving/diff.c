@@ -4,6 +4,7 @@
  * Arrays go by their paths where both files are of one family; else by the variables they fill in
  * the model that one of the files describes; else, when neither has an architecture, by order. */
 #include "saving/compare.h"
+#include "saving/file_order.h"
 #include "saving/findings.h"
 #include "saving/serialization.h"
 
@@ -329,21 +330,57 @@ static bool is_one_family(const diffing *d)
            (a->checkpoint != NULL) == (b->checkpoint != NULL);
 }
 
+static void forget_names(diffing *d)
+{
+    krti_labels_free(&d->a.names);
+    krti_labels_free(&d->b.names);
+}
+
+static krt_status name_by_entry(diffing *d)
+{
+    krt_status st = krti_labels_by_entry(d->k, &d->a.names, d->a.f->store);
+
+    return st == KRT_OK ? krti_labels_by_entry(d->k, &d->b.names, d->b.f->store) : st;
+}
+
+static krt_status name_by_model(diffing *d, krt_model *m, bool *both_fit)
+{
+    bool fits = false;
+    krt_status st = krti_labels_by_model(d->k, &d->a.names, m, d->a.f, both_fit);
+
+    if (st == KRT_OK)
+        st = krti_labels_by_model(d->k, &d->b.names, m, d->b.f, &fits);
+    *both_fit = *both_fit && fits;
+    return st;
+}
+
+/* In a legacy file a weight's name is what its backend made of the names around it: where both files fill
+ * one model, its variables say which is which. */
+static krt_status name_legacy(diffing *d, krt_model *m)
+{
+    bool both_fit = false;
+    krt_status st = name_by_model(d, m, &both_fit);
+
+    if (st != KRT_OK || both_fit)
+        return st;
+    forget_names(d);
+    return name_by_entry(d);
+}
+
 static krt_status name_arrays(diffing *d)
 {
     const bool is_same = is_one_family(d);
     krt_model *m = d->a.m != NULL ? d->a.m : d->b.m;
+    bool both_fit = false;
     krt_status st = KRT_OK;
 
     if (!is_same && m == NULL) {
         TRY(krti_labels_by_name(d->k, &d->a.names, d->a.f->store));
         TRY(krti_labels_by_name(d->k, &d->b.names, d->b.f->store));
     } else if (is_same) {
-        TRY(krti_labels_by_entry(d->k, &d->a.names, d->a.f->store));
-        TRY(krti_labels_by_entry(d->k, &d->b.names, d->b.f->store));
+        TRY(m != NULL && d->a.f->store->is_legacy ? name_legacy(d, m) : name_by_entry(d));
     } else {
-        TRY(krti_labels_by_model(d->k, &d->a.names, m, d->a.f));
-        TRY(krti_labels_by_model(d->k, &d->b.names, m, d->b.f));
+        TRY(name_by_model(d, m, &both_fit));
     }
     TRY(index_names(d->k, &d->a));
     TRY(index_names(d->k, &d->b));
@@ -393,35 +430,49 @@ static krt_status compare_by_name(diffing *d, bool is_same)
     return st;
 }
 
-/* The weights alone, in the order of the files. */
-static size_t next_weight(const krti_store *s, size_t i)
+/* The weights alone, which stand first, in the order in which they are shown. */
+static krt_status order_weights(krt_ctx *k, const krti_store *s, size_t **order, size_t *n)
 {
-    while (i < s->num_arrays && s->objects[s->arrays[i].object].role != KRTI_ROLE_WEIGHT)
-        i++;
-    return i;
+    krt_status st = KRT_OK;
+
+    *n = 0;
+    *order = krti_array(k, s->num_arrays, sizeof **order);
+    if (*order == NULL)
+        return KRT_E_NOMEM;
+    st = krti_file_order(s, NULL, *order);
+    while (st == KRT_OK && *n < s->num_arrays &&
+           s->objects[s->arrays[(*order)[*n]].object].role == KRTI_ROLE_WEIGHT)
+        ++*n;
+    return st;
 }
 
 static krt_status compare_by_order(diffing *d)
 {
     const krti_store *a = d->a.f->store, *b = d->b.f->store;
-    size_t i = next_weight(a, 0), j = next_weight(b, 0);
+    size_t *as = NULL, *bs = NULL, n = 0, m = 0;
     krt_status st = krti_findings_remark(
         d->out, "order", NULL, NULL,
         "the files name weights in different ways and have no architecture (--config): arrays are "
         "compared in order");
 
-    while (st == KRT_OK && i < a->num_arrays && j < b->num_arrays) {
-        d->num_arrays++;
-        st = compare_arrays(d, i, j);
-        i = next_weight(a, i + 1);
-        j = next_weight(b, j + 1);
+    TRY(st);
+    TRY(order_weights(d->k, a, &as, &n));
+    TRY(order_weights(d->k, b, &bs, &m));
+    d->num_arrays = n < m ? n : m;
+    for (size_t i = 0; i < n || i < m; i++) {
+        if (i < n && i < m)
+            TRY(compare_arrays(d, as[i], bs[i]));
+        else if (i < n)
+            TRY(krti_findings_add(d->out, "missing", NULL, a->arrays[as[i]].entry,
+                                  "only %s has this array", d->a.f->name));
+        else
+            TRY(krti_findings_add(d->out, "added", NULL, b->arrays[bs[i]].entry,
+                                  "only %s has this array", d->b.f->name));
     }
-    for (; st == KRT_OK && i < a->num_arrays; i = next_weight(a, i + 1))
-        st = krti_findings_add(d->out, "missing", NULL, a->arrays[i].entry,
-                               "only %s has this array", d->a.f->name);
-    for (; st == KRT_OK && j < b->num_arrays; j = next_weight(b, j + 1))
-        st = krti_findings_add(d->out, "added", NULL, b->arrays[j].entry, "only %s has this array",
-                               d->b.f->name);
+
+done:
+    krti_free(d->k, as);
+    krti_free(d->k, bs);
     return st;
 }
 
