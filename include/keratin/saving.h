@@ -91,7 +91,8 @@ typedef struct krt_load_weights_args {
     bool      by_name;
     krt_names objects_to_skip; /**< layers that keep their weights, whatever the file holds */
     /** Rules "OLD=NEW" for the names in the file, one star on a side standing for any text: layers of
-     *  an .h5 file, paths such as "layers/dense" of Keras 3. The first that fits counts. */
+     *  an .h5 file, paths such as "layers/dense" of Keras 3, layers or whole names of arrays in
+     *  `.safetensors` and `.npz`. The first that fits counts. */
     krt_names rename;
     bool      verify; /**< false; true as in krt_load() */
     bool      copy;   /**< false; true as in krt_load() */

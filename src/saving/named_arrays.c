@@ -203,9 +203,11 @@ krt_status krti_named_match(krti_match *m)
     const krti_store *s = m->store;
     krt_status st = krti_names_init(&names, m->k);
 
-    for (size_t i = 0; st == KRT_OK && i < s->num_arrays;
-         i++) /* a layer may be called "optimizer" */
-        st = krti_names_add(&names, s->arrays[i].entry, i);
+    for (size_t i = 0; st == KRT_OK && i < s->num_arrays; i++) { /* a layer may be "optimizer" */
+        const krti_store_array *a = &s->arrays[i];
+
+        st = krti_names_add(&names, a->name != NULL ? a->name : a->entry, i);
+    }
     if (st == KRT_OK)
         st = krti_names_pair(m, array_of_name, &names);
     krti_names_free(&names);

@@ -410,6 +410,11 @@ static krt_status load_weights(krt_model *m, const char *filepath,
     if (a.verify)
         TRY(krti_source_verify(f));
     TRY(list(f, a.copy));
+    if (a.rename.n > 0 && f->store->checkpoint != NULL && !f->store->has_paths)
+        TRY(krti_fail(k, KRT_E_INVALID, NULL,
+                      "%s is a TensorFlow checkpoint whose graph says which weight is which; rules "
+                      "for names change nothing there",
+                      f->name));
     if (a.rename.n > 0)
         TRY(krti_store_rename(f->store, &a.rename));
     TRY(fill(m, f, a.report, false,

@@ -355,6 +355,23 @@ krt_status krti_store_check_declared(const krti_store *s)
     return KRT_OK;
 }
 
+/* An array known by name: the rules may be about all of it, or about what its layer is called. */
+static krt_status rename_array(krti_store *s, krti_store_array *a, const krt_names *rules,
+                               const char *old_path, const char *new_path)
+{
+    const size_t n = strlen(old_path);
+    krti_str name = KRTI_STR_INIT(s->k);
+    krt_status st = krti_rename(&name, rules, a->entry);
+
+    if (st == KRT_OK && strcmp(name.ptr, a->entry) == 0 && n > 0 &&
+        strncmp(a->entry, old_path, n) == 0 && a->entry[n] == '/')
+        st = krti_store_join(&name, new_path, a->entry + n + 1);
+    if (st == KRT_OK && (a->name = krti_arena_strdup(&s->arena, name.ptr)) == NULL)
+        st = KRT_E_NOMEM;
+    krti_str_free(&name);
+    return st;
+}
+
 krt_status krti_store_rename(krti_store *s, const krt_names *rules)
 {
     krti_str name = KRTI_STR_INIT(s->k);
@@ -368,11 +385,14 @@ krt_status krti_store_rename(krti_store *s, const krt_names *rules)
         TRY(KRT_E_NOMEM);
     for (size_t i = 0; i < s->num_objects; i++) {
         krti_store_object *o = &s->objects[i];
+        const char *const old_path = o->path;
 
-        TRY(krti_rename(&name, rules, o->path));
+        TRY(krti_rename(&name, rules, old_path));
         o->path = krti_arena_strdup(&s->arena, name.ptr);
         if (o->path == NULL)
             TRY(KRT_E_NOMEM);
+        for (size_t j = o->first; s->has_paths && j < o->first + o->num; j++)
+            TRY(rename_array(s, &s->arrays[j], rules, old_path, o->path));
         if (!krti_map_has(s->by_path, o->path))
             TRY(krti_map_set(s->by_path, o->path, (void *)(uintptr_t)(i + 1)));
         TRY(note_groups(s, o->path));

@@ -51,6 +51,7 @@ typedef struct krti_raw {
 typedef struct krti_store_array {
     const char *entry; /* for people: "/layers/dense/vars/0", "dense/dense/kernel:0" */
     const char *key;   /* within its object: "0", "dense/kernel:0" */
+    const char *name;  /* what the entry becomes by krti_store_rename(); NULL: it is as it was */
     size_t object;     /* whose it is */
     size_t file;
     krti_h5_object header; /* of its dataset */
@@ -126,7 +127,8 @@ krt_status krti_store_spend(krti_store *s, size_t bytes);
 /* "layers/dense" and "0" to "layers/dense/0", in the place of what `s` held; empty ones need no
  * slash. */
 krt_status krti_store_join(krti_str *s, const char *a, const char *b);
-/* Gives every object the name that `rename` makes of its own. */
+/* Gives every object the name that `rename` makes of its own; where arrays have names of their own, every
+ * array too. */
 krt_status krti_store_rename(krti_store *s, const krt_names *rules);
 /* Keras's dtype of a dataset; KRT_DTYPE_NONE: a type we cannot read. */
 krt_status krti_store_dtype(krt_ctx *k, krti_h5 *h5, krti_h5_object header, krt_dtype *dtype);

@@ -167,6 +167,46 @@ TEST(a_variable_of_two_layers_is_one_array)
     krt_model_free(m[1]);
 }
 
+TEST(names_follow_the_rules_they_are_given)
+{
+    static const char *const files[] = {"w.safetensors", "w.npz"};
+    static const char *const rules[] = {"block/old=first", "block/old/*=first/*", "block/*=*"};
+    krt_model *from = krt_sequential(t->k, NULL), *to = krt_sequential(t->k, NULL);
+    krt_report *r = NULL;
+
+    for (size_t i = 0; i < 2; i++) {
+        krt_model *m = i == 0 ? from : to;
+
+        ASSERT_OK(krt_add_input(m, KRT_SHAPE(3), NULL));
+        ASSERT_OK(krt_add(m, KRT_DENSE(2, .name = i == 0 ? "block/old" : "first")));
+        ASSERT_OK(krt_add(m, KRT_DENSE(1, .name = "second")));
+    }
+    for (size_t i = 0; i < 2; i++) {
+        ASSERT_OK(krt_save_weights(from, in_folder(t, files[i]), NULL));
+        for (size_t j = 0; j < 3; j++) {
+            const krt_names names = {1, &rules[j]};
+
+            ASSERT_STATUS(j < 2 ? KRT_OK : KRT_E_MISMATCH,
+                          krt_load_weights(to, in_folder(t, files[i]),
+                                           KRT_LOAD_WEIGHTS(.rename = names, .report = &r)));
+            ASSERT_INT_EQ(j < 2 ? 4 : 2, krt_report_count(r, KRT_LOADED));
+            krt_report_free(r);
+        }
+    }
+    krt_model_free(from);
+    krt_model_free(to);
+}
+
+TEST(rules_for_names_are_refused_where_a_graph_names_the_weights)
+{
+    krt_model *m = three(t, FOLDER "three.safetensors");
+
+    ASSERT_STATUS(KRT_E_INVALID, krt_load_weights(m, FOLDER "three",
+                                                  KRT_LOAD_WEIGHTS(.rename = KRT_NAMES("a=b"))));
+    ASSERT_SAYS("rules for names change nothing there");
+    krt_model_free(m);
+}
+
 /* Two layers of one name in two models: then names are places in Keras 3's tree, and load as such. */
 TEST(layers_of_one_name_are_told_apart)
 {
@@ -341,7 +381,10 @@ int main(void)
                UNIT(both_forms_load_again_bit_for_bit_and_files_are_converted_without_a_model),
                UNIT(a_layer_may_be_called_optimizer),
                UNIT(a_model_without_weights_is_a_file_without_arrays),
-               UNIT(a_variable_of_two_layers_is_one_array), UNIT(layers_of_one_name_are_told_apart),
+               UNIT(a_variable_of_two_layers_is_one_array),
+               UNIT(names_follow_the_rules_they_are_given),
+               UNIT(rules_for_names_are_refused_where_a_graph_names_the_weights),
+               UNIT(layers_of_one_name_are_told_apart),
                UNIT(bfloat16_goes_into_safetensors_and_not_into_npz),
                UNIT(damaged_safetensors_are_refused), UNIT(no_damaged_element_of_an_npz_is_loaded),
                UNIT(a_safetensors_file_that_is_cut_short_is_refused),
