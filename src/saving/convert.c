@@ -135,7 +135,7 @@ static krt_status no_config(const conversion *c)
     return krti_fail(c->k, KRT_E_FORMAT, NULL,
                      "No model config found in the file at %s. Give the architecture with --config "
                      "model.json",
-                     c->in);
+                     c->config != NULL ? c->args->config : c->in);
 }
 
 /* The compile settings of the file with the weights, for an architecture that comes from a file
@@ -483,6 +483,11 @@ static krt_status choose_form(const conversion *c, size_t *form)
                          "the ending of %s names no format; give one with --to: %s", c->out, NAMES);
     if (to == NULL && c->args->max_shard_size > 0 && forms[*form].write == write_weights_h5)
         (*form)++;
+    if (c->args->max_shard_size > 0 && forms[*form].write != write_sharded)
+        return krti_fail(c->k, KRT_E_INVALID, NULL,
+                         "max_shard_size is %g, but %s is written as one shard; shards are for "
+                         ".weights.json",
+                         c->args->max_shard_size, krti_path_name(c->out));
     if (c->args->incremental && forms[*form].write != write_sharded)
         return krti_fail(c->k, KRT_E_INVALID, NULL,
                          "incremental is for sharded weights (weights.json), not %s",
@@ -530,6 +535,12 @@ static krt_status open_files(conversion *c, bool needs_weights)
         TRY(krti_source_open(c->k, &c->config, c->args->config));
     if (!needs_weights)
         goto done;
+    if (c->f->kind == KRT_FILE_CONFIG_JSON)
+        TRY(krti_fail(
+            c->k, KRT_E_FORMAT, NULL,
+            "%s holds an architecture only. Convert the weights, and give it along: keratin "
+            "convert WEIGHTS %s --config %s",
+            c->f->name, krti_path_name(c->out), c->f->name));
     TRY(krti_source_list(c->f, true));
     c->f->store->progress = (krti_progress){
         .call = c->args->progress, .user = c->args->progress_user, .total = num_bytes(c->f->store)};

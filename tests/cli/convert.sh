@@ -35,6 +35,11 @@ try keratin convert fixtures/legacy/keras2_lambda_last.h5 last.h5
 try keratin convert fixtures/legacy/keras2_lambda_last.h5 last.h5 --for keras2
 try keratin diff fixtures/legacy/keras2_lambda_last.h5 last.h5
 try keratin convert fixtures/legacy/keras2_lambda_last.h5 last.json --for keras2
+# What an option would change is not written, or what it needs is in another file.
+try keratin convert fixtures/containers/keras3_trained.keras one.keras --max-shard-size 1
+try keratin convert fixtures/containers/keras3_trained.keras one.npz --max-shard-size 1
+try keratin convert fixtures/containers/keras3_trained.json one.keras
+try keratin convert trained.weights.h5 one.keras --config trained.weights.h5
 # TensorFlow, both ways.
 try keratin convert cnn.keras cnn.ckpt --no-optimizer
 try keratin convert cnn.ckpt back.weights.h5 --config cnn.keras
