@@ -125,11 +125,22 @@ static int generation(const options *o)
     return o->keras == NULL ? 0 : o->keras[strlen("keras")] - '0';
 }
 
+/* Whether the name is of a form that holds weights alone. */
+static bool is_weights(const char *name)
+{
+    static const char *const endings[] = {".weights.h5", ".safetensors", ".npz"};
+
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
+        if (ends_with(name, endings[i]))
+            return true;
+    return false;
+}
+
 static krt_status save(const cli *c, krt_model *m, const options *o)
 {
     const krt_overwrite_fn ask = ask_if_terminal(c);
 
-    if (ends_with(o->save, ".weights.h5"))
+    if (is_weights(o->save))
         return krt_save_weights(m, o->save,
                                 KRT_SAVE_WEIGHTS(.overwrite = o->overwrite, .ask = ask));
     return krt_save(m, o->save,
@@ -217,7 +228,8 @@ static int run(cli *c, const void *p)
 static const options defaults = {.skip_mismatch = false};
 
 static const opt table[] = {
-    OPT("save", OPT_TEXT, save, "OUT", "the file to write: .keras, .h5, .weights.h5", 0),
+    OPT("save", OPT_TEXT, save, "OUT",
+        "the file to write: .keras, .h5, .weights.h5, .safetensors, .npz", 0),
     OPT("overwrite", OPT_FLAG, overwrite, NULL, "replace OUT without asking", 0),
     OPT("for", OPT_TEXT, keras, "KERAS",
         "an .h5 for keras2 or keras3; left out: for both where that can be", 0),
@@ -234,11 +246,14 @@ const cli_command cmd_load_weights = {
     .name = "load-weights",
     .arguments = "MODEL WEIGHTS",
     .summary = "Puts the weights of a file into a model and saves it",
-    .details = "MODEL is any file with an architecture, WEIGHTS any file with weights. Prints what "
-               "became\n"
-               "of each variable and of each entry of the file. Names are those of layers in .h5 "
-               "files of\n"
-               "Keras 1 and 2, and paths such as layers/dense in files of Keras 3.\n",
+    .details =
+        "MODEL is any file with an architecture, WEIGHTS any file with weights. Prints what "
+        "became\n"
+        "of each variable and of each entry of the file. Names are those of layers in .h5 "
+        "files of\n"
+        "Keras 1 and 2, paths such as layers/dense in files of Keras 3, and of layers or whole "
+        "arrays\n"
+        "in .safetensors and .npz.\n",
     .least = 2,
     .most = 2,
     CLI_OPTIONS,

@@ -10,3 +10,8 @@ sed 's/dense_1/head/g' fixtures/containers/keras2_mlp.json >head.json
 try keratin load-weights head.json fixtures/containers/keras2_mlp_weights.h5 --save head.h5 --map 'dense_1=head' --json
 try keratin load-weights head.json fixtures/containers/keras2_mlp_weights.h5 --save head.h5 --overwrite --map 'dense_1'
 try keratin load-weights head.json fixtures/containers/keras2_mlp_weights.h5
+# Weights alone, by name, and names of their own.
+try keratin load-weights fixtures/containers/keras3_trained.keras fixtures/containers/keras3_trained.weights.h5 --save named.npz
+try keratin load-weights fixtures/containers/keras3_trained.keras named.npz --save renamed.safetensors --map 'dense=d' --skip-mismatch
+try keratin load-weights fixtures/containers/keras3_trained.keras named.npz --save again.safetensors --map 'none/*=dense/*'
+try keratin diff named.npz again.safetensors
