@@ -1,4 +1,5 @@
 /* Making optimizers, their variables and the model's compile settings. See optimizer.h. */
+#include "base/number.h"
 #include "training/object.h"
 #include "training/update.h"
 
@@ -337,15 +338,23 @@ done:
 
 /* ------------------------------------------------------------------------------- making */
 
+/* As Python says it. */
+static const char *said(char text[KRTI_NUMBER_TEXT], double value)
+{
+    return isnan(value) ? "None" : krti_number_repr(text, KRTI_NUMBER_TEXT, value);
+}
+
 static krt_status check_base(krt_ctx *k, const krti_optimizer_args *a)
 {
     const int clips = !isnan(a->clipnorm) + !isnan(a->clipvalue) + !isnan(a->global_clipnorm);
+    char norm[KRTI_NUMBER_TEXT], value[KRTI_NUMBER_TEXT], global[KRTI_NUMBER_TEXT];
 
     if (clips > 1)
         return krti_fail(k, KRT_E_INVALID, NULL,
                          "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. "
-                         "Received: clipnorm=%g, clipvalue=%g, global_clipnorm=%g",
-                         a->clipnorm, a->clipvalue, a->global_clipnorm);
+                         "Received: clipnorm=%s, clipvalue=%s, global_clipnorm=%s",
+                         said(norm, a->clipnorm), said(value, a->clipvalue),
+                         said(global, a->global_clipnorm));
     if (a->gradient_accumulation_steps != KRT_NONE && a->gradient_accumulation_steps != 0 &&
         a->gradient_accumulation_steps < 2)
         return krti_fail(k, KRT_E_INVALID, NULL,

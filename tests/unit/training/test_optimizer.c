@@ -83,7 +83,8 @@ TEST(bad_arguments_are_refused_in_keras_words)
         const char *object, *says;
     } rows[] = {
         {"{\"class_name\": \"Adam\", \"config\": {\"clipnorm\": 1.0, \"clipvalue\": 0.5}}",
-         "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set"},
+         "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: "
+         "clipnorm=1.0, clipvalue=0.5, global_clipnorm=None"},
         {"{\"class_name\": \"Adam\", \"config\": {\"decay\": 0.5}}",
          "Argument(s) not recognized: {'decay': 0.5}"},
         {"{\"class_name\": \"Sam\", \"config\": {}}",
