@@ -808,6 +808,21 @@ def attention():
             for name, (model, data) in kinds.items()]
 
 
+def crossed():
+    """Metrics that do not bring labels and predictions to one rank: (12,) and (12, 1) meet each with each."""
+    M = keras.metrics
+    y, row_weights = {"shape": [12], "seed": 7, "kind": "positive"}, {"shape": [12], "seed": 9, "kind": "positive"}
+    kinds = lambda: [M.Poisson(), M.Hinge(), M.SquaredHinge(), M.CategoricalHinge(), M.KLDivergence(), "mae"]
+    flat_output = keras.Sequential([keras.Input((4,)), L.Dense(1, activation="softplus"), L.Reshape(())], name="m")
+    return [
+        train("crossed", mlp(1, "softplus"), {"x": [X], "y": [y]}, steps=3, evaluate=True, optimizer=O.Adam(0.02), loss="mse", metrics=kinds()),
+        train("crossed, weights", mlp(1, "softplus"), {"x": [X], "y": [y], "weights": [row_weights]}, steps=3, optimizer=O.Adam(0.02), loss="mse",
+              weighted_metrics=kinds()),
+        train("crossed, a column of labels", flat_output, {"x": [X], "y": [dict(y, shape=[12, 1])]}, steps=3, optimizer=O.Adam(0.02), loss="mse",
+              metrics=kinds()),
+    ]
+
+
 def augmentation():
     """Image layers in training: two calls each on the same images, as their seed goes on."""
     layers = [
@@ -865,7 +880,7 @@ def augmentation():
 
 
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, rows, losses, metrics, models, recurrent, fits, custom, mixed, lora, frozen, ctc, attention, jax, recurrent_dropout, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, recurrent, fits, custom, mixed, lora, frozen, ctc, attention, crossed, jax, recurrent_dropout, augmentation]
 
 
 def main(names, trainings=TRAININGS):

@@ -21,7 +21,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 QUICK = "first,optimizers,fits,few"
-WHOLE = "first,optimizers,losses,metrics,models,fits,jax,layers,options,embeddings,reductions,random,lora,frozen,ctc,attention"
+WHOLE = "first,optimizers,losses,metrics,models,fits,jax,layers,options,embeddings,reductions,random,lora,frozen,ctc,attention,crossed"
 EPOCHS, HALF = 4, 2
 
 

@@ -33,6 +33,7 @@ typedef struct krti_metric_class {
     const char *name; /* Keras's default where it is not the class's snake case */
     bool is_counted;  /* Keras numbers the names: "auc", "auc_1" */
     bool is_root;     /* the square root of the mean */
+    bool crosses;     /* labels (n,) meet predictions (n, 1) each with each, as in Keras */
     bool wants_classes;
     krti_direction direction;
 } krti_metric_class;

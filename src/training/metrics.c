@@ -237,7 +237,7 @@ static const krti_metric_class classes[] = {
     {METRIC("CategoricalAccuracy", plain), .values = krti_value_categorical_accuracy,
      .direction = KRTI_UP},
     {METRIC("CategoricalCrossentropy", cce), .values = krti_score_categorical_crossentropy},
-    {METRIC("CategoricalHinge", loss), .values = krti_score_categorical_hinge},
+    {METRIC("CategoricalHinge", loss), .values = krti_score_categorical_hinge, .crosses = true},
     {METRIC("ConcordanceCorrelation", correlation), .values = krti_value_concordance,
      .direction = KRTI_UP},
     {METRIC("CosineSimilarity", cosine), .values = krti_score_cosine_similarity,
@@ -249,11 +249,11 @@ static const krti_metric_class classes[] = {
      .direction = KRTI_NO_DIRECTION},
     {METRIC("FalsePositives", count), .rule = &krti_rule_false_positives, .is_counted = true,
      .direction = KRTI_NO_DIRECTION},
-    {METRIC("Hinge", loss), .values = krti_score_hinge},
+    {METRIC("Hinge", loss), .values = krti_score_hinge, .crosses = true},
     {METRIC("Huber", huber), .values = krti_score_huber},
     {METRIC("IoU", iou), .rule = &krti_rule_iou, .is_counted = true, .direction = KRTI_UP},
-    {METRIC("KLDivergence", loss), .values = krti_score_kl_divergence, .name = "kl_divergence",
-     .aliases = {"kl_divergence", "kld", "KLD"}},
+    {METRIC("KLDivergence", loss), .values = krti_score_kl_divergence, .crosses = true,
+     .name = "kl_divergence", .aliases = {"kl_divergence", "kld", "KLD"}},
     {METRIC("LogCoshError", loss), .values = krti_score_log_cosh, .name = "logcosh",
      .aliases = {"log_cosh", "logcosh"}},
     {METRIC("MeanAbsoluteError", loss), .values = krti_score_mean_absolute_error,
@@ -270,7 +270,7 @@ static const krti_metric_class classes[] = {
     {METRIC("OneHotMeanIoU", one_hot_mean_iou), .rule = &krti_rule_iou, .is_counted = true,
      .direction = KRTI_UP},
     {METRIC("PearsonCorrelation", correlation), .values = krti_value_pearson, .direction = KRTI_UP},
-    {METRIC("Poisson", loss), .values = krti_score_poisson},
+    {METRIC("Poisson", loss), .values = krti_score_poisson, .crosses = true},
     {METRIC("Precision", share), .rule = &krti_rule_precision, .is_counted = true,
      .direction = KRTI_UP},
     {METRIC("PrecisionAtRecall", at_recall), .rule = &krti_rule_precision_at_recall,
@@ -290,7 +290,7 @@ static const krti_metric_class classes[] = {
      .direction = KRTI_UP},
     {METRIC("SpecificityAtSensitivity", at_sensitivity),
      .rule = &krti_rule_specificity_at_sensitivity, .is_counted = true, .direction = KRTI_UP},
-    {METRIC("SquaredHinge", loss), .values = krti_score_squared_hinge},
+    {METRIC("SquaredHinge", loss), .values = krti_score_squared_hinge, .crosses = true},
     {METRIC("TopKCategoricalAccuracy", top_k), .values = krti_value_top_k, .direction = KRTI_UP},
     {METRIC("TrueNegatives", count), .rule = &krti_rule_true_negatives, .is_counted = true,
      .direction = KRTI_NO_DIRECTION},
@@ -512,6 +512,30 @@ static krt_value *mean_from(krti_graph *g, krt_value *x, int first)
     return n > 0 ? krti_reduce_mean(g, x, axes, n, false) : x;
 }
 
+static void lead(krti_graph *g, krt_value **x)
+{
+    *x = krti_expand_dims(g, *x, 0);
+}
+
+/* Some functions do not bring labels and predictions to one rank when they are metrics, and NumPy's rules
+ * make (n,) beside (n, 1) an (n, n). */
+static void cross(krti_scoring *s)
+{
+    krt_value **a = &s->y_true, **b = &s->y_pred;
+
+    if (*a == NULL || *b == NULL || (*a)->shape.rank == (*b)->shape.rank)
+        return;
+    while (*a != NULL && (*a)->shape.rank < (*b)->shape.rank)
+        lead(s->g, a);
+    while (*b != NULL && (*b)->shape.rank < (*a)->shape.rank)
+        lead(s->g, b);
+    krt_value *const both = krti_add(s->g, *a, *b);
+    if (both == NULL)
+        return;
+    *a = krti_broadcast_to(s->g, *a, both->shape);
+    *b = krti_broadcast_to(s->g, *b, both->shape);
+}
+
 /* Keras's reduce_to_samplewise_values() and what Mean makes of it. */
 krt_status krti_metric_describe(const krti_metric *m, krti_scoring *s, krt_value *weight,
                                 krt_value *mask, krt_value **total, krt_value **count)
@@ -521,7 +545,10 @@ krt_status krti_metric_describe(const krti_metric *m, krti_scoring *s, krt_value
     s->args = m->args;
     s->own = m->own;
     s->is_metric = true;
-    krti_same_rank(g, &s->y_true, &s->y_pred, true);
+    if (m->cls->crosses)
+        cross(s);
+    else
+        krti_same_rank(g, &s->y_true, &s->y_pred, true);
     krt_value *values = m->cls->values(s);
     weight = krti_apply_mask(g, weight, mask, false);
     if (weight != NULL && s->mask != NULL)
