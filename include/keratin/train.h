@@ -29,7 +29,8 @@ typedef struct krt_each_args {
 } krt_each_args;
 #define KRT_EACH(...) KRT_SPEC(krt_each_args, "list", .items = KRT_SPECS(__VA_ARGS__))
 
-/** One entry of Keras's dict by output name; a KRT_EACH() of such is the dict. */
+/** One entry of Keras's dict by output name; a KRT_EACH() of such is the dict. An output without a loss
+ *  has NULL. */
 typedef struct krt_for_args {
     krt_spec        spec;
     const char     *output;

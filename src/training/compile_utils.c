@@ -22,16 +22,22 @@ static bool is_output(const krt_model *m, const char *name)
     return false;
 }
 
+static krt_status output_keys(const krt_model *m, krti_str *names)
+{
+    for (size_t i = 0; i < m->num_outputs; i++)
+        krti_str_addf(names, "%s'%s'", i > 0 ? ", " : "", krt_model_output_key(m, i));
+    return names->status;
+}
+
 static krt_status refuse_key(const struct krti_training *t, const char *what, const char *key)
 {
     krti_str names = KRTI_STR_INIT(t->k);
-    krt_status st = KRT_OK;
+    krt_status st = output_keys(t->m, &names);
 
-    for (size_t i = 0; i < t->m->num_outputs; i++)
-        krti_str_addf(&names, "%s'%s'", i > 0 ? ", " : "", krt_model_output_key(t->m, i));
-    st = krti_fail(t->k, KRT_E_INVALID, NULL,
-                   "Expected keys [%s] in %s dict, but found the key '%s'", krti_str_text(&names),
-                   what, key);
+    if (st == KRT_OK)
+        st = krti_fail(t->k, KRT_E_INVALID, NULL,
+                       "Expected keys [%s] in %s dict, but found the key '%s'",
+                       krti_str_text(&names), what, key);
     krti_str_free(&names);
     return st;
 }
@@ -95,10 +101,50 @@ static krt_status read_weight(struct krti_training *t, size_t i)
     return st;
 }
 
+static krt_status refuse_loss_keys(const struct krti_training *t, const krti_conf *loss)
+{
+    krti_str names = KRTI_STR_INIT(t->k), found = KRTI_STR_INIT(t->k);
+    krt_status st = output_keys(t->m, &names);
+
+    for (size_t i = 0; i < krti_conf_num(loss); i++)
+        krti_str_addf(&found, "%s'%s'", i > 0 ? ", " : "", krti_conf_key_at(loss, i));
+    if (st == KRT_OK && found.status == KRT_OK)
+        st = krti_fail(t->k, KRT_E_INVALID, NULL,
+                       "Expected keys [%s] in loss dict, but found loss.keys()=[%s]; an output "
+                       "without a loss has null",
+                       krti_str_text(&names), krti_str_text(&found));
+    krti_str_free(&names);
+    krti_str_free(&found);
+    return st;
+}
+
+/* What Keras 3 wants of losses and their weights and tf.keras does not: a dict names every output, unless
+ * the outputs are a dict themselves, and there are as many weights as losses. */
+static krt_status check_numbers(const struct krti_training *t)
+{
+    const krt_model *m = t->m;
+    const krti_conf *loss = krti_conf_get(m->compile_config, "loss"),
+                    *weights = krti_conf_get(m->compile_config, "loss_weights");
+    const size_t losses = is_single(loss) ? 1 : krti_conf_num(loss);
+
+    if (m->base.trains_as < 3 || krti_conf_is_null(loss))
+        return KRT_OK;
+    if (krti_conf_is(loss, KRTI_CONF_DICT) && !is_single(loss) && losses != m->num_outputs &&
+        !krti_conf_is(krti_conf_get(krti_conf_get(m->config, "config"), "output_layers"),
+                      KRTI_CONF_DICT))
+        return refuse_loss_keys(t, loss);
+    if (krti_conf_num(weights) > 0 && krti_conf_num(weights) != losses)
+        return krti_fail(t->k, KRT_E_INVALID, NULL,
+                         "`loss_weights` must match the number of losses, got %zu losses and %zu "
+                         "weights",
+                         losses, krti_conf_num(weights));
+    return KRT_OK;
+}
+
 /* Which outputs have a loss decides which y belongs to which. */
 static krt_status find_losses(struct krti_training *t)
 {
-    krt_status st = KRT_OK;
+    krt_status st = check_numbers(t);
 
     for (size_t i = 0; st == KRT_OK && i < t->num_outputs; i++) {
         const krti_conf *object = NULL;

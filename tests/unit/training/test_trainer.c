@@ -684,7 +684,22 @@ TEST(losses_and_weights_are_given_by_output)
     ASSERT_OK(krt_compile(m, KRT_COMPILE(.loss = KRT_EACH(KRT_FOR("kinds", KRT_ID("mse"))))));
     ASSERT_STATUS(KRT_E_INVALID,
                   krt_fit_data(m, KRT_DATA(.num_x = 1, .x = xs, .num_y = 2, .y = ys), NULL));
-    ASSERT_SAYS("Expected keys ['kind', 'box'] in loss dict, but found the key 'kinds'");
+    ASSERT_SAYS("Expected keys ['kind', 'box'] in loss dict, but found loss.keys()=['kinds']");
+    ASSERT_OK(krt_compile(m, KRT_COMPILE(.loss = KRT_EACH(KRT_FOR("box", KRT_ID("mse")),
+                                                          KRT_FOR("boxes", KRT_ID("mse"))))));
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_fit_data(m, KRT_DATA(.num_x = 1, .x = xs, .num_y = 2, .y = ys), NULL));
+    ASSERT_SAYS("Expected keys ['kind', 'box'] in loss dict, but found the key 'boxes'");
+    ASSERT_OK(krt_compile(
+        m,
+        KRT_COMPILE(.loss = KRT_EACH(KRT_FOR("box", KRT_ID("mse")), KRT_FOR("kind", KRT_ID("mae"))),
+                    .loss_weights = KRT_NUMBERS(1), .loss_weight_names = KRT_NAMES("box"))));
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_fit_data(m, KRT_DATA(.num_x = 1, .x = xs, .num_y = 2, .y = ys), NULL));
+    ASSERT_SAYS("`loss_weights` must match the number of losses, got 2 losses and 1 weights");
+    ASSERT_OK(krt_compile(
+        m, KRT_COMPILE(.loss = KRT_EACH(KRT_FOR("box", KRT_ID("mse")), KRT_FOR("kind", NULL)))));
+    ASSERT_OK(krt_fit_data(m, KRT_DATA(.num_x = 1, .x = xs, .num_y = 2, .y = ys), NULL));
 }
 
 TEST(excluded_names_do_not_decay)
