@@ -88,8 +88,8 @@ void krti_fail_copy(krt_ctx *to, const krt_ctx *from);
 /* A warning for the host's log. */
 void krti_warn(krt_ctx *k, const char *format, ...) KRTI_PRINTF(2, 3);
 
-/* Zeroed memory, aligned to 64 bytes; NULL and a recorded E_NOMEM when there is none. A size of 0
- * gives a pointer that may be freed. */
+/* Zeroed memory, aligned to 64 bytes, up to 256 bytes of it to 16; NULL and a recorded E_NOMEM when there
+ * is none. A size of 0 gives a pointer that may be freed. */
 void *krti_alloc(krt_ctx *k, size_t size);
 /* The same without the zeros, for what is filled at once. */
 void *krti_alloc_raw(krt_ctx *k, size_t size);

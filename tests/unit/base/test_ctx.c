@@ -88,7 +88,7 @@ TEST(memory_is_zeroed_and_aligned)
         unsigned char *p = krti_alloc(t->k, size);
 
         assert_non_null(p);
-        ASSERT_INT_EQ(0, (uintptr_t)p % 64);
+        ASSERT_INT_EQ(0, (uintptr_t)p % (size <= 256 ? 16 : 64));
         for (size_t i = 0; i < size; i++)
             ASSERT_INT_EQ(0, p[i]);
         krti_free(t->k, p);
@@ -282,10 +282,19 @@ TEST(an_allocator_gets_the_sizes_it_gave)
     failing f;
     krt_ctx *k = failing_ctx(&f, SIZE_MAX);
     const size_t before = f.outstanding;
-    void *p = krti_alloc(k, 100);
+    unsigned char *p = krti_alloc(k, 100);
 
-    p = krti_resize(k, p, 5000);
-    ASSERT_TRUE(f.outstanding > before + 5000);
+    for (int i = 0; i < 100; i++)
+        p[i] = (unsigned char)i;
+    static const size_t sizes[] = {5000, 6000, 257, 256, 120, 0, 300}; /* small blocks and others */
+    size_t kept = 100;
+    for (size_t i = 0; i < KRTI_COUNT(sizes); i++) {
+        p = krti_resize(k, p, sizes[i]);
+        kept = sizes[i] < kept ? sizes[i] : kept;
+        ASSERT_TRUE(f.outstanding > before + sizes[i]);
+        for (size_t at = 0; at < kept; at++)
+            ASSERT_INT_EQ(at, p[at]);
+    }
     krti_free(k, p);
     ASSERT_INT_EQ(before, f.outstanding);
     krt_ctx_free(k);
