@@ -146,17 +146,21 @@ static krt_layer *cell_at(const krt_layer *l, size_t i)
     return i == 0 ? cell : NULL;
 }
 
-/* What is in the way of running: a cell of another class. */
+/* What is in the way of running: a cell of another class, or too many. */
 static krt_status check_cells(const krt_layer *l)
 {
-    const krt_layer *cell = NULL;
+    const krt_layer *cell = krti_layer_inner(l, "cell");
 
-    for (size_t i = 0; (cell = cell_at(l, i)) != NULL; i++)
-        if (!krti_is_cell(cell) || cell->unsupported != NULL)
-            return krti_layer_fail(
-                l, KRT_E_UNSUPPORTED,
-                cell->unsupported != NULL ? "%s" : "the cell is a %s, which this build cannot run",
-                cell->unsupported != NULL ? cell->unsupported : cell->class_name);
+    if (cell->unsupported != NULL)
+        return krti_layer_fail(l, KRT_E_UNSUPPORTED, "%s", cell->unsupported);
+    for (size_t i = 0; (cell = cell_at(l, i)) != NULL; i++) {
+        if (!krti_is_cell(cell))
+            return krti_layer_fail(l, KRT_E_UNSUPPORTED,
+                                   "the cell is a %s, which this build cannot run",
+                                   cell->class_name);
+        if (cell->unsupported != NULL)
+            return krti_layer_fail(l, KRT_E_UNSUPPORTED, "%s", cell->unsupported);
+    }
     return KRT_OK;
 }
 
@@ -168,6 +172,8 @@ static krt_status stacked_build(krt_layer *l, const void *args, const krt_shape 
     krt_status st = KRT_OK;
 
     (void)args;
+    if (shape.rank < 1)
+        return krti_fail_inputs(l, 1, n);
     for (size_t i = 0; st == KRT_OK && i < l->num_inner; i++) {
         krt_layer *const cell = l->inner[i].layer;
 
@@ -233,7 +239,7 @@ krt_status krti_rnn_find_states(const krt_layer *l, krt_call *c, size_t wanted, 
     else
         for (size_t i = 1; i < c->num_in && s->n < wanted; i++)
             add_state(s, c->g, c->in[i]);
-    if (s->n == 0 || s->n == wanted)
+    if (s->n == 0 || (s->n == wanted && wanted <= KRTI_COUNT(s->items)))
         return c->g->status;
     return krti_layer_fail(l, KRT_E_INVALID,
                            "initial_state holds %zu tensors, the layer has %zu states", s->n,

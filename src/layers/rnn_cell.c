@@ -10,7 +10,7 @@
 
 typedef krt_recurrent_args cell_args;
 
-enum { MAX_GATES = 4 };
+enum { MAX_GATES = 4, MAX_UNITS = 1 << 28 };
 
 /* ------------------------------------------------------------------------------- arguments */
 
@@ -41,6 +41,9 @@ krt_status krti_recurrent_init(krt_layer *l, void *args)
                                "Received an invalid value for argument `units`, expected a "
                                "positive integer, got %lld",
                                (long long)(a->units == KRT_NONE ? 0 : a->units));
+    if (a->units > MAX_UNITS)
+        return krti_layer_fail(l, KRT_E_INVALID, "units is %lld, at most %d are possible",
+                               (long long)a->units, MAX_UNITS);
     return KRT_OK;
 }
 

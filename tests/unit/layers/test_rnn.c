@@ -97,6 +97,8 @@ TEST(what_a_class_does_not_have_is_refused)
     ASSERT_STATUS(KRT_E_INVALID, krti_layer_from_spec(t->k, &l, KRT_LSTM(0)));
     ASSERT_SAYS(
         "Received an invalid value for argument `units`, expected a positive integer, got 0");
+    ASSERT_STATUS(KRT_E_INVALID, krti_layer_from_spec(t->k, &l, KRT_GRU(INT64_MAX)));
+    ASSERT_SAYS("units is 9223372036854775807, at most 268435456 are possible");
     ASSERT_STATUS(KRT_E_INVALID, krti_layer_from_spec(t->k, &l, KRT_LSTM(2, .reset_after = true)));
     ASSERT_SAYS("LSTM has no argument reset_after");
     ASSERT_STATUS(KRT_E_INVALID,
@@ -175,6 +177,11 @@ TEST(what_cannot_run_says_why)
     expect_failure(layer_of(&a, "{'class_name': 'RNN', 'config': {'cell': {'module': 'm', "
                                 "'class_name': 'Mine', 'config': {'name': 'mine'}}}}"),
                    SHAPE(NONE, 3, 5), "the cell is a Mine, which this build cannot run");
+    const krt_spec *const one = KRT_GRU_CELL(1), *many[40];
+    for (size_t i = 0; i < KRTI_COUNT(many); i++)
+        many[i] = one;
+    expect_failure(layer_from(t->k, KRT_RNN(KRT_STACKED_RNN_CELLS({KRTI_COUNT(many), many}))),
+                   SHAPE(2, 5, 3), "40 cells in a stack, at most 31 can run");
     trace(&tr, layer_from(t->k, KRT_LSTM(4)), 2, in, NULL);
     ASSERT_STATUS(KRT_E_INVALID, tr.status);
     ASSERT_SAYS("initial_state holds 1 tensors, the layer has 2 states");
