@@ -598,16 +598,20 @@ static const krt_field other_fields[] = {
     X(random_zoom, "RandomZoom", two_factor, _cast)                       \
     X(solarization, "Solarization", solarization, _cast)
 
-#define X(id, title, keys, cast)                                \
-    static const krt_layer_class id = {                         \
-        .struct_size = sizeof id,                               \
-        .name = title,                                          \
-        .defaults = KRT_AUGMENTATION(title, .trainable = true), \
-        .fields = keys##_fields,                                \
-        .num_fields = KRTI_COUNT(keys##_fields),                \
-        .call = augmentation##cast##_call,                      \
-        .init = augmentation_init,                              \
-        .flags = KRTI_LAYER_DRAWS,                              \
+/* Of all classes: one for each would be the largest thing in the library that is not code. */
+static const krt_augmentation_args defaults = {.spec = {sizeof defaults, "RandomFlip"},
+                                               KRT_AUGMENTATION_DEFAULTS};
+
+#define X(id, title, keys, cast)                 \
+    static const krt_layer_class id = {          \
+        .struct_size = sizeof id,                \
+        .name = title,                           \
+        .defaults = &defaults.spec,              \
+        .fields = keys##_fields,                 \
+        .num_fields = KRTI_COUNT(keys##_fields), \
+        .call = augmentation##cast##_call,       \
+        .init = augmentation_init,               \
+        .flags = KRTI_LAYER_DRAWS,               \
     };
 AUGMENTATIONS(X)
 #undef X

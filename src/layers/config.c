@@ -41,6 +41,7 @@ static void *default_args(krti_arena *a, const krt_layer_class *cls)
     if (args == NULL)
         return NULL;
     memcpy(args, cls->defaults, cls->defaults->struct_size);
+    ((krt_spec *)(void *)args)->class_name = cls->name; /* classes may share defaults */
     for (size_t i = 0; i < cls->num_fields; i++) {
         const krt_spec **member = (const krt_spec **)(void *)(args + cls->fields[i].offset);
 

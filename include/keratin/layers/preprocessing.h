@@ -154,10 +154,12 @@ typedef struct krt_augmentation_args {
     const char *name;          /**< NULL: random_flip, random_flip_1, ... */
     bool        trainable;     /**< true */
 } krt_augmentation_args;
-#define KRT_AUGMENTATION(cls, ...)                                                          \
-    KRT_SPEC(krt_augmentation_args, cls, .mode = "horizontal_and_vertical",                 \
-             .fill_mode = "reflect", .interpolation = "bilinear", .alpha = KRT_NONE_F,      \
-             .num_ops = 2, .num_chains = 3, .chain_depth = 3, .all_ops = true, .bins = 256, \
-             .seed = KRT_NONE, .trainable = true, __VA_ARGS__)
+/** What KRT_AUGMENTATION() leaves as it is where nothing else is said. */
+#define KRT_AUGMENTATION_DEFAULTS                                                           \
+    .mode = "horizontal_and_vertical", .fill_mode = "reflect", .interpolation = "bilinear", \
+    .alpha = KRT_NONE_F, .num_ops = 2, .num_chains = 3, .chain_depth = 3, .all_ops = true,  \
+    .bins = 256, .seed = KRT_NONE, .trainable = true
+#define KRT_AUGMENTATION(cls, ...) \
+    KRT_SPEC(krt_augmentation_args, cls, KRT_AUGMENTATION_DEFAULTS, __VA_ARGS__)
 
 #endif
