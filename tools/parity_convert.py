@@ -227,6 +227,7 @@ NO_CLASS = r'(layer|model) ".+" has the (custom )?class \w+.*; without its code 
 REFUSALS = {
     "no architecture": NO_ARCHITECTURE,
     "a class that is not known, into Keras 3's forms or another's": NO_CLASS + r"Its arrays can go into \.safetensors or \.npz",
+    "the hard_sigmoid of Keras 1 and 2, into an architecture of Keras 3": r"it uses the hard_sigmoid of Keras 1 and 2, .+; write an \.h5 for Keras 2",
     "a class that is not known, out of Keras 3's forms": NO_CLASS + r"The forms of Keras 3 \(\.keras, \.weights\.h5, \.weights\.json\) need none",
 }
 NAMED = ("safetensors", "npz")
@@ -238,6 +239,8 @@ def refused(name, form, has_config, said, groups):
     fits = group is not None and form not in NAMED
     if group == "no architecture":
         fits = fits and not has_config
+    elif group is not None and "hard_sigmoid" in group:
+        fits = fits and form in ("keras", "keras-dir", "h5", "json")
     elif group is not None and "out of" in group:
         fits = fits and form not in KERAS3
     check(f"{name}: refused", fits, said[:300])
@@ -264,7 +267,9 @@ def convert_real(keratin, folder, paths):
         has_config = run(keratin, "config", path).returncode == 0
         bare = folder / "bare.keras"  # the weights without the optimizer
         if run(keratin, "convert", path, bare, "--no-optimizer", "--overwrite").returncode != 0:
-            bare = path
+            bare = folder / "bare.h5"  # of what Keras 3 has no word for
+            if run(keratin, "convert", path, bare, "--no-optimizer", "--overwrite", "--for", "keras2").returncode != 0:
+                bare = path
         for form in FORMS:
             out = folder / ("real" + ENDINGS[form])
             if not has_config and form.startswith(("keras", "json")):

@@ -141,6 +141,16 @@ static krt_status renew_inner(krti_arena *a, krti_conf *dict, const krt_layer *l
     return st;
 }
 
+/* tf.keras puts a prefix before the name of an operation of TensorFlow whenever it reads one. */
+static bool is_name_of(const krt_layer *l, const char *name)
+{
+    static const char prefix[] = "tf_op_layer_";
+    const bool has_prefix = strcmp(l->class_name, "TensorFlowOpLayer") == 0 &&
+                            strncmp(l->name, prefix, sizeof prefix - 1) == 0;
+
+    return strcmp(name, has_prefix ? l->name + sizeof prefix - 1 : l->name) == 0;
+}
+
 /* As the file had it, with what may have changed. */
 static krti_conf *renewed_config(krti_arena *a, const krt_layer *l)
 {
@@ -150,7 +160,7 @@ static krti_conf *renewed_config(krti_arena *a, const krt_layer *l)
 
     if (!krti_conf_is(dict, KRTI_CONF_DICT))
         return dict;
-    if (name != NULL && strcmp(name, l->name) != 0)
+    if (name != NULL && !is_name_of(l, name))
         TRY(krti_conf_set(a, dict, "name", krti_conf_string(a, l->name)));
     if (krti_conf_get_bool(dict, "trainable", true) != l->trainable)
         TRY(krti_conf_set(a, dict, "trainable", krti_conf_bool(a, l->trainable)));
