@@ -259,14 +259,18 @@ static krt_status read_entry(krti_bundle *b, const krti_sstable_entry *stored, k
                              .is_slice = stored->key_size > 0 && stored->key[0] == '\0'};
     if (!e->is_slice && memchr(stored->key, '\0', stored->key_size) != NULL)
         return krti_fail(b->k, KRT_E_CORRUPT, stored->key, "a name in the checkpoint holds a zero");
-    if (e->is_slice)
+    if (e->is_slice) { /* its own name is bytes */
         e->key = "a slice";
+        e->key_size = strlen(e->key);
+    }
     while (krti_pb_next(&message, &f))
         if (!take_field(e, &f, &has_slices))
             return fail_entry(b, e, "has no proper shape");
     if (message.is_bad)
         return fail_entry(b, e, "is damaged");
     TRY(set_type(b, e));
+    if (has_slices && e->is_slice)
+        return fail_entry(b, e, "has slices itself");
     if (has_slices)
         TRY(read_slices(b, e, krti_pb_open(stored->value, stored->value_size)));
     TRY(check_entry(b, e));
