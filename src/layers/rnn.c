@@ -370,16 +370,6 @@ done:
     return st;
 }
 
-static krt_status stacked_call(const krt_layer *l, const void *args, krt_call *c)
-{
-    (void)args;
-    (void)c;
-    return krti_layer_fail(l, KRT_E_UNSUPPORTED,
-                           "%s \"%s\" is called by itself, which this build cannot run; it runs in "
-                           "an RNN",
-                           l->class_name, l->name);
-}
-
 /* ------------------------------------------------------------------------------- what is written */
 
 krt_status krti_recurrent_config(krti_arena *a, krti_conf *dict, const krt_layer *l)
@@ -483,24 +473,26 @@ static const krt_field stacked_fields[] = {
     KRT_BASE_FIELDS(krt_stacked_rnn_cells_args),
 };
 
-/* X(identifier, class, defaults, its functions' prefixes: init, build and call, flags) */
-#define RECURRENT(X)                                                                         \
-    X(lstm, "LSTM", KRT_LSTM(KRT_NONE), lstm_init, rnn, KRTI_LAYER_DRAWS)                    \
-    X(gru, "GRU", KRT_GRU(KRT_NONE), gru_init, rnn, KRTI_LAYER_DRAWS)                        \
-    X(simple, "SimpleRNN", KRT_SIMPLE_RNN(KRT_NONE), simple_rnn_init, rnn, KRTI_LAYER_DRAWS) \
-    X(rnn, "RNN", KRT_RNN(NULL), rnn_init, rnn, 0)                                           \
-    X(stacked, "StackedRNNCells", KRT_STACKED_RNN_CELLS({0}), stacked_init, stacked, 0)
+/* X(identifier, class, defaults, init, build, call, flags) */
+#define RECURRENT(X)                                                                       \
+    X(lstm, "LSTM", KRT_LSTM(KRT_NONE), lstm_init, rnn_build, rnn_call, KRTI_LAYER_DRAWS)  \
+    X(gru, "GRU", KRT_GRU(KRT_NONE), gru_init, rnn_build, rnn_call, KRTI_LAYER_DRAWS)      \
+    X(simple, "SimpleRNN", KRT_SIMPLE_RNN(KRT_NONE), simple_rnn_init, rnn_build, rnn_call, \
+      KRTI_LAYER_DRAWS)                                                                    \
+    X(rnn, "RNN", KRT_RNN(NULL), rnn_init, rnn_build, rnn_call, 0)                         \
+    X(stacked, "StackedRNNCells", KRT_STACKED_RNN_CELLS({0}), stacked_init, stacked_build, \
+      krti_rnn_cell_call, 0)
 
-#define X(id, title, args, start, prefix, more)          \
+#define X(id, title, args, begin, make, run, more)       \
     static const krti_class class_##id = {               \
         .base = {.struct_size = sizeof(krt_layer_class), \
                  .name = title,                          \
                  .defaults = args,                       \
                  .fields = id##_fields,                  \
                  .num_fields = KRTI_COUNT(id##_fields),  \
-                 .build = prefix##_build,                \
-                 .call = prefix##_call,                  \
-                 .init = start,                          \
+                 .build = make,                          \
+                 .call = run,                            \
+                 .init = begin,                          \
                  .flags = (more) | KRTI_LAYER_HOOKS},    \
         .config = krti_recurrent_config,                 \
         .build_config = krti_recurrent_build_config,     \

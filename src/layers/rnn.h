@@ -46,6 +46,9 @@ krt_status krti_rnn_keep_shapes(krt_call *c, const krti_states *s);
 krt_value *krti_rnn_find_mask(const krt_layer *l, krt_call *c, size_t wanted, bool has_states,
                               krt_value **passed);
 
+/* The call of a cell, or of a stack of them, by itself: refused. */
+krt_status krti_rnn_cell_call(const krt_layer *l, const void *args, krt_call *c);
+
 /* Hooks of these classes (layer.h): the config without what Keras's classes do not keep; and what a layer
  * that is given states was built for. */
 krt_status krti_recurrent_config(krti_arena *a, krti_conf *dict, const krt_layer *l);

@@ -365,7 +365,7 @@ krt_status krti_cell_over_time(krt_call *c, krt_layer *l, krti_over_time *t)
 
 /* ------------------------------------------------------------------------------- classes */
 
-static krt_status cell_call(const krt_layer *l, const void *args, krt_call *c)
+krt_status krti_rnn_cell_call(const krt_layer *l, const void *args, krt_call *c)
 {
     (void)args;
     (void)c;
@@ -421,7 +421,7 @@ static const krt_field simple_fields[] = {
                  .fields = list,                                \
                  .num_fields = KRTI_COUNT(list),                \
                  .build = cell_build,                           \
-                 .call = cell_call,                             \
+                 .call = krti_rnn_cell_call,                    \
                  .init = krti_recurrent_init,                   \
                  .flags = KRTI_LAYER_DRAWS | KRTI_LAYER_HOOKS}, \
         .config = krti_recurrent_config,                        \
