@@ -304,20 +304,33 @@ static krt_status spell_config(const speller *s, const char *class_name, const k
 
 /* ------------------------------------------------------------------------------- calls */
 
-/* Every layer of the model, to know which references count from 1. */
-static bool is_model(const krti_conf *layers, const char *name)
+/* The names of the layers that are models: references to them count calls from 1. */
+static krt_status list_models(const speller *s, const krti_conf *layers, krti_conf **out)
 {
+    krt_status st = KRT_OK;
+
+    *out = krti_conf_list(s->a);
     for (size_t i = 0; i < krti_conf_num(layers); i++) {
         const krti_conf *entry = krti_conf_at(layers, i);
-        const char *entry_name = krti_conf_get_text(entry, "name");
+        const char *name = krti_conf_get_text(entry, "name");
 
-        if (entry_name != NULL && strcmp(entry_name, name) == 0)
-            return krti_conf_get(krti_conf_get(entry, "config"), "layers") != NULL;
+        if (name != NULL && krti_conf_get(krti_conf_get(entry, "config"), "layers") != NULL)
+            TRY(krti_conf_add(s->a, *out, krti_conf_string(s->a, name)));
     }
+
+done:
+    return st;
+}
+
+static bool is_model(const krti_conf *models, const char *name)
+{
+    for (size_t i = 0; i < krti_conf_num(models); i++)
+        if (strcmp(krti_conf_text(krti_conf_at(models, i)), name) == 0)
+            return true;
     return false;
 }
 
-static krti_conf *reference(const speller *s, const krti_conf *layers, const krti_conf *history)
+static krti_conf *reference(const speller *s, const krti_conf *models, const krti_conf *history)
 {
     const char *name = krti_conf_text(krti_conf_at(history, 0));
     int64_t call = 0, tensor = 0;
@@ -328,7 +341,7 @@ static krti_conf *reference(const speller *s, const krti_conf *layers, const krt
         !krti_conf_as_int(krti_conf_at(history, 2), &tensor))
         return NULL;
     TRY(krti_conf_add(s->a, list, krti_conf_string(s->a, name)));
-    TRY(krti_conf_add(s->a, list, krti_conf_int(s->a, call + is_model(layers, name))));
+    TRY(krti_conf_add(s->a, list, krti_conf_int(s->a, call + is_model(models, name))));
     TRY(krti_conf_add(s->a, list, krti_conf_int(s->a, tensor)));
 
 done:
@@ -345,7 +358,7 @@ static const krti_conf *history_of(const krti_conf *c)
 }
 
 /* Tensors among the arguments by name become references; what Keras fills in by itself goes. */
-static krt_status spell_kwargs(const speller *s, const krti_conf *layers, const krti_conf *kwargs,
+static krt_status spell_kwargs(const speller *s, const krti_conf *models, const krti_conf *kwargs,
                                krti_conf *into)
 {
     krt_status st = KRT_OK;
@@ -358,7 +371,7 @@ static krt_status spell_kwargs(const speller *s, const krti_conf *layers, const 
             strcmp(key, "initial_state") == 0)
             continue;
         TRY(krti_conf_set(s->a, into, key,
-                          history != NULL ? reference(s, layers, history)
+                          history != NULL ? reference(s, models, history)
                                           : krti_conf_copy(s->a, value)));
     }
 
@@ -367,14 +380,14 @@ done:
 }
 
 /* The tensors of a call one after another, each with its arguments by name. */
-static krt_status add_references(const speller *s, const krti_conf *layers, const krti_conf *args,
+static krt_status add_references(const speller *s, const krti_conf *models, const krti_conf *args,
                                  krti_conf *kwargs, const char *name, krti_conf *call)
 {
     const krti_conf *history = history_of(args);
     krt_status st = KRT_OK;
 
     if (history != NULL) {
-        krti_conf *ref = reference(s, layers, history);
+        krti_conf *ref = reference(s, models, history);
 
         TRY(krti_conf_add(s->a, ref, kwargs));
         return krti_conf_add(s->a, call, ref);
@@ -382,14 +395,14 @@ static krt_status add_references(const speller *s, const krti_conf *layers, cons
     if (!krti_conf_is(args, KRTI_CONF_LIST))
         return fail(s, name, "a call of \"%s\" with something that is no tensor", name);
     for (size_t i = 0; i < krti_conf_num(args); i++)
-        TRY(add_references(s, layers, krti_conf_at(args, i), kwargs, name, call));
+        TRY(add_references(s, models, krti_conf_at(args, i), kwargs, name, call));
 
 done:
     return st;
 }
 
 /* The states of a recurrent layer stand behind its sequence, which Keras 3 does not read so. */
-static krt_status add_states(const speller *s, const krti_conf *layers, const krti_conf *node,
+static krt_status add_states(const speller *s, const krti_conf *models, const krti_conf *node,
                              krti_conf *kwargs, const char *name, krti_conf *call)
 {
     const krti_conf *states = krti_conf_get(krti_conf_get(node, "kwargs"), "initial_state");
@@ -399,10 +412,10 @@ static krt_status add_states(const speller *s, const krti_conf *layers, const kr
     if (s->both)
         return krti_fail(s->a->k, KRT_E_UNSUPPORTED, name,
                          "Keras 3 reads no initial_state in the words of Keras 2");
-    return add_references(s, layers, states, kwargs, name, call);
+    return add_references(s, models, states, kwargs, name, call);
 }
 
-static krt_status spell_calls(const speller *s, const krti_conf *layers, const krti_conf *nodes,
+static krt_status spell_calls(const speller *s, const krti_conf *models, const krti_conf *nodes,
                               const char *name, krti_conf **out)
 {
     krt_status st = KRT_OK;
@@ -416,9 +429,9 @@ static krt_status spell_calls(const speller *s, const krti_conf *layers, const k
         const krti_conf *node = krti_conf_at(nodes, i);
         krti_conf *call = krti_conf_list(s->a), *kwargs = krti_conf_dict(s->a);
 
-        TRY(spell_kwargs(s, layers, krti_conf_get(node, "kwargs"), kwargs));
-        TRY(add_references(s, layers, krti_conf_get(node, "args"), kwargs, name, call));
-        TRY(add_states(s, layers, node, kwargs, name, call));
+        TRY(spell_kwargs(s, models, krti_conf_get(node, "kwargs"), kwargs));
+        TRY(add_references(s, models, krti_conf_get(node, "args"), kwargs, name, call));
+        TRY(add_states(s, models, node, kwargs, name, call));
         TRY(krti_conf_add(s->a, *out, call));
     }
 
@@ -435,7 +448,7 @@ static bool is_leaf(const krti_conf *c)
 
 /* Inputs and outputs: always a list, or a dict. Keras 3 counts a nested Functional from 1 here
  * itself, a nested Sequential from 0. */
-static krt_status spell_ends(const speller *s, const krti_conf *layers, const krti_conf *given,
+static krt_status spell_ends(const speller *s, const krti_conf *models, const krti_conf *given,
                              int depth, krti_conf **out)
 {
     krt_status st = KRT_OK;
@@ -447,14 +460,14 @@ static krt_status spell_ends(const speller *s, const krti_conf *layers, const kr
         *out = krti_conf_copy(s->a, given);
         if (*out == NULL || !krti_conf_as_int(krti_conf_at(given, 1), &call))
             return KRT_E_NOMEM;
-        (*out)->as.list.items[1]->as.integer = is_model(layers, name) && call == 0 ? 1 : call;
+        (*out)->as.list.items[1]->as.integer = is_model(models, name) && call == 0 ? 1 : call;
         return KRT_OK;
     }
     *out = krti_conf_is(given, KRTI_CONF_DICT) ? krti_conf_dict(s->a) : krti_conf_list(s->a);
     for (size_t i = 0; i < krti_conf_num(given) && depth < MAX_DEPTH; i++) {
         krti_conf *item = NULL;
 
-        TRY(spell_ends(s, layers, krti_conf_at(given, i), depth + 1, &item));
+        TRY(spell_ends(s, models, krti_conf_at(given, i), depth + 1, &item));
         TRY((*out)->kind == KRTI_CONF_DICT
                 ? krti_conf_set(s->a, *out, krti_conf_key_at(given, i), item)
                 : krti_conf_add(s->a, *out, item));
@@ -464,12 +477,12 @@ done:
     return st;
 }
 
-static krt_status set_ends(const speller *s, const krti_conf *config, const char *key,
-                           krti_conf *into)
+static krt_status set_ends(const speller *s, const krti_conf *models, const krti_conf *config,
+                           const char *key, krti_conf *into)
 {
     const krti_conf *given = krti_conf_get(config, key);
     krti_conf *ends = NULL, *list = NULL;
-    krt_status st = spell_ends(s, krti_conf_get(config, "layers"), given, 0, &ends);
+    krt_status st = spell_ends(s, models, given, 0, &ends);
 
     if (st == KRT_OK && is_leaf(given)) {
         list = krti_conf_list(s->a);
@@ -479,7 +492,7 @@ static krt_status set_ends(const speller *s, const krti_conf *config, const char
     return st == KRT_OK ? krti_conf_set(s->a, into, key, ends) : st;
 }
 
-static krt_status spell_entry(const speller *s, const krti_conf *layers, const krti_conf *entry,
+static krt_status spell_entry(const speller *s, const krti_conf *models, const krti_conf *entry,
                               int depth, krti_conf **out)
 {
     const char *module = krti_conf_get_text(entry, "module");
@@ -498,7 +511,7 @@ static krt_status spell_entry(const speller *s, const krti_conf *layers, const k
     TRY(spell_layer(s, entry, depth + 1, out));
     if (nodes == NULL)
         goto done;
-    TRY(spell_calls(s, layers, nodes, name, &calls));
+    TRY(spell_calls(s, models, nodes, name, &calls));
     TRY(krti_conf_set(s->a, *out, "name", krti_conf_string(s->a, name)));
     TRY(krti_conf_set(s->a, *out, "inbound_nodes", calls));
 
@@ -537,8 +550,8 @@ static bool is_mask_only(const krti_conf *layers, const krti_conf *entry)
     return true;
 }
 
-static krt_status spell_layers(const speller *s, const krti_conf *layers, int depth,
-                               krti_conf *into)
+static krt_status spell_layers(const speller *s, const krti_conf *layers, const krti_conf *models,
+                               int depth, krti_conf *into)
 {
     krti_conf *list = krti_conf_list(s->a);
     krt_status st = KRT_OK;
@@ -548,7 +561,7 @@ static krt_status spell_layers(const speller *s, const krti_conf *layers, int de
 
         if (is_mask_only(layers, krti_conf_at(layers, i)))
             continue;
-        TRY(spell_entry(s, layers, krti_conf_at(layers, i), depth, &entry));
+        TRY(spell_entry(s, models, krti_conf_at(layers, i), depth, &entry));
         TRY(krti_conf_add(s->a, list, entry));
     }
     TRY(krti_conf_set(s->a, into, "layers", list));
@@ -560,18 +573,21 @@ done:
 static krt_status spell_model(const speller *s, const krti_conf *config, int depth, krti_conf **out)
 {
     const krti_conf *shape = krti_conf_get(config, "build_input_shape");
+    const krti_conf *layers = krti_conf_get(config, "layers");
+    krti_conf *models = NULL;
     krt_status st = KRT_OK;
 
     *out = krti_conf_dict(s->a);
+    TRY(list_models(s, layers, &models));
     TRY(krti_conf_set(s->a, *out, "name",
                       krti_conf_string(s->a, krti_conf_get_text(config, "name"))));
     if (krti_conf_get(config, "input_layers") != NULL)
         TRY(krti_conf_set(s->a, *out, "trainable",
                           krti_conf_bool(s->a, krti_conf_get_bool(config, "trainable", true))));
-    TRY(spell_layers(s, krti_conf_get(config, "layers"), depth, *out));
+    TRY(spell_layers(s, layers, models, depth, *out));
     if (krti_conf_get(config, "input_layers") != NULL) {
-        TRY(set_ends(s, config, "input_layers", *out));
-        TRY(set_ends(s, config, "output_layers", *out));
+        TRY(set_ends(s, models, config, "input_layers", *out));
+        TRY(set_ends(s, models, config, "output_layers", *out));
     } else if (shape != NULL) {
         TRY(krti_conf_set(s->a, *out, "build_input_shape", krti_conf_copy(s->a, shape)));
     }
