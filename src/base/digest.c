@@ -1,6 +1,7 @@
 /* XXH3-128 and SHA-256 behind one hasher. See digest.h. */
 #include "base/digest.h"
 
+#include "base/digest_avx2.h"
 #include "base/sha256.h"
 
 #define XXH_INLINE_ALL
@@ -57,6 +58,17 @@ void krti_hasher_free(krti_hasher *h)
     krti_free(h->k, h);
 }
 
+static void update_xxh3(XXH3_state_t *state, const void *data, size_t size)
+{
+#ifdef KERATIN_HAVE_X86_ISAS
+    if (__builtin_cpu_supports("avx2")) {
+        krti_xxh3_update_avx2(state, data, size);
+        return;
+    }
+#endif
+    XXH3_128bits_update(state, data, size);
+}
+
 void krti_hasher_update(krti_hasher *h, const void *data, size_t size)
 {
     if (size == 0)
@@ -64,7 +76,7 @@ void krti_hasher_update(krti_hasher *h, const void *data, size_t size)
     if (h->kind == KRT_DIGEST_SHA256)
         krti_sha256_update(&h->sha256, data, size);
     else
-        XXH3_128bits_update(h->xxh3, data, size);
+        update_xxh3(h->xxh3, data, size);
 }
 
 const char *krti_hasher_end(krti_hasher *h, char text[KRTI_DIGEST_TEXT])

@@ -6,8 +6,6 @@
 #include "formats/crc32.h"
 #include "formats/zip.h"
 
-#include <libdeflate.h>
-
 enum {
     LOCAL_HEADER = 30,
     CENTRAL_HEADER = 46,
@@ -188,7 +186,7 @@ static void add_crc(void *user, const void *data, size_t size)
 {
     segment *s = user;
 
-    s->crc = libdeflate_crc32(s->crc, data, size);
+    s->crc = krti_crc32_add(s->crc, data, size);
     s->size += size;
 }
 

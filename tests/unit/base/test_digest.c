@@ -54,6 +54,24 @@ TEST(pieces_make_the_same_digest)
         }
 }
 
+/* A hasher takes the processor's widest instructions, krti_hash128() those that all have. */
+TEST(wide_and_plain_xxh3_agree)
+{
+    static unsigned char data[100003];
+    char plain[KRTI_DIGEST_TEXT];
+    uint64_t half[2];
+
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (unsigned char)(i * 53 + i / 127);
+    for (size_t size = 200; size <= sizeof data; size += size / 3) {
+        krti_hash128(half, data, size);
+        snprintf(plain, sizeof plain, "xxh3-128:%016llx%016llx", (unsigned long long)half[1],
+                 (unsigned long long)half[0]);
+        ASSERT_STR_EQ(plain, digest_of(t, KRT_DIGEST_XXH3_128, data, size, size));
+        ASSERT_STR_EQ(plain, digest_of(t, KRT_DIGEST_XXH3_128, data, size, 4099));
+    }
+}
+
 TEST(instructions_and_loop_agree)
 {
     unsigned char data[640];
@@ -97,6 +115,7 @@ TEST(only_whole_digests_have_a_kind)
 int main(void)
 {
     return RUN(UNIT(sha256_gives_the_published_digests), UNIT(xxh3_gives_the_published_digests),
-               UNIT(pieces_make_the_same_digest), UNIT(instructions_and_loop_agree),
-               UNIT(a_hasher_starts_again_after_its_end), UNIT(only_whole_digests_have_a_kind));
+               UNIT(pieces_make_the_same_digest), UNIT(wide_and_plain_xxh3_agree),
+               UNIT(instructions_and_loop_agree), UNIT(a_hasher_starts_again_after_its_end),
+               UNIT(only_whole_digests_have_a_kind));
 }

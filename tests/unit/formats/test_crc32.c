@@ -1,7 +1,8 @@
-/* formats/crc32.c against the definition, bit by bit. */
+/* formats/crc32.c and crc32c.c against the definition, bit by bit. */
 #include "testing.h"
 
 #include "formats/crc32.h"
+#include "formats/crc32c.h"
 
 static uint32_t by_definition(const unsigned char *data, size_t size)
 {
@@ -45,6 +46,25 @@ TEST(pieces_join_to_the_whole)
     free(data);
 }
 
+/* Around the blocks of crc_fold.c, from any address, and going on from what came before. */
+TEST(every_length_is_summed_alike)
+{
+    unsigned char *data = noise(2100);
+
+    for (size_t size = 0; size < 1100; size++) {
+        const unsigned char *p = data + size % 33;
+        const size_t cut = size / 3;
+
+        ASSERT_INT_EQ(by_definition(p, size), krti_crc32_add(0, p, size));
+        ASSERT_INT_EQ(by_definition(p, size),
+                      krti_crc32_add(krti_crc32_add(0, p, cut), p + cut, size - cut));
+        ASSERT_INT_EQ(krti_crc32c_portable(0, p, size), krti_crc32c(0, p, size));
+        ASSERT_INT_EQ(krti_crc32c_portable(0, p, size),
+                      krti_crc32c(krti_crc32c(0, p, cut), p + cut, size - cut));
+    }
+    free(data);
+}
+
 TEST(large_data_summed_by_threads_is_the_same)
 {
     static const size_t sizes[] = {4 << 20, (8 << 20) - 1, 8 << 20, (13 << 20) + 5};
@@ -58,5 +78,5 @@ TEST(large_data_summed_by_threads_is_the_same)
 int main(void)
 {
     return RUN(UNIT(the_check_value_is_the_standards), UNIT(pieces_join_to_the_whole),
-               UNIT(large_data_summed_by_threads_is_the_same));
+               UNIT(every_length_is_summed_alike), UNIT(large_data_summed_by_threads_is_the_same));
 }
