@@ -68,4 +68,19 @@ endif()
 set(KERATIN_LEAN_LINK "")
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   set(KERATIN_LEAN_LINK -Wl,--as-needed -Wl,--gc-sections)
+
+  # Tables point to names: nine thousand pointers for the loader to mend, which take 24 bytes each, or
+  # a bit each when packed (binutils 2.38, glibc 2.36). A program that has such pointers must run.
+  if(NOT CMAKE_CROSSCOMPILING)
+    include(CheckCSourceRuns)
+    set(CMAKE_REQUIRED_FLAGS -fPIE)
+    set(CMAKE_REQUIRED_LINK_OPTIONS -pie -Wl,-z,pack-relative-relocs -Wl,--fatal-warnings)
+    check_c_source_runs("static const char *volatile names[] = {\"a\", \"b\"};
+                         int main(void) { return names[1][0] != 'b'; }" KERATIN_PACKS_RELOCATIONS)
+    unset(CMAKE_REQUIRED_FLAGS)
+    unset(CMAKE_REQUIRED_LINK_OPTIONS)
+    if(KERATIN_PACKS_RELOCATIONS)
+      list(APPEND KERATIN_LEAN_LINK -Wl,-z,pack-relative-relocs)
+    endif()
+  endif()
 endif()
