@@ -30,7 +30,7 @@ static void look_through(krt_model *m)
 
 static krt_status pair(krti_match *m, const krti_source *f)
 {
-    krt_status st = f->store->is_legacy ? krti_legacy_h5_match(m, f->generation, false)
+    krt_status st = f->store->is_legacy ? krti_legacy_h5_match(m, f->generation, false, true)
                                         : krti_saving_lib_match(m, f->generation >= 3);
 
     if (st == KRT_OK)

@@ -1,8 +1,8 @@
 /* Pairing a model's layers with a legacy file's lists.
  *
  * Keras pairs the layers that have weights by their place in the two lists and never compares
- * names. So do we, except that names decide when both sides have the very same ones: then they say
- * more than the place does. Inside a layer the place decides, and there the order depends on what
+ * names. So do we, except that names decide when both sides have the very same ones and the shapes
+ * agree: then they say more than the place does. Inside a layer the place decides, and there the order depends on what
  * was trainable when the file was written, since trainable weights come first. Keras:
  * legacy/saving/legacy_h5_format.py. Page: docs/formats/legacy_h5.md, section 5. */
 #include "saving/legacy_h5_format.h"
@@ -32,8 +32,8 @@ typedef struct layer_pair {
 typedef struct legacy {
     krti_match *m;
     int generation;
-    bool is_theano;
-    layer_pair *layers; /* of the model, those with weights */
+    bool is_theano, is_foreign; /* the latter: the model comes from elsewhere */
+    layer_pair *layers;         /* of the model, those with weights */
     size_t num_layers, layers_capacity;
     const krti_store_object **objects; /* of the file, those with weights */
     size_t num_objects;
@@ -608,6 +608,51 @@ done:
 
 /* ------------------------------------------------------------------------------- all */
 
+static krt_status all_fit(const legacy *f, bool *fit)
+{
+    variables list = {.k = f->m->k};
+    krt_status st = KRT_OK;
+
+    *fit = true;
+    for (size_t i = 0; st == KRT_OK && *fit && i < f->num_layers; i++) {
+        const krti_store_object *o = f->layers[i].object;
+
+        st = list_weights_of(f, &list, f->layers[i].layer, o);
+        *fit = st == KRT_OK && shapes_agree(f, &list, o);
+    }
+    krti_free(f->m->k, list.items);
+    return st;
+}
+
+/* Both sides have the same names. Where they come in another order, names that do not fit give way to
+ * places that do; where both do, Keras would mix the layers up without a word. */
+static krt_status choose_names_or_places(legacy *f)
+{
+    bool names_fit = false, places_fit = false;
+    size_t first = 0;
+    krt_status st = KRT_OK;
+
+    while (first < f->num_layers && f->layers[first].object == f->objects[first])
+        first++;
+    if (first == f->num_layers)
+        return KRT_OK;
+    TRY(all_fit(f, &names_fit));
+    pair_by_place(f);
+    TRY(all_fit(f, &places_fit));
+    if (places_fit && !names_fit)
+        return KRT_OK;
+    pair_by_name(f);
+    if (places_fit && f->is_foreign)
+        krti_warn(
+            f->m->k,
+            "the file's layers come in another order than the model's, whose layer #%zu is %s: "
+            "they are paired by name, where Keras would pair them by place",
+            first, f->layers[first].layer->name);
+
+done:
+    return st;
+}
+
 static krt_status pair_layers(legacy *f)
 {
     bool found = false;
@@ -619,14 +664,15 @@ static krt_status pair_layers(legacy *f)
     if (f->num_layers != f->num_objects)
         return misfit_layers(f); /* the pairs by name stay, for the report */
     st = all_names_found(f, &found);
-    if (st == KRT_OK && !found)
-        pair_by_place(f);
+    if (st == KRT_OK && found)
+        return choose_names_or_places(f);
+    pair_by_place(f);
     return st;
 }
 
-krt_status krti_legacy_h5_match(krti_match *m, int generation, bool is_theano)
+krt_status krti_legacy_h5_match(krti_match *m, int generation, bool is_theano, bool is_foreign)
 {
-    legacy f = {.m = m, .generation = generation, .is_theano = is_theano};
+    legacy f = {.m = m, .generation = generation, .is_theano = is_theano, .is_foreign = is_foreign};
     krt_status st = gather(&f);
 
     if (st == KRT_OK)

@@ -11,7 +11,7 @@ krt_status krti_legacy_weights(const krt_layer *l, int generation, krt_variable 
 
 /* Pairs the layers that have weights. `generation`: of the Keras that wrote the file, which decides
  * in which order a nested model's weights lie, and how kernels do. `is_theano`: written on Theano,
- * whose convolutions turn the kernel round. */
-krt_status krti_legacy_h5_match(krti_match *m, int generation, bool is_theano);
+ * whose convolutions turn the kernel round. `is_foreign`: the model is not the file's own. */
+krt_status krti_legacy_h5_match(krti_match *m, int generation, bool is_theano, bool is_foreign);
 
 #endif

@@ -31,7 +31,7 @@ static krt_status match_once(krti_match *m, const krti_source *f, bool counts_vi
     else if (m->store->checkpoint != NULL)
         st = krti_tf_checkpoint_match(m);
     else if (m->store->is_legacy)
-        st = krti_legacy_h5_match(m, f->generation, is_theano);
+        st = krti_legacy_h5_match(m, f->generation, is_theano, f->config == NULL);
     else
         st = krti_saving_lib_match(m, counts_visited);
     return st == KRT_OK ? krti_match_finish(m) : st;

@@ -90,6 +90,42 @@ TEST(by_name_pairs_what_has_the_same_name_and_leaves_the_rest)
     krt_ctx_free(k);
 }
 
+/* Two Dense layers of `width` outputs each, behind 4 inputs. */
+static krt_model *stack(krt_ctx *k, const char *first, int64_t width, const char *second)
+{
+    krt_model *m = krt_sequential(k, NULL);
+
+    assert_int_equal(krt_add_input(m, KRT_SHAPE(4), NULL), KRT_OK);
+    assert_int_equal(krt_add(m, KRT_DENSE(width, .name = first)), KRT_OK);
+    assert_int_equal(krt_add(m, KRT_DENSE(width, .name = second)), KRT_OK);
+    assert_int_equal(krti_layer_initialize(&m->base), KRT_OK);
+    return m;
+}
+
+/* Keras pairs by place whatever the names are. */
+TEST(names_in_another_order_decide_unless_only_places_fit)
+{
+    for (int64_t width = 3; width <= 4; width++) {
+        krt_ctx *k = listening(t);
+        krt_model *from = stack(k, "a", width, "b"), *to = stack(k, "b", width, "a");
+        const krt_layer *mine = krt_get_layer(to, "b");
+        const krt_layer *theirs = krt_get_layer(from, width == 3 ? "a" : "b");
+
+        assert_int_equal(krt_save(from, in_folder(t, "ab.h5"), NULL), KRT_OK);
+        assert_int_equal(krt_load_weights(to, in_folder(t, "ab.h5"), NULL), KRT_OK);
+        assert_memory_equal(krt_variable_data(krt_layer_weight(mine, 0)),
+                            krt_variable_data(krt_layer_weight(theirs, 0)),
+                            (size_t)(4 * width) * sizeof(float));
+        ASSERT_STR_EQ(width == 3
+                          ? ""
+                          : "the file's layers come in another order than the model's, whose "
+                            "layer #0 is b: they are paired by name, where Keras would pair "
+                            "them by place",
+                      warned);
+        krt_ctx_free(k);
+    }
+}
+
 TEST(by_name_is_for_the_old_form_only)
 {
     krt_model *m = NULL;
@@ -393,6 +429,7 @@ int main(void)
     return RUN(
         UNIT(a_layer_of_another_shape_is_skipped_with_one_warning_when_asked),
         UNIT(by_name_pairs_what_has_the_same_name_and_leaves_the_rest),
+        UNIT(names_in_another_order_decide_unless_only_places_fit),
         UNIT(by_name_is_for_the_old_form_only),
         UNIT(layers_to_skip_keep_their_weights_in_every_form),
         UNIT(a_name_to_skip_must_be_a_layers), UNIT(rules_give_the_files_layers_other_names),
