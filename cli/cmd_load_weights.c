@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 typedef struct options {
-    const char *save, *objects_to_skip;
+    const char *save, *objects_to_skip, *config;
     const char *keras;
     bool skip_mismatch, by_name, overwrite, verify;
     opt_list map;
@@ -167,16 +167,17 @@ static size_t split(char *text, const char **names, size_t most)
 }
 
 /* An architecture alone has nothing to load: its weights begin as new ones. */
-static krt_status open_model(cli *c, krt_model **m, const char *file, bool verify)
+static krt_status open_model(cli *c, krt_model **m, const char *file, const options *o)
 {
     krt_file *f = NULL;
     krt_status st = krt_file_open(c->k, &f, file);
     const bool is_bare = st == KRT_OK && krt_file_get_info(f)->kind == KRT_FILE_CONFIG_JSON;
 
     krt_file_close(f);
-    return st == KRT_OK
-               ? krt_load(c->k, m, file, KRT_LOAD(.config_only = is_bare, .verify = verify))
-               : st;
+    return st == KRT_OK ? krt_load(c->k, m, file,
+                                   KRT_LOAD(.config = o->config, .config_only = is_bare,
+                                            .verify = o->verify))
+                        : st;
 }
 
 static int run(cli *c, const void *p)
@@ -194,13 +195,15 @@ static int run(cli *c, const void *p)
         status = misuse(c, "where to? give --save OUT");
     else if (o->keras != NULL && strcmp(o->keras, "keras2") != 0 && strcmp(o->keras, "keras3") != 0)
         status = misuse(c, "--for takes keras2 or keras3, not \"%s\"", o->keras);
+    else if (o->keras != NULL && is_weights(o->save))
+        status = misuse(c, "--for is for .h5, not for weights alone");
     else if (skip == NULL)
         status = fail_says(NULL, "out of memory");
     else
         status = may_save(c, o);
     if (skip != NULL)
         memcpy(skip, given, strlen(given) + 1);
-    if (status == CLI_DONE && open_model(c, &m, c->arguments[0], o->verify) != KRT_OK)
+    if (status == CLI_DONE && open_model(c, &m, c->arguments[0], o) != KRT_OK)
         status = fail(c, c->arguments[0]);
     if (status == CLI_DONE) {
         const size_t n = split(skip, names, MOST_NAMES);
@@ -237,6 +240,8 @@ static const opt table[] = {
         "leave out what does not fit, with a warning a layer", 0),
     OPT("by-name", OPT_FLAG, by_name, NULL, "pair the layers of an .h5 file by name", 0),
     OPT("objects-to-skip", OPT_TEXT, objects_to_skip, "A,B", "layers that keep their weights", 0),
+    OPT("config", OPT_TEXT, config, "ARCH.json", "the architecture, where MODEL holds weights only",
+        0),
     OPT("map", OPT_LIST, map, "OLD=NEW", "new names for names in WEIGHTS, * for any text", 0),
     OPT("verify", OPT_FLAG, verify, NULL,
         "hold both files against their digests and checksums first", 0),

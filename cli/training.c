@@ -92,8 +92,10 @@ int settings_apply(cli *c, krt_model *m, const settings *s)
     if (s->optimizer == NULL && s->loss == NULL && s->metrics == NULL) {
         if (krt_is_compiled(m))
             return CLI_DONE;
-        return fail_says(c->arguments[0], "the model has no compile settings; give --loss, and "
-                                          "--optimizer and --metrics as needed");
+        return fail_says(
+            c->arguments[0],
+            "the model has no compile settings; give --loss, and %s--metrics as needed",
+            strcmp(c->command->name, "fit") == 0 ? "--optimizer and " : "");
     }
     text = make_json(s);
     if (text == NULL)

@@ -156,6 +156,7 @@ static krt_status explain_opened(explaining *e)
 {
     krt_status st = KRT_OK;
 
+    TRY(krti_fail_in_file(e->k, krti_source_check_weights(e->weights), e->weights->filepath));
     if (e->model->config == NULL)
         return krti_fail_in_file(
             e->k,

@@ -397,6 +397,7 @@ static krt_status load_weights(krt_model *m, const char *filepath,
             "You are loading weights into a model that has not yet been built. Give it an "
             "input first: krt_add_input()"));
     TRY(krti_source_open(k, &f, filepath));
+    TRY(krti_source_check_weights(f));
     if (checkpoints_only && f->prefix == NULL)
         TRY(krti_fail(k, KRT_E_FORMAT, NULL,
                       "%s is no TensorFlow checkpoint; load it with krt_load_weights()", f->name));

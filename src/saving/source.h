@@ -50,6 +50,8 @@ void krti_source_forget_config(krti_source *f);
  * reads all of it, and shards are held against their map. Fails: E_FORMAT when the file has none;
  * what the formats fail with. */
 krt_status krti_source_list(krti_source *f, bool check);
+/* Fails for an architecture that was given where weights belong: E_FORMAT. */
+krt_status krti_source_check_weights(const krti_source *f);
 
 /* For source.c: the same for the files as they are at this moment. */
 krt_status krti_source_list_once(krti_source *f, bool check);

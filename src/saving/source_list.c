@@ -111,6 +111,17 @@ static krt_status no_weights(const krti_source *f)
                      f->name, f->name);
 }
 
+krt_status krti_source_check_weights(const krti_source *f)
+{
+    if (f->kind != KRT_FILE_CONFIG_JSON)
+        return KRT_OK;
+    return krti_fail(
+        f->k, KRT_E_FORMAT, NULL,
+        "%s holds an architecture only, where weights are wanted. Give a file of weights, "
+        "or see the layers with: keratin summary %s",
+        f->name, f->name);
+}
+
 krt_status krti_source_list_once(krti_source *f, bool check)
 {
     krt_status st = f->has_weights ? krti_store_new(f->k, &f->store) : no_weights(f);

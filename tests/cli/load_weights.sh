@@ -10,6 +10,11 @@ sed 's/dense_1/head/g' fixtures/containers/keras2_mlp.json >head.json
 try keratin load-weights head.json fixtures/containers/keras2_mlp_weights.h5 --save head.h5 --map 'dense_1=head' --json
 try keratin load-weights head.json fixtures/containers/keras2_mlp_weights.h5 --save head.h5 --overwrite --map 'dense_1'
 try keratin load-weights head.json fixtures/containers/keras2_mlp_weights.h5
+# What is missing is asked for with an option that the command has.
+try keratin load-weights fixtures/containers/keras2_mlp_weights.h5 fixtures/containers/keras2_mlp_weights.h5 --save base.keras
+try keratin load-weights fixtures/containers/keras2_mlp_weights.h5 fixtures/containers/keras2_mlp_weights.h5 --config head.json --save base.keras
+try keratin load-weights head.json head.json --save base2.keras
+try keratin load-weights head.json fixtures/containers/keras2_mlp_weights.h5 --save base.npz --for keras2
 # Weights alone, by name, and names of their own.
 try keratin load-weights fixtures/containers/keras3_trained.keras fixtures/containers/keras3_trained.weights.h5 --save named.npz
 try keratin load-weights fixtures/containers/keras3_trained.keras named.npz --save renamed.safetensors --map 'dense=d' --skip-mismatch
