@@ -97,6 +97,8 @@ static int take_digest(const cli *c, const char *name, krt_digest *digest)
                  {"xxh3-128", KRT_DIGEST_XXH3_128},
                  {"sha256", KRT_DIGEST_SHA256}};
 
+    if (name == NULL)
+        return CLI_DONE;
     for (size_t i = 0; i < COUNT(names); i++)
         if (strcmp(names[i].name, name) == 0) {
             *digest = names[i].digest;
@@ -132,7 +134,7 @@ static int tell_set(cli *c, const char *out)
 static int run(cli *c, const void *opts)
 {
     const options *o = opts;
-    krt_digest digest = KRT_DIGEST_XXH3_128;
+    krt_digest digest = KRT_DIGEST_DEFAULT;
     bar b = {0, false};
     bool declined = false;
     int for_keras = 3;
@@ -160,7 +162,7 @@ static int run(cli *c, const void *opts)
                                                   : tell_result(c, c->arguments[1]);
 }
 
-static const options defaults = {.for_keras = "keras3", .digest = "xxh3-128"};
+static const options defaults = {.for_keras = "keras3"};
 
 static const opt table[] = {
     OPT("to", OPT_TEXT, to, "FORMAT",

@@ -131,7 +131,8 @@ typedef struct krt_error {
 typedef enum krt_digest {
     KRT_DIGEST_NONE = 0, /**< not at all */
     KRT_DIGEST_XXH3_128, /**< against accidents, at the speed of memory */
-    KRT_DIGEST_SHA256    /**< against tampering too, where the digests are kept elsewhere */
+    KRT_DIGEST_SHA256,   /**< against tampering too, where the digests are kept elsewhere */
+    KRT_DIGEST_DEFAULT   /**< XXH3-128 in the forms that keep digests, none in the others */
 } krt_digest;
 
 /** Memory functions of the host program. All three or none. `align` is a power of two. */

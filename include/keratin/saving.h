@@ -160,13 +160,15 @@ typedef struct krt_save_args {
     void            *ask_user;
     bool             include_optimizer; /**< true: its state, for training that goes on */
     bool             zipped;            /**< true; false writes a directory */
-    bool             sync;   /**< true: on the disk, not only with the system, before it returns */
-    krt_digest       digest; /**< of each array, kept where Keras does not look: XXH3-128 */
+    bool             sync; /**< true: on the disk, not only with the system, before it returns */
+    /** of each array, kept where Keras does not look: KRT_DIGEST_DEFAULT. A kind that is asked of a
+     *  form which keeps none (checkpoints, `.safetensors`, `.npz`, JSON) is E_INVALID. */
+    krt_digest digest;
     int for_keras; /**< of `.h5`: 2 or 3; 0: for both where one file can serve both, else for 3 */
 } krt_save_args;
 #define KRT_SAVE(...)                                                                     \
     KRT_ARGS(krt_save_args, .overwrite = true, .include_optimizer = true, .zipped = true, \
-             .sync = true, .digest = KRT_DIGEST_XXH3_128, .for_keras = 0, __VA_ARGS__)
+             .sync = true, .digest = KRT_DIGEST_DEFAULT, .for_keras = 0, __VA_ARGS__)
 
 /** Keras: model.save(filepath). The ending decides as in Keras: `.keras` is an archive, `.h5` and
  *  `.hdf5` are Keras 2's whole HDF5, any other name with zipped false a directory. The file is
@@ -186,12 +188,12 @@ typedef struct krt_save_weights_args {
     bool       incremental; /**< false; true, of a sharded set: only what changed is written */
     bool       include_optimizer; /**< true: of a compiled model, as in Keras */
     bool       sync;              /**< true, as in krt_save() */
-    krt_digest digest;            /**< XXH3-128, as in krt_save() */
+    krt_digest digest;            /**< as in krt_save() */
     bool legacy; /**< false; true: Keras 2's weights alone in an `.h5`, which every Keras loads */
 } krt_save_weights_args;
 #define KRT_SAVE_WEIGHTS(...)                                                                   \
     KRT_ARGS(krt_save_weights_args, .overwrite = true, .include_optimizer = true, .sync = true, \
-             .digest = KRT_DIGEST_XXH3_128, .legacy = false, __VA_ARGS__)
+             .digest = KRT_DIGEST_DEFAULT, .legacy = false, __VA_ARGS__)
 
 /** Keras: model.save_weights(filepath). `NAME.weights.h5`, or with max_shard_size
  *  `NAME.weights.json` and shards `NAME_00000.weights.h5` beside it, which change as one. An array
@@ -204,8 +206,8 @@ KRT_API krt_status krt_save_weights(krt_model *m, const char *filepath,
 /** tf.keras: model.save_weights(prefix), as a TensorFlow checkpoint: PREFIX.index,
  *  PREFIX.data-00000-of-00001 and the state file `checkpoint`, which tf.keras loads with
  *  load_weights(prefix), the optimizer's state included. Whatever stops it, the old checkpoint is
- *  whole or the new one is. args: max_shard_size must be 0; digest is ignored, a checkpoint has
- *  checksums of its own. Fails: as krt_save_weights(). */
+ *  whole or the new one is. args: max_shard_size must be 0; a checkpoint has checksums of its
+ *  own and keeps no digests. Fails: as krt_save_weights(). */
 KRT_API krt_status krt_save_checkpoint(krt_model *m, const char *prefix,
                                        const krt_save_weights_args *args);
 
@@ -252,13 +254,13 @@ typedef struct krt_convert_args {
     void            *ask_user;
     int              for_keras; /**< 3; 2: for tf.keras, where no one file serves both */
     bool             sync;      /**< true, as in krt_save() */
-    krt_digest       digest;    /**< XXH3-128, as in krt_save() */
+    krt_digest       digest;    /**< as in krt_save() */
     void (*progress)(void *user, int64_t done, int64_t total); /**< bytes of arrays; NULL: none */
     void *progress_user;
 } krt_convert_args;
 #define KRT_CONVERT(...)                                                                     \
     KRT_ARGS(krt_convert_args, .include_optimizer = true, .overwrite = true, .for_keras = 3, \
-             .sync = true, .digest = KRT_DIGEST_XXH3_128, .progress_user = NULL, __VA_ARGS__)
+             .sync = true, .digest = KRT_DIGEST_DEFAULT, .progress_user = NULL, __VA_ARGS__)
 
 /** Writes a file of any form in another. Between Keras 3's forms no model is built: arrays go from
  *  file to file one by one, so a file may be larger than memory and its classes unknown. Into forms

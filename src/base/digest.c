@@ -100,7 +100,25 @@ const char *krti_hasher_end(krti_hasher *h, char text[KRTI_DIGEST_TEXT])
 
 const char *krti_digest_name(krt_digest kind)
 {
-    return kinds[kind].name;
+    return (size_t)kind < KRTI_COUNT(kinds) ? kinds[kind].name : NULL;
+}
+
+krt_status krti_digest_choose(krt_ctx *k, krt_digest *kind, const char *keeps_none)
+{
+    const char *name = krti_digest_name(*kind);
+
+    if (*kind == KRT_DIGEST_DEFAULT)
+        *kind = keeps_none != NULL ? KRT_DIGEST_NONE : KRT_DIGEST_XXH3_128;
+    else if (name == NULL && *kind != KRT_DIGEST_NONE)
+        return krti_fail(k, KRT_E_INVALID, NULL, "%d is no kind of digest", (int)*kind);
+    else if (name != NULL && keeps_none != NULL)
+        return krti_fail(
+            k, KRT_E_INVALID, NULL,
+            "%s keeps no digests, %s was asked for; keras, keras-dir, h5, weights.h5, "
+            "legacy-weights.h5 and weights.json do. For other forms keep a list aside: "
+            "keratin verify FILE --write-digests LIST",
+            keeps_none, name);
+    return KRT_OK;
 }
 
 krt_digest krti_digest_kind_of(const char *text)

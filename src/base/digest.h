@@ -20,7 +20,11 @@ void krti_hasher_update(krti_hasher *h, const void *data, size_t size);
 /* Writes the digest of all bytes so far as text and starts again. Returns the text. */
 const char *krti_hasher_end(krti_hasher *h, char text[KRTI_DIGEST_TEXT]);
 
-/* "xxh3-128", "sha256"; NULL for KRT_DIGEST_NONE. */
+/* Makes of KRT_DIGEST_DEFAULT what it means for a form. `keeps_none`: the name of one that keeps no
+ * digests, or NULL. Fails: E_INVALID, for one of those and for what is no kind. */
+krt_status krti_digest_choose(krt_ctx *k, krt_digest *kind, const char *keeps_none);
+
+/* "xxh3-128", "sha256"; NULL for KRT_DIGEST_NONE and what is no kind. */
 const char *krti_digest_name(krt_digest kind);
 /* The kind of a text with digits of the right number, lower case; KRT_DIGEST_NONE for any other. */
 krt_digest krti_digest_kind_of(const char *text);

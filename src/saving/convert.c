@@ -4,6 +4,7 @@
  * and no model is built: it works for files larger than memory and for classes nobody knows. Where
  * names differ (Keras 3's paths, lists of layers in legacy files, TensorFlow's keys) only a model
  * knows which is which, so one is built, filled and saved. */
+#include "base/digest.h"
 #include "formats/json.h"
 #include "saving/incremental.h"
 #include "saving/keras_writer.h"
@@ -439,19 +440,19 @@ static krt_status write_legacy_weights(conversion *c)
 static const struct {
     const char *name, *ending;
     krt_status (*write)(conversion *c);
-    bool needs_weights;
+    bool needs_weights, keeps_digests, is_of_keras3; /* the last: no other Keras reads it */
 } forms[] = {
-    {"keras", ".keras", write_keras, true},
-    {"keras-dir", NULL, write_directory, true},
-    {"weights.h5", ".weights.h5", write_weights_h5, true},
-    {"weights.json", ".weights.json", write_sharded, true},
-    {"h5", ".h5", write_h5, true},
-    {"h5", ".hdf5", write_h5, true},
-    {"legacy-weights.h5", "_weights.h5", write_legacy_weights, true},
-    {"json", ".json", write_json, false},
-    {"tf-checkpoint", ".ckpt", write_checkpoint, true},
-    {"safetensors", ".safetensors", write_safetensors, true},
-    {"npz", ".npz", write_npz, true},
+    {"keras", ".keras", write_keras, true, true, true},
+    {"keras-dir", NULL, write_directory, true, true, true},
+    {"weights.h5", ".weights.h5", write_weights_h5, true, true, true},
+    {"weights.json", ".weights.json", write_sharded, true, true, true},
+    {"h5", ".h5", write_h5, true, true, false},
+    {"h5", ".hdf5", write_h5, true, true, false},
+    {"legacy-weights.h5", "_weights.h5", write_legacy_weights, true, true, false},
+    {"json", ".json", write_json, false, false, false},
+    {"tf-checkpoint", ".ckpt", write_checkpoint, true, false, false},
+    {"safetensors", ".safetensors", write_safetensors, true, false, false},
+    {"npz", ".npz", write_npz, true, false, false},
 };
 
 static const char NAMES[] = "keras, keras-dir, h5, weights.h5, legacy-weights.h5, weights.json, "
@@ -488,6 +489,11 @@ static krt_status choose_form(const conversion *c, size_t *form)
                          "max_shard_size is %g, but %s is written as one shard; shards are for "
                          ".weights.json",
                          c->args->max_shard_size, krti_path_name(c->out));
+    if (c->args->for_keras == 2 && forms[*form].is_of_keras3)
+        return krti_fail(c->k, KRT_E_INVALID, NULL,
+                         "%s is a form of Keras 3, which Keras 2 does not read; write h5, "
+                         "legacy-weights.h5, tf-checkpoint or json for it",
+                         forms[*form].name);
     if (c->args->incremental && forms[*form].write != write_sharded)
         return krti_fail(c->k, KRT_E_INVALID, NULL,
                          "incremental is for sharded weights (weights.json), not %s",
@@ -560,8 +566,9 @@ krt_status krt_convert(krt_ctx *k, const char *in_filepath, const char *out_file
     krt_status st = KRT_OK;
 
     TRY(krti_args_import(k, &a, KRT_CONVERT(), sizeof a, args));
-    c.options = (krti_write_options){.sync = a.sync, .digest = a.digest};
     TRY(choose_form(&c, &form));
+    TRY(krti_digest_choose(k, &a.digest, forms[form].keeps_digests ? NULL : forms[form].name));
+    c.options = (krti_write_options){.sync = a.sync, .digest = a.digest};
     if (a.to == NULL && forms[form].write == write_sharded) {
         TRY(krti_sharded_name(k, out_filepath, &name));
         c.out = name.ptr;

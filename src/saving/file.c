@@ -208,7 +208,8 @@ krt_status krt_file_digest_array(krt_file *f, size_t i, krt_digest kind, char **
 
     *out = NULL;
     if (krti_digest_name(kind) == NULL)
-        return krti_fail(k, KRT_E_INVALID, NULL, "KRT_DIGEST_NONE is no digest of an array");
+        return krti_fail(k, KRT_E_INVALID, NULL,
+                         "KRT_DIGEST_XXH3_128 or KRT_DIGEST_SHA256 is wanted for an array");
     TRY(krt_file_read_array(f, i, &t));
     TRY(krti_hasher_new(k, &h, kind));
     krti_hasher_update(h, t->data, t->size_bytes);

@@ -89,7 +89,8 @@ krt_status krt_write_digests(krt_ctx *k, const char *filepath, const char *out_f
     if (st == KRT_OK)
         st = krti_args_import(k, &a, KRT_WRITE_DIGESTS(), sizeof a, args);
     if (st == KRT_OK && krti_digest_name(a.digest) == NULL)
-        st = krti_fail(k, KRT_E_INVALID, NULL, "KRT_DIGEST_NONE is no digest to write");
+        st = krti_fail(k, KRT_E_INVALID, NULL,
+                       "KRT_DIGEST_XXH3_128 or KRT_DIGEST_SHA256 is wanted for a list of digests");
     if (st == KRT_OK)
         st = krti_source_open(k, &f, filepath);
     if (st == KRT_OK && f->has_weights)

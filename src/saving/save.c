@@ -5,6 +5,7 @@
  * ending names. Nothing is at the final path before the writer's last step. */
 #include "saving/save_plan.h"
 
+#include "base/digest.h"
 #include "formats/json.h"
 #include "saving/incremental.h"
 #include "saving/legacy_h5_write.h"
@@ -112,8 +113,11 @@ static bool is_legacy_name(const char *filepath)
            !krti_ends_with(filepath, ".weights.h5");
 }
 
-static krt_status check_for_keras(krt_ctx *k, int for_keras)
+static krt_status check_for_keras(krt_ctx *k, int for_keras, bool is_legacy)
 {
+    if (for_keras == 2 && !is_legacy)
+        return krti_fail(k, KRT_E_INVALID, NULL,
+                         "for_keras is 2, which does not read this form; save as .h5 for it");
     if (for_keras == 0 || for_keras == 2 || for_keras == 3)
         return KRT_OK;
     return krti_fail(
@@ -151,6 +155,7 @@ krt_status krti_save_plan_model(krti_save_plan *p, krt_ctx *k, krt_model *m, con
 
     TRY(st);
     TRY(krti_args_import(k, &a, KRT_SAVE(), sizeof a, args));
+    TRY(krti_digest_choose(k, &a.digest, NULL));
     p->options = (krti_write_options){a.sync, a.digest};
     p->zipped = a.zipped;
     TRY(check_model_name(k, filepath, a.zipped));
@@ -158,7 +163,7 @@ krt_status krti_save_plan_model(krti_save_plan *p, krt_ctx *k, krt_model *m, con
         TRY(krti_fail(k, KRT_E_IO, NULL,
                       "is a directory, expected a file; give a name in it, or zipped=false to "
                       "write a directory"));
-    TRY(check_for_keras(k, a.for_keras));
+    TRY(check_for_keras(k, a.for_keras, a.zipped && is_legacy_name(filepath)));
     TRY(krti_may_write(k, filepath, a.overwrite, a.ask, a.ask_user, &go));
     if (!go)
         goto done;
@@ -238,6 +243,7 @@ krt_status krti_save_plan_weights(krti_save_plan *p, krt_ctx *k, krt_model *m, c
 
     TRY(st);
     TRY(krti_args_import(k, &a, KRT_SAVE_WEIGHTS(), sizeof a, args));
+    TRY(krti_digest_choose(k, &a.digest, NULL));
     p->options = (krti_write_options){a.sync, a.digest};
     p->max_shard_bytes = a.max_shard_size * GB;
     p->incremental = a.incremental;

@@ -1,6 +1,7 @@
 /* Checkpoints and files of named arrays, written from a model. See save_named.h. */
 #include "saving/save_named.h"
 
+#include "base/digest.h"
 #include "saving/named_list.h"
 #include "saving/save_plan.h"
 #include "saving/tf_checkpoint_write.h"
@@ -39,11 +40,14 @@ static krt_status write_exchange(krt_model *m, const char *filepath, bool sync)
     return st;
 }
 
-/* A form that is one file. */
-static krt_status check_unsharded(krt_ctx *k, const krt_save_weights_args *a, const char *what)
+/* A form that is one file, and a whole one, without digests. */
+static krt_status check_plain(krt_ctx *k, krt_save_weights_args *a, const char *what)
 {
+    if (a->incremental)
+        return krti_fail(k, KRT_E_INVALID, NULL,
+                         "incremental is for sharded weights (.weights.json), not %s", what);
     if (a->max_shard_size == 0)
-        return KRT_OK;
+        return krti_digest_choose(k, &a->digest, what);
     return krti_fail(k, KRT_E_INVALID, NULL,
                      "max_shard_size is %g, but %s is written as one shard; shards are for "
                      ".weights.json",
@@ -60,7 +64,7 @@ krt_status krti_save_exchange(krt_model *m, const char *filepath, const krt_save
     TRY(krti_args_import(k, &a, KRT_SAVE_WEIGHTS(), sizeof a, args));
     if (m->failed != KRT_OK)
         TRY(m->failed);
-    TRY(check_unsharded(k, &a, krti_path_name(filepath)));
+    TRY(check_plain(k, &a, krti_path_name(filepath)));
     if (krti_path_kind_of(filepath) == KRTI_PATH_DIR)
         TRY(krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file; give a name in it"));
     TRY(krti_may_write(k, filepath, a.overwrite, a.ask, a.ask_user, &go));
@@ -100,7 +104,7 @@ krt_status krt_save_checkpoint(krt_model *m, const char *prefix, const krt_save_
     TRY(krti_args_import(k, &a, KRT_SAVE_WEIGHTS(), sizeof a, args));
     if (m->failed != KRT_OK)
         TRY(m->failed);
-    TRY(check_unsharded(k, &a, "a checkpoint"));
+    TRY(check_plain(k, &a, "a checkpoint"));
     TRY(krti_str_addf(&index, "%s.index", prefix));
     TRY(krti_may_write(k, index.ptr, a.overwrite, a.ask, a.ask_user, &go));
     if (go)

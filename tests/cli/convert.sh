@@ -81,6 +81,9 @@ try keratin convert back.weights.h5 none.keras --config fixtures/containers/kera
 try keratin convert cnn.keras missing/cnn.keras
 try keratin convert missing.keras x.keras
 try keratin convert cnn.keras x.keras --for keras4
+try keratin convert cnn.keras x.keras --for keras2
+try keratin convert cnn.keras x.ckpt --digest xxh3-128
+try keratin convert cnn.keras x.ckpt --digest md5
 ls
 try keratin convert fixtures/containers/keras3_trained.keras for_keras2.json --for keras2
 show tail -c 64 for_keras2.json

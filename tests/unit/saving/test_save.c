@@ -293,6 +293,8 @@ TEST(names_that_keras_refuses_are_refused_in_its_words)
     ASSERT_SAYS("Invalid filepath extension for saving. Please add either a `.keras` extension");
     ASSERT_STATUS(KRT_E_INVALID, krt_save(m, in_folder(t, "a.keras"), KRT_SAVE(.zipped = false)));
     ASSERT_SAYS("When using `zipped=False`, the `filepath` argument should not end in `.keras`");
+    ASSERT_STATUS(KRT_E_INVALID, krt_save(m, in_folder(t, "a.keras"), KRT_SAVE(.for_keras = 2)));
+    ASSERT_SAYS("for_keras is 2, which does not read this form; save as .h5 for it");
     ASSERT_STATUS(KRT_E_INVALID, krt_save_weights(m, in_folder(t, "a.h5"), NULL));
     ASSERT_SAYS("The filename must end in `.weights.h5`. Received: filepath=");
     ASSERT_STATUS(KRT_E_INVALID,

@@ -139,6 +139,33 @@ static krt_model *small_model(testing *t)
     return m;
 }
 
+TEST(digests_are_asked_only_of_forms_that_keep_them)
+{
+    krt_model *m = small_model(t);
+    char path[300], npz[300];
+
+    snprintf(path, sizeof path, "%s/a.weights.h5", t->folder);
+    snprintf(npz, sizeof npz, "%s/a.npz", t->folder);
+    ASSERT_OK(krt_save_weights(m, path, NULL));
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_save_weights(m, npz, KRT_SAVE_WEIGHTS(.digest = KRT_DIGEST_SHA256)));
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_save_checkpoint(m, npz, KRT_SAVE_WEIGHTS(.digest = KRT_DIGEST_XXH3_128)));
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_convert(t->k, path, npz, KRT_CONVERT(.digest = KRT_DIGEST_SHA256)));
+    ASSERT_SAYS("npz keeps no digests, sha256 was asked for; keras, keras-dir, h5, weights.h5, "
+                "legacy-weights.h5 and weights.json do. For other forms keep a list aside: keratin "
+                "verify FILE --write-digests LIST");
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_save_weights(m, path, KRT_SAVE_WEIGHTS(.digest = (krt_digest)9)));
+    ASSERT_SAYS("9 is no kind of digest");
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_write_digests(t->k, path, npz, KRT_WRITE_DIGESTS(.digest = (krt_digest)9)));
+    ASSERT_STATUS(KRT_E_INVALID, krt_save_weights(m, npz, KRT_SAVE_WEIGHTS(.incremental = true)));
+    ASSERT_OK(krt_convert(t->k, path, npz, KRT_CONVERT(.digest = KRT_DIGEST_NONE)));
+    krt_model_free(m);
+}
+
 /* Inverts a byte of the array at `index` of a file. */
 static void alter(testing *t, const char *path, size_t index)
 {
@@ -342,6 +369,7 @@ int main(void)
     return RUN(UNIT(whole_files_have_no_problem), UNIT(every_cut_of_a_file_is_a_problem),
                UNIT(a_cut_file_is_told_with_what_is_left),
                UNIT(a_flipped_byte_in_an_archive_is_named),
+               UNIT(digests_are_asked_only_of_forms_that_keep_them),
                UNIT(an_array_that_differs_from_its_digest_kept_aside_is_named),
                UNIT(a_bit_flipped_anywhere_is_noticed_or_changes_nothing),
                UNIT(a_load_on_request_checks_digests_before_anything_is_touched),
