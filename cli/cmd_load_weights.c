@@ -149,12 +149,12 @@ static krt_status save(const cli *c, krt_model *m, const options *o)
 
 /* --- the command --- */
 
-/* "a,b" as a list, in a copy of the text that holds the names. */
-static size_t split(char *text, const char **names, size_t most)
+/* "a,b" as a list, in a copy of the text that holds the names; it has room for one in two letters. */
+static size_t split(char *text, const char **names)
 {
     size_t n = 0;
 
-    for (char *p = text; p != NULL && n < most;) {
+    for (char *p = text; p != NULL;) {
         char *comma = strchr(p, ',');
 
         if (comma != NULL)
@@ -182,10 +182,9 @@ static krt_status open_model(cli *c, krt_model **m, const char *file, const opti
 
 static int run(cli *c, const void *p)
 {
-    enum { MOST_NAMES = 256 };
     const options *o = p;
-    const char *names[MOST_NAMES];
     const char *given = o->objects_to_skip != NULL ? o->objects_to_skip : "";
+    const char **names = malloc((strlen(given) / 2 + 1) * sizeof *names);
     char *skip = malloc(strlen(given) + 1);
     krt_report *r = NULL;
     krt_model *m = NULL;
@@ -197,7 +196,7 @@ static int run(cli *c, const void *p)
         status = misuse(c, "--for takes keras2 or keras3, not \"%s\"", o->keras);
     else if (o->keras != NULL && is_weights(o->save))
         status = misuse(c, "--for is for .h5, not for weights alone");
-    else if (skip == NULL)
+    else if (skip == NULL || names == NULL)
         status = fail_says(NULL, "out of memory");
     else
         status = may_save(c, o);
@@ -206,7 +205,7 @@ static int run(cli *c, const void *p)
     if (status == CLI_DONE && open_model(c, &m, c->arguments[0], o) != KRT_OK)
         status = fail(c, c->arguments[0]);
     if (status == CLI_DONE) {
-        const size_t n = split(skip, names, MOST_NAMES);
+        const size_t n = split(skip, names);
         const krt_status st = krt_load_weights(
             m, c->arguments[1],
             KRT_LOAD_WEIGHTS(.report = &r, .skip_mismatch = o->skip_mismatch, .by_name = o->by_name,
@@ -224,6 +223,7 @@ static int run(cli *c, const void *p)
         print_report(r);
     krt_report_free(r);
     krt_model_free(m);
+    free(names);
     free(skip);
     return status;
 }
