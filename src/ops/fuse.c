@@ -345,6 +345,21 @@ static const krti_node *only_affine(rewriter *r, const krt_value *v)
                                                                                            : NULL;
 }
 
+static bool is_one(const krt_value *v)
+{
+    v = v->node->op == &krti_op_broadcast_to ? v->node->in[0] : v;
+    return v->node->op == &krti_op_constant && krt_shape_size(v->shape) == 1 &&
+           *(const float *)v->node->constant == 1;
+}
+
+/* x + b of an x that nothing has rounded yet. What scales that stays a step of its own: (x - mean) / deviation
+ * is exact near the mean, x / deviation - mean / deviation is not, where the mean is large. */
+static bool is_shift(const krti_node *n)
+{
+    return n != NULL && ((n->op == &krti_op_affine && n->attrs.scalar.a == 1) ||
+                         (n->op == &krti_op_scale_shift && is_one(n->in[1])));
+}
+
 /* n becomes x * scale + shift; a chain of such becomes one. NULL stands for 1 and 0. */
 static krt_status make_scale_shift(rewriter *r, krti_node *n, krt_value *x, krt_value *scale,
                                    krt_value *shift)
@@ -352,17 +367,19 @@ static krt_status make_scale_shift(rewriter *r, krti_node *n, krt_value *x, krt_
     krti_graph *g = r->g;
     const int64_t channels = x->shape.dim[x->shape.rank - 1];
     krti_node *before = open_producer(r, x);
+    const bool scales = scale != NULL;
 
     scale = scale != NULL ? scale : filled(g, channels, 1);
     shift = shift != NULL ? shift : filled(g, channels, 0);
     const krti_node *affine = only_affine(r, x);
-    if (affine != NULL) {
+    if (affine != NULL && !(scales && is_shift(affine))) {
         shift = krti_add(g, krti_affine(g, scale, affine->attrs.scalar.b, 0, 0), shift);
         scale = krti_affine(g, scale, affine->attrs.scalar.a, 0, 0);
         x = affine->in[0];
         before = open_producer(r, x);
     }
-    if (before != NULL && before->op == &krti_op_scale_shift && input_of(before, 3) == NULL) {
+    if (before != NULL && before->op == &krti_op_scale_shift && input_of(before, 3) == NULL &&
+        !(scales && is_shift(before))) {
         shift = krti_add(g, krti_multiply(g, before->in[2], scale), shift);
         scale = krti_multiply(g, before->in[1], scale);
         x = before->in[0];
@@ -388,7 +405,7 @@ static krt_status make_affine(rewriter *r, krti_node *n, krt_value *x, double a,
 {
     const krti_node *before = only_affine(r, x);
 
-    if (before != NULL) {
+    if (before != NULL && (a == 1 || !is_shift(before))) {
         b += a * before->attrs.scalar.b;
         a *= before->attrs.scalar.a;
         x = before->in[0];
@@ -405,7 +422,7 @@ static krt_status make_affine(rewriter *r, krti_node *n, krt_value *x, double a,
     if (open->op != &krti_op_scale_shift || input_of(open, 3) != NULL)
         return fuse_activation(r, n);
     const int64_t channels = x->shape.dim[x->shape.rank - 1];
-    return make_scale_shift(r, n, x, filled(r->g, channels, (float)a),
+    return make_scale_shift(r, n, x, a != 1 ? filled(r->g, channels, (float)a) : NULL,
                             filled(r->g, channels, (float)b));
 }
 

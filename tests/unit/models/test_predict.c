@@ -80,6 +80,28 @@ TEST(a_missing_channel_axis_is_added_and_integers_are_cast)
     assert_memory_equal(krt_tensor_data(a), krt_tensor_data(b), 10 * sizeof(float));
 }
 
+/* The mean once a number for all, once one of each channel. */
+TEST(what_lies_near_a_large_mean_is_normalized_exactly)
+{
+    static const float x[] = {1e6f, 1e6f + 2, 1e6f + 4, 1e6f + 6};
+    const krt_numbers mean[] = {KRT_NUMBER(1e6), KRT_NUMBERS(1e6, 1e6)};
+    const krt_numbers variance[] = {KRT_NUMBER(9), KRT_NUMBERS(9, 9)};
+
+    for (int64_t i = 0; i < 2; i++) {
+        krt_tensor *data = NULL, *y = NULL;
+        krt_model *m = krt_sequential(t->k, NULL);
+
+        ASSERT_OK(krt_tensor_wrap(t->k, &data, KRT_FLOAT32, KRT_SHAPE(2, 2), x));
+        ASSERT_OK(krt_add_input(m, KRT_SHAPE(2), NULL));
+        ASSERT_OK(krt_add(m, KRT_NORMALIZATION(.mean = mean[i], .variance = variance[i])));
+        ASSERT_OK(krt_predict(m, &y, data, NULL));
+        ASSERT_NEAR(((float[]){0, 2.f / 3, 4.f / 3, 2}), (const float *)krt_tensor_data(y), 4, 1e-6,
+                    0);
+        krt_tensor_free(data);
+        krt_tensor_free(y);
+    }
+}
+
 TEST(an_input_of_another_shape_is_refused_with_both_shapes)
 {
     krt_model *m = small_cnn(t->k);
@@ -363,6 +385,7 @@ int main(void)
     return RUN(UNIT(a_sequential_made_in_c_predicts_probabilities),
                UNIT(a_batch_cut_in_pieces_gives_what_the_whole_gives),
                UNIT(a_missing_channel_axis_is_added_and_integers_are_cast),
+               UNIT(what_lies_near_a_large_mean_is_normalized_exactly),
                UNIT(an_input_of_another_shape_is_refused_with_both_shapes),
                UNIT(an_input_without_elements_is_refused_even_where_the_model_wants_it),
                UNIT(a_run_can_tap_an_inner_layer),
