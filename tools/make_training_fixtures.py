@@ -879,8 +879,45 @@ def augmentation():
     return rows
 
 
+def adapt():
+    """What layers learn from data before training: of one array, and of batches, the last one short."""
+    def data(shape, seed, scale=2.0, offset=0.0):
+        return (numbers(int(np.prod(shape)), seed) * np.float32(scale) + np.float32(offset)).reshape(shape)
+
+    N, D = L.Normalization, L.Discretization
+    cases = [
+        (N(), data((12, 3), 1), None),
+        (N(), data((12, 3), 2, 3.0, 40.0), 5),
+        (N(axis=None), data((10, 2, 2), 3), None),
+        (N(axis=None), data((10, 2, 2), 4), 4),
+        (N(axis=(1, -1)), data((9, 2, 3, 2), 5), 4),
+        (N(axis=1, invert=True), data((9, 2, 3), 6, 5.0, -2.0), 4),
+        (N(), np.round(data((11, 2), 7, 100.0)).astype("int64"), None),
+        (N(), data((11, 2), 8).astype("float64"), None),
+        (N(), data((7,), 9), None),
+        (D(num_bins=4), data((30,), 10), None),
+        (D(num_bins=4, epsilon=0.1), data((50, 1), 11), None),
+        (D(num_bins=5, epsilon=0.1), data((61, 2), 12), 17),
+        (D(num_bins=3, epsilon=0.034), data((90,), 13), 40),
+        (D(num_bins=7, output_mode="one_hot"), data((40, 1), 14), 16),
+        (D(num_bins=4, output_mode="count"), data((20, 5), 15), None),
+        (D(num_bins=10), data((6,), 16), None),
+        (D(num_bins=1), data((6,), 17), None),
+        (D(num_bins=4), np.arange(33), 10),
+    ]
+    rows = []
+    for layer, x, size in cases:
+        row = {"object": keras.saving.serialize_keras_object(layer), "dtype": str(x.dtype), "shape": list(x.shape),
+               "x": x.flatten().tolist(), "batch_size": size}
+        layer.adapt(x if size is None else [x[i:i + size] for i in range(0, len(x), size)])
+        y = np.asarray(layer(x.astype("float32")))
+        rows.append({**row, "weights": [flat(w) for w in layer.get_weights()], "y": flat(y), "y_shape": list(y.shape),
+                     "bin_boundaries": layer.get_config().get("bin_boundaries")})
+    return rows
+
+
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, rows, losses, metrics, models, recurrent, fits, custom, mixed, lora, frozen, ctc, attention, crossed, jax, recurrent_dropout, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, recurrent, fits, custom, mixed, lora, frozen, ctc, attention, crossed, adapt, jax, recurrent_dropout, augmentation]
 
 
 def main(names, trainings=TRAININGS):

@@ -224,6 +224,27 @@ KRT_API krt_status krt_fit(krt_model *m, const krt_tensor *x, const krt_tensor *
 /** The same for any number of inputs and outputs, or a source. */
 KRT_API krt_status krt_fit_data(krt_model *m, const krt_data *data, const krt_fit_args *args);
 
+/* --- adapt ----------------------------------------------------------------------------------- */
+
+/** The arguments of krt_adapt(). */
+typedef struct krt_adapt_args {
+    size_t            struct_size;
+    int64_t           batch_size; /**< KRT_NONE: all rows at once, as Keras takes an array */
+    int64_t           steps;      /**< KRT_NONE: all batches */
+    const krt_source *source;     /**< NULL; else batches instead of `data`, their first x */
+} krt_adapt_args;
+#define KRT_ADAPT(...) \
+    KRT_ARGS(krt_adapt_args, .batch_size = KRT_NONE, .steps = KRT_NONE, .source = NULL, __VA_ARGS__)
+
+/** Keras: layer.adapt(data): what a preprocessing layer learns from data before any training, mean and
+ *  variance of a Normalization, the boundaries of a Discretization. It starts from nothing each time, builds
+ *  the layer if need be, and holds for every model that the layer stands in. On failure it knows what
+ *  it knew. Fails: E_UNSUPPORTED (a class that learns nothing), E_STATE (its values were given), E_INVALID
+ *  (shapes, no rows, NaN), what the source failed with, E_NOMEM. */
+KRT_API krt_status krt_adapt(krt_layer *l, const krt_tensor *data, const krt_adapt_args *args);
+
+/* --- evaluate and batch by batch ------------------------------------------------------------- */
+
 /** The arguments of krt_evaluate(). */
 typedef struct krt_evaluate_args {
     size_t            struct_size;

@@ -195,6 +195,7 @@ static krt_status call_half(krt_layer *inner, krt_call *outer, half *h, krt_valu
         h->in[1 + i] = first[i];
     h->in[1 + n] = mask;
     h->c = (krt_call){.training = outer->training,
+                      .is_symbolic = outer->is_symbolic,
                       .num_in = 1 + n,
                       .num_values = 2 + n,
                       .in = h->in,

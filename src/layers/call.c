@@ -174,6 +174,7 @@ krt_value *krti_layer_apply(krt_layer *l, krt_call *outer, krt_value *x, krt_val
     krt_value *const in[1] = {x};
     krt_value *const in_mask[1] = {mask};
     krt_call c = {.training = outer->training,
+                  .is_symbolic = outer->is_symbolic,
                   .num_in = 1,
                   .in = in,
                   .in_mask = in_mask,

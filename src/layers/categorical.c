@@ -4,6 +4,8 @@
  * Lookups of texts are not here: arrays hold numbers only. */
 #include "layers/describe.h"
 
+#include <stdlib.h>
+
 /* ------------------------------------------------------------------------------- encoding */
 
 static krt_status check_mode(const krt_layer *l, const char *mode, bool may_be_int)
@@ -86,15 +88,30 @@ static krt_status category_call(const krt_layer *l, const void *args, krt_call *
 
 /* ------------------------------------------------------------------------------- Discretization */
 
+/* An empty list of boundaries is one: everything is in bin 0. */
+static bool has_boundaries(const krt_discretization_args *a)
+{
+    return a->bin_boundaries.n > 0 || a->bin_boundaries.shape.rank == 1;
+}
+
 static krt_status discretization_init(krt_layer *l, void *args)
 {
     const krt_discretization_args *a = args;
     krt_status st = KRT_OK;
 
     TRY(check_mode(l, a->output_mode, true));
-    if (a->bin_boundaries.n == 0 && a->num_bins == KRT_NONE)
+    if (!has_boundaries(a) && a->num_bins == KRT_NONE)
         TRY(krti_layer_fail(l, KRT_E_INVALID,
                             "You need to set either `num_bins` or `bin_boundaries`"));
+    if (a->num_bins != KRT_NONE && a->num_bins < 0)
+        TRY(krti_layer_fail(l, KRT_E_INVALID,
+                            "`num_bins` must be greater than or equal to 0. Received: "
+                            "`num_bins=%lld`",
+                            (long long)a->num_bins));
+    if (has_boundaries(a) && a->num_bins != KRT_NONE &&
+        l->config == NULL) /* a file's may be both */
+        TRY(krti_layer_fail(l, KRT_E_INVALID,
+                            "Both `num_bins` and `bin_boundaries` should not be set"));
     TRY(check_sparse(l, a->sparse));
 
 done:
@@ -104,12 +121,14 @@ done:
 /* How many boundaries are not above the number. */
 static krt_value *bin_of(krti_graph *g, krt_value *x, const krt_numbers *boundaries)
 {
-    float *data = krti_arena_array(&g->arena, boundaries->n, sizeof *data);
+    float *data = krti_arena_array(&g->arena, boundaries->n + 1, sizeof *data);
 
     if (data == NULL)
         return krti_graph_fail(g, KRT_E_NOMEM, "out of memory");
     if (x == NULL)
         return NULL;
+    if (boundaries->n == 0)
+        return krti_cast(g, krti_greater(g, x, x), KRT_INT32);
     for (size_t i = 0; i < boundaries->n; i++)
         data[i] = (float)boundaries->items[i];
     const int last = x->shape.rank;
@@ -121,16 +140,199 @@ static krt_value *bin_of(krti_graph *g, krt_value *x, const krt_numbers *boundar
 static krt_status discretization_call(const krt_layer *l, const void *args, krt_call *c)
 {
     const krt_discretization_args *a = args;
+    krt_numbers boundaries = a->bin_boundaries;
 
-    if (a->bin_boundaries.n == 0)
+    if (!has_boundaries(a) && c->is_symbolic) /* as many as adapt() will find in enough data */
+        boundaries = (krt_numbers){.n = 0, .shape = {.rank = 1}};
+    else if (!has_boundaries(a))
         return krti_layer_fail(l, KRT_E_STATE,
                                "You need to either pass the `bin_boundaries` argument at "
                                "construction time or call `adapt(dataset)` before you can start "
                                "using the `Discretization` layer");
-    krt_value *y = bin_of(c->g, krti_float_input(c, 0), &a->bin_boundaries);
+    const int64_t depth = has_boundaries(a) ? (int64_t)boundaries.n + 1 : a->num_bins;
+    krt_value *y = bin_of(c->g, krti_float_input(c, 0), &boundaries);
     if (strcmp(a->output_mode, "int") != 0)
-        y = encode(c->g, y, a->output_mode, (int64_t)a->bin_boundaries.n + 1, NULL);
+        y = encode(c->g, y, a->output_mode, depth, NULL);
     return krt_call_output(c, 0, y);
+}
+
+/* ------------------------------------------------------------------------------- quantiles */
+
+/* Keras's sketch: values in ascending order, each standing for as many as its weight. */
+typedef struct sketch {
+    size_t n;
+    float *values, *weights; /* one allocation, `values` */
+} sketch;
+
+static krt_status sketch_new(krt_ctx *k, sketch *s, size_t n)
+{
+    s->n = n;
+    s->values = krti_array(k, 2 * n + 1, sizeof *s->values);
+    s->weights = s->values + n;
+    return s->values != NULL ? KRT_OK : KRT_E_NOMEM;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Every so manieth of the sorted values, 1 / epsilon of them. Sorts the values. */
+static krt_status summarize(krt_ctx *k, sketch *out, float *values, size_t n, double epsilon)
+{
+    const double share = (double)n / (1.0 / epsilon), step = share > 1 ? share : 1;
+    const size_t first = (size_t)(step - 1), every = (size_t)step;
+    const krt_status st = sketch_new(k, out, first < n ? (n - first - 1) / every + 1 : 0);
+
+    if (st != KRT_OK)
+        return st;
+    qsort(values, n, sizeof *values, by_value);
+    for (size_t i = 0; i < out->n; i++) {
+        out->values[i] = values[first + i * every];
+        out->weights[i] = (float)step;
+    }
+    return KRT_OK;
+}
+
+static krt_status merge(krt_ctx *k, sketch *out, const sketch *a, const sketch *b)
+{
+    const krt_status st = sketch_new(k, out, a->n + b->n);
+
+    for (size_t i = 0, at = 0; st == KRT_OK && at < out->n; at++) {
+        const size_t j = at - i;
+        const bool is_a = i < a->n && (j == b->n || a->values[i] <= b->values[j]);
+
+        out->values[at] = is_a ? a->values[i] : b->values[j];
+        out->weights[at] = is_a ? a->weights[i] : b->weights[j];
+        i += is_a;
+    }
+    return st;
+}
+
+/* NumPy's interp(): y at x on the lines between (xs[i], ys[i]). *at is where the last one was found. */
+static double interpolate(double x, const float *xs, const float *ys, size_t n, size_t *at)
+{
+    if (x < (double)xs[0])
+        return (double)ys[0];
+    while (*at + 1 < n && (double)xs[*at + 1] <= x)
+        ++*at;
+    const double x0 = (double)xs[*at], y0 = (double)ys[*at];
+    if (*at + 1 == n || x0 == x)
+        return y0;
+    const double slope = ((double)ys[*at + 1] - y0) / ((double)xs[*at + 1] - x0);
+    return slope * (x - x0) + y0;
+}
+
+/* To 1 / epsilon values, between those that are there. */
+static krt_status compress(krt_ctx *k, sketch *s, double epsilon)
+{
+    const size_t n = (size_t)ceil(1.0 / epsilon);
+    sketch to = {.n = 0}, sums = {.n = 0};
+    float total = 0;
+    double before = 0;
+    size_t at_value = 0, at_sum = 0;
+    krt_status st = KRT_OK;
+
+    if ((double)s->n * epsilon < 1)
+        return KRT_OK;
+    TRY(sketch_new(k, &to, n));
+    TRY(sketch_new(k, &sums, s->n)); /* the weights so far, and their share of all */
+    for (size_t i = 0; i < s->n; i++)
+        sums.values[i] = total += s->weights[i];
+    for (size_t i = 0; i < s->n; i++)
+        sums.weights[i] = sums.values[i] / total;
+    for (size_t i = 0; i < n; i++) {
+        const double share = epsilon + (double)i * epsilon;
+        const double sum = interpolate(share, sums.weights, sums.values, s->n, &at_sum);
+
+        to.values[i] = (float)interpolate(share, sums.weights, s->values, s->n, &at_value);
+        to.weights[i] = (float)(sum - before);
+        before = sum;
+    }
+    krti_free(k, s->values);
+    *s = to;
+    to.values = NULL;
+
+done:
+    krti_free(k, to.values);
+    krti_free(k, sums.values);
+    return st;
+}
+
+static krt_status take_values(krt_layer *l, sketch *s, const krt_tensor *x, double epsilon)
+{
+    krt_ctx *k = l->owned.k;
+    krt_tensor *values = NULL;
+    sketch own = {.n = 0}, merged = {.n = 0};
+    krt_status st = KRT_OK;
+
+    TRY(krt_tensor_cast(x, &values, KRT_FLOAT32));
+    float *const data = values->data;
+    const size_t n = values->size_bytes / sizeof *data;
+    for (size_t i = 0; i < n; i++)
+        if (isnan(data[i]))
+            TRY(krti_layer_fail(l, KRT_E_INVALID,
+                                "adapt() was given NaN or infinite numbers; clean the data first"));
+    TRY(summarize(k, &own, data, n, epsilon));
+    TRY(merge(k, &merged, &own, s));
+    krti_free(k, s->values);
+    *s = merged;
+    merged.values = NULL;
+    TRY(compress(k, s, epsilon));
+
+done:
+    krt_tensor_free(values);
+    krti_free(k, own.values);
+    krti_free(k, merged.values);
+    return st;
+}
+
+/* Equal weight lies between the boundaries, so the last value is none. */
+static krt_status keep_boundaries(krt_layer *l, const sketch *s)
+{
+    krt_discretization_args *const a = l->args;
+    const size_t n = s->n > 0 ? s->n - 1 : 0;
+    double *const items = krti_arena_array(&l->arena, n + 1, sizeof *items);
+
+    if (items == NULL)
+        return KRT_E_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        items[i] = (double)s->values[i];
+    a->bin_boundaries = (krt_numbers){n, items, {1, {(int64_t)n}}};
+    l->is_adapted = true;
+    return KRT_OK;
+}
+
+static krt_status discretization_adapt(krt_layer *l, krti_adapt_data *data)
+{
+    const krt_discretization_args *a = l->args;
+    const double epsilon = a->epsilon;
+    const krt_tensor *x = NULL;
+    sketch s = {.n = 0};
+    krt_status st = KRT_OK;
+
+    if (a->num_bins == KRT_NONE)
+        return krti_layer_fail(l, KRT_E_STATE,
+                               "Cannot adapt a Discretization layer that has been initialized with "
+                               "`bin_boundaries`, use `num_bins` instead");
+    if (a->num_bins == 0 || !(epsilon >= 1e-6) || epsilon > 1)
+        return krti_layer_fail(l, KRT_E_INVALID,
+                               "adapt() needs num_bins of 1 or more and epsilon between 1e-6 and "
+                               "1; they are %lld and %g",
+                               (long long)a->num_bins, epsilon);
+    for (st = data->next(data, &x); st == KRT_OK && x != NULL; st = data->next(data, &x))
+        TRY(take_values(l, &s, x, epsilon));
+    TRY(st);
+    if (s.n == 0)
+        TRY(krti_layer_fail(l, KRT_E_INVALID, "adapt() was given no numbers"));
+    TRY(compress(l->owned.k, &s, 1.0 / (double)a->num_bins));
+    TRY(keep_boundaries(l, &s));
+
+done:
+    krti_free(l->owned.k, s.values);
+    return st;
 }
 
 /* ------------------------------------------------------------------------------- classes */
@@ -170,16 +372,17 @@ static const krti_class category_encoding = {
     .config = category_config,
 };
 
-static const krt_layer_class discretization = {
-    .struct_size = sizeof discretization,
-    .name = "Discretization",
-    .defaults = KRT_DISCRETIZATION(.trainable = true),
-    .fields = discretization_fields,
-    .num_fields = KRTI_COUNT(discretization_fields),
-    .call = discretization_call,
-    .init = discretization_init,
-    .flags = KRTI_LAYER_BARE_CONFIG,
+static const krti_class discretization = {
+    .base = {.struct_size = sizeof(krt_layer_class),
+             .name = "Discretization",
+             .defaults = KRT_DISCRETIZATION(.trainable = true),
+             .fields = discretization_fields,
+             .num_fields = KRTI_COUNT(discretization_fields),
+             .call = discretization_call,
+             .init = discretization_init,
+             .flags = KRTI_LAYER_BARE_CONFIG | KRTI_LAYER_HOOKS},
+    .adapt = discretization_adapt,
 };
 
-const krt_layer_class *const krti_classes_categorical[] = {&category_encoding.base, &discretization,
-                                                           NULL};
+const krt_layer_class *const krti_classes_categorical[] = {&category_encoding.base,
+                                                           &discretization.base, NULL};

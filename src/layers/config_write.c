@@ -193,7 +193,7 @@ krti_conf *krti_field_write(krti_arena *a, const krt_layer *l, const krt_field *
     case KRT_FIELD_LAYER:
         return inner_conf(a, inner_of_key(l, f->key));
     case KRT_FIELD_NUMBERS:
-        return numbers->n == 0
+        return numbers->n == 0 && numbers->shape.rank == 0 /* an empty list is one, too */
                    ? krti_conf_null(a)
                    : numbers_conf(a, numbers->shape, 0, &(const double *){numbers->items});
     case KRT_FIELD_NAMES:

@@ -45,6 +45,7 @@ struct krt_layer {
     const char *dtype_policy; /* "float32", "mixed_float16", ... */
     bool trainable;
     bool is_built;
+    bool is_adapted;   /* its arguments are no longer those of its file */
     int64_t lora_rank; /* of the factors it has for its kernel; 0: none (lora.h) */
     double lora_alpha;
     int depth;      /* of the object in its file: guards recursion */
@@ -126,6 +127,12 @@ enum {
     KRTI_LAYER_BORN_BUILT = 1 << 18,  /* as soon as it is made: it has no build_config */
     KRTI_LAYER_BARE_CONFIG = 1 << 19, /* does not say `trainable`; the dtype is a name, no policy */
 };
+/* What adapt() learns from: arrays with rows, one after another. */
+typedef struct krti_adapt_data {
+    bool is_whole; /* an array given as one; else batches, which Keras turns into float32 */
+    /* The next batch; *out NULL when there is none. It is valid until the next call. */
+    krt_status (*next)(struct krti_adapt_data *d, const krt_tensor **out);
+} krti_adapt_data;
 /* A built-in class that differs from the others in what it writes. Every hook may be NULL. */
 typedef struct krti_class {
     krt_layer_class base;
@@ -137,6 +144,9 @@ typedef struct krti_class {
     /* Of classes whose layers are more than a krt_layer, models: both or none. */
     krt_status (*from_object)(krt_ctx *k, krt_layer **out, const krti_conf *object, int depth);
     krti_conf *(*to_object)(krti_arena *a, const krt_layer *l);
+    /* Keras's adapt(), from nothing; of a layer that may not be built yet. Touches the layer once it
+     * cannot fail any more. What it puts into arguments is written when `is_adapted` is set. */
+    krt_status (*adapt)(krt_layer *l, krti_adapt_data *data);
 } krti_class;
 /* The hooks of a class, all NULL for one without; cls may be NULL. */
 const krti_class *krti_class_hooks(const krt_layer_class *cls);
@@ -203,6 +213,7 @@ struct krt_call {
     krti_graph *g;
     krt_layer *layer;
     bool training;
+    bool is_symbolic; /* on shapes alone; nothing will run */
     size_t num_in;
     size_t num_values; /* entries of `in`, those included that only kwargs refer to; 0: num_in */
     krt_value *const *in;

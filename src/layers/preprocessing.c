@@ -1,7 +1,8 @@
 /* Numeric and image preprocessing. Keras: layers/preprocessing.
  *
  * Resizing, CenterCrop and AutoContrast always act; the random image layers are augmentation.c's.
- * Text and categorical layers are not here. */
+ * Text and categorical layers are not here. What Normalization learns from data is computed in double
+ * precision, which Keras does not do: the results agree within float32's rounding. */
 #include "layers/augmentation.h"
 #include "layers/images.h"
 #include "layers/spatial.h"
@@ -157,6 +158,184 @@ static krt_status normalization_call(const krt_layer *l, const void *args, krt_c
     if (a->invert)
         return krt_call_output(c, 0, krti_add(g, mean, krti_multiply(g, x, deviation)));
     return krt_call_output(c, 0, krti_divide(g, krti_subtract(g, x, mean), deviation));
+}
+
+/* ------------------------------------------------------------------------------- adapt */
+
+/* Walks an array element by element, knowing which of the kept axes' cells each one belongs to. */
+typedef struct cursor {
+    krt_shape shape;
+    int64_t index[KRT_MAX_RANK], stride[KRT_MAX_RANK]; /* of cells; 0 for axes that are reduced */
+    int64_t cell;
+} cursor;
+
+static cursor cursor_over(krt_shape shape, const krt_axes *kept)
+{
+    cursor c = {.shape = shape};
+    int64_t stride = 1;
+
+    for (int i = kept->n - 1; i >= 0; i--) {
+        c.stride[kept->axis[i]] = stride;
+        stride *= shape.dim[kept->axis[i]];
+    }
+    return c;
+}
+
+static void advance(cursor *c)
+{
+    for (int i = c->shape.rank - 1; i >= 0; i--) {
+        c->cell += c->stride[i];
+        if (++c->index[i] < c->shape.dim[i])
+            return;
+        c->cell -= c->stride[i] * c->shape.dim[i];
+        c->index[i] = 0;
+    }
+}
+
+/* What is known so far; the arrays have a number for each cell. */
+typedef struct statistics {
+    krt_axes kept;
+    size_t cells;
+    double count; /* elements behind each mean, as Keras counts them */
+    double *mean, *variance, *batch_mean, *batch_variance;
+} statistics;
+
+static void of_batch(statistics *s, const krt_tensor *x)
+{
+    const double *const values = x->data;
+    const size_t n = x->size_bytes / sizeof *values;
+    cursor c = cursor_over(x->shape, &s->kept);
+
+    memset(s->batch_mean, 0, 2 * s->cells * sizeof *s->batch_mean);
+    for (size_t i = 0; i < n; i++, advance(&c))
+        s->batch_mean[c.cell] += values[i];
+    for (size_t i = 0; i < s->cells; i++)
+        s->batch_mean[i] /= (double)(n / s->cells);
+    for (size_t i = 0; i < n; i++, advance(&c)) {
+        const double off = values[i] - s->batch_mean[c.cell];
+        s->batch_variance[c.cell] += off * off;
+    }
+    for (size_t i = 0; i < s->cells; i++)
+        s->batch_variance[i] /= (double)(n / s->cells);
+}
+
+/* Keras's formula for the variance of parts put together: that of lack-of-fit sums of squares. */
+static void take_batch(statistics *s, const krt_tensor *x)
+{
+    const double count = (double)(x->size_bytes / sizeof(double) / s->cells);
+
+    of_batch(s, x);
+    s->count += count;
+    const double weight = count / s->count, rest = 1 - weight;
+    for (size_t i = 0; i < s->cells; i++) {
+        const double mean = s->mean[i] * rest + s->batch_mean[i] * weight;
+        const double before = s->mean[i] - mean, now = s->batch_mean[i] - mean;
+
+        s->variance[i] =
+            (s->variance[i] + before * before) * rest + (s->batch_variance[i] + now * now) * weight;
+        s->mean[i] = mean;
+    }
+}
+
+/* Before the first batch: the layer as it is, or as its first data make it. */
+static krt_status begin_statistics(krt_layer *l, statistics *s, krt_shape x)
+{
+    krt_shape broadcast = {0};
+    krt_status st = KRT_OK;
+
+    TRY(krti_layer_build(l, &x, 1));
+    TRY(kept_axes(l, l->args, l->build_shapes[0], &s->kept, &broadcast));
+    s->cells = krti_layer_variable(l, "mean")->tensor->size_bytes / sizeof(float);
+    s->mean = krti_array(l->owned.k, 4 * s->cells, sizeof *s->mean);
+    if (s->mean == NULL || s->cells == 0)
+        TRY(s->cells > 0 ? KRT_E_NOMEM
+                         : krti_layer_fail(l, KRT_E_INVALID, "adapt() was given no numbers"));
+    s->variance = s->mean + s->cells;
+    s->batch_mean = s->variance + s->cells;
+    s->batch_variance = s->batch_mean + s->cells;
+
+done:
+    return st;
+}
+
+static krt_status check_kept(const krt_layer *l, const statistics *s, krt_shape x)
+{
+    const krt_shape built = l->build_shapes[0];
+    char a[160], b[160];
+    bool fits = x.rank == built.rank && krt_shape_size(x) > 0;
+
+    for (int i = 0; fits && i < s->kept.n; i++)
+        fits = x.dim[s->kept.axis[i]] == built.dim[s->kept.axis[i]];
+    if (fits)
+        return KRT_OK;
+    return krti_layer_fail(l, KRT_E_INVALID,
+                           "The layer was built with input_shape=%s, but adapt() is being called "
+                           "with data with an incompatible shape, data.shape=%s",
+                           krt_shape_print(built, a, sizeof a), krt_shape_print(x, b, sizeof b));
+}
+
+/* As float64; of batches Keras first makes float32. */
+static krt_status take_numbers(krt_layer *l, statistics *s, const krt_tensor *x, bool is_whole)
+{
+    krt_tensor *narrow = NULL, *wide = NULL;
+    krt_status st = KRT_OK;
+
+    if (s->mean == NULL)
+        TRY(begin_statistics(l, s, x->shape));
+    TRY(check_kept(l, s, x->shape));
+    if (!is_whole)
+        TRY(krt_tensor_cast(x, &narrow, KRT_FLOAT32));
+    TRY(krt_tensor_cast(is_whole ? x : narrow, &wide, KRT_FLOAT64));
+    take_batch(s, wide);
+
+done:
+    krt_tensor_free(narrow);
+    krt_tensor_free(wide);
+    return st;
+}
+
+/* A weight's own memory, not its file's. */
+static krt_status writable(const krt_layer *l, const char *name, float **out)
+{
+    krt_tensor *t = krti_layer_variable(l, name)->tensor;
+    const krt_status st = krti_tensor_is_private(t) ? KRT_OK : krti_tensor_align(t);
+
+    *out = t->data;
+    return st;
+}
+
+static krt_status normalization_adapt(krt_layer *l, krti_adapt_data *data)
+{
+    const krt_normalization_args *a = l->args;
+    const krt_tensor *x = NULL;
+    statistics s = {.mean = NULL};
+    float *mean = NULL, *variance = NULL;
+    krt_status st = KRT_OK;
+
+    if (a->mean.n > 0)
+        return krti_layer_fail(l, KRT_E_STATE,
+                               "mean and variance were given when the layer was made; adapt() has "
+                               "nothing to learn");
+    for (st = data->next(data, &x); st == KRT_OK && x != NULL; st = data->next(data, &x))
+        TRY(take_numbers(l, &s, x, data->is_whole));
+    TRY(st);
+    for (size_t i = 0; i < s.cells; i++)
+        if (!isfinite(s.mean[i]) || !isfinite(s.variance[i]))
+            TRY(krti_layer_fail(l, KRT_E_INVALID,
+                                "adapt() was given NaN or infinite numbers; clean the data first"));
+    if (s.mean == NULL)
+        TRY(krti_layer_fail(l, KRT_E_INVALID, "adapt() was given no numbers"));
+    TRY(krti_layer_initialize(l));
+    TRY(writable(l, "mean", &mean));
+    TRY(writable(l, "variance", &variance));
+    for (size_t i = 0; i < s.cells; i++) {
+        mean[i] = (float)s.mean[i];
+        variance[i] = (float)s.variance[i];
+    }
+
+done:
+    krti_free(l->owned.k, s.mean);
+    return st;
 }
 
 /* ------------------------------------------------------------------------------- images */
@@ -363,7 +542,7 @@ static krt_status normalization_config(krti_arena *a, krti_conf *dict, const krt
         key, KRT_FIELD_IGNORED, 0 \
     }
 #define F(id, kind, key) KRT_FIELD(krt_##id##_args, kind, key)
-#define CLASS(id, title, fallback, build_fn, init_fn, with_mask, hook, ...)                 \
+#define CLASS(id, title, fallback, build_fn, init_fn, with_mask, hook, adapt_fn, ...)       \
     static const krt_field id##_fields[] = {__VA_ARGS__, KRT_BASE_FIELDS(krt_##id##_args)}; \
     static const krti_class id = {                                                          \
         .base = {.struct_size = sizeof(krt_layer_class),                                    \
@@ -376,24 +555,25 @@ static krt_status normalization_config(krti_arena *a, krti_conf *dict, const krt
                  .init = init_fn,                                                           \
                  .flags = (with_mask) | KRTI_LAYER_HOOKS},                                  \
         .config = hook,                                                                     \
+        .adapt = adapt_fn,                                                                  \
     };
 
 CLASS(rescaling, "Rescaling", KRT_RESCALING({.n = 0}), NULL, rescaling_init, KRT_LAYER_PASSES_MASK,
-      NULL, F(rescaling, NUMBERS, scale), F(rescaling, NUMBERS, offset))
+      NULL, NULL, F(rescaling, NUMBERS, scale), F(rescaling, NUMBERS, offset))
 CLASS(normalization, "Normalization", KRT_NORMALIZATION(.trainable = true), normalization_build,
-      normalization_init, KRT_LAYER_PASSES_MASK, normalization_config, F(normalization, AXES, axis),
-      F(normalization, BOOL, invert), F(normalization, NUMBERS, mean),
+      normalization_init, KRT_LAYER_PASSES_MASK, normalization_config, normalization_adapt,
+      F(normalization, AXES, axis), F(normalization, BOOL, invert), F(normalization, NUMBERS, mean),
       F(normalization, NUMBERS, variance))
-CLASS(resizing, "Resizing", KRT_RESIZING(0), NULL, resizing_init, 0, NULL, F(resizing, INT, height),
-      F(resizing, INT, width), F(resizing, STRING, interpolation),
+CLASS(resizing, "Resizing", KRT_RESIZING(0), NULL, resizing_init, 0, NULL, NULL,
+      F(resizing, INT, height), F(resizing, INT, width), F(resizing, STRING, interpolation),
       F(resizing, BOOL, crop_to_aspect_ratio), F(resizing, BOOL, pad_to_aspect_ratio),
       F(resizing, STRING, fill_mode), F(resizing, FLOAT, fill_value), F(resizing, BOOL, antialias),
       F(resizing, STRING, data_format), IGNORED("factor"), IGNORED("bounding_box_format"))
-CLASS(center_crop, "CenterCrop", KRT_CENTER_CROP(0), NULL, image_init, 0, NULL,
+CLASS(center_crop, "CenterCrop", KRT_CENTER_CROP(0), NULL, image_init, 0, NULL, NULL,
       F(center_crop, INT, height), F(center_crop, INT, width), F(center_crop, STRING, data_format),
       IGNORED("factor"), IGNORED("bounding_box_format"))
 CLASS(auto_contrast, "AutoContrast", KRT_AUTO_CONTRAST(.trainable = true), NULL, auto_contrast_init,
-      0, NULL, F(auto_contrast, NUMBERS, value_range), F(auto_contrast, STRING, data_format),
+      0, NULL, NULL, F(auto_contrast, NUMBERS, value_range), F(auto_contrast, STRING, data_format),
       IGNORED("factor"), IGNORED("bounding_box_format"))
 
 const krt_layer_class *const krti_classes_preprocessing[] = {

@@ -186,7 +186,7 @@ bool krti_layer_is_keras3(const krt_layer *l)
 
 krti_conf *krti_layer_to_conf(krti_arena *a, const krt_layer *l)
 {
-    if (l->config != NULL && (krti_layer_is_keras3(l) || !has_arguments(l)))
+    if (l->config != NULL && !l->is_adapted && (krti_layer_is_keras3(l) || !has_arguments(l)))
         return renewed_config(a, l);
     return has_arguments(l) ? fresh_config(a, l) : krti_conf_dict(a);
 }

@@ -116,6 +116,7 @@ static krt_status trace_node(krt_model *m, krti_graph *g, size_t at, values *v, 
     krt_value **in = krti_array(k, n->num_refs + 1, sizeof *in);
     krt_value **in_mask = krti_array(k, n->num_refs + 1, sizeof *in_mask);
     krt_call c = {.training = training,
+                  .is_symbolic = tracing != NULL && tracing->is_symbolic,
                   .num_in = n->num_in,
                   .num_values = n->num_refs,
                   .args = n->args,

@@ -23,7 +23,8 @@ typedef struct krt_rescaling_args {
 #define KRT_RESCALING(...) \
     KRT_SPEC(krt_rescaling_args, "Rescaling", .trainable = true, .scale = __VA_ARGS__)
 
-/** Keras: keras.layers.Normalization: (x - mean) / sqrt(variance), both given or from a file. */
+/** Keras: keras.layers.Normalization: (x - mean) / sqrt(variance), both given, from a file or from
+ *  krt_adapt(). */
 typedef struct krt_normalization_args {
     krt_spec    spec;
     krt_axes    axis;     /**< {1, {-1}}: the axes with statistics of their own; none: one of all */
@@ -84,7 +85,7 @@ typedef struct krt_category_encoding_args {
 /** Keras: keras.layers.Discretization: which of the bins a number falls into. */
 typedef struct krt_discretization_args {
     krt_spec    spec;
-    krt_numbers bin_boundaries; /**< ascending; required to run, as there is no adapt() */
+    krt_numbers bin_boundaries; /**< ascending; or `num_bins` and krt_adapt() */
     int64_t     num_bins;       /**< KRT_NONE: as many as the boundaries make */
     double      epsilon;        /**< 0.01, of adapt() */
     const char *output_mode;    /**< "int"; "one_hot", "multi_hot", "count" */
