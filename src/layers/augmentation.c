@@ -273,7 +273,7 @@ static krt_value *flip(const krti_acting *t)
     return y;
 }
 
-static krt_value *rotate(const krti_acting *t)
+krt_value *krti_act_rotate(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     const double cx = 0.5 * (double)(t->x->shape.dim[2] - 1);
@@ -316,7 +316,7 @@ static krt_value *zoom(const krti_acting *t)
                                               krti_affine(g, h, -cy, cy, 0)});
 }
 
-static krt_value *translate(const krti_acting *t)
+krt_value *krti_act_translate(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     krt_value *const h = krti_act_draw_factor(t, "height_factor", t->a->height_factor, -1, 1);
@@ -327,7 +327,7 @@ static krt_value *translate(const krti_acting *t)
                             NULL, one(t), krti_affine(g, h, -(double)t->x->shape.dim[1], 0, 0)});
 }
 
-static krt_value *shear(const krti_acting *t)
+krt_value *krti_act_shear(const krti_acting *t)
 {
     krti_graph *const g = t->g;
     krt_value *const turns = krti_greater(g, krti_act_draw(t, 0, 1), krti_scalar(g, 0.5));
@@ -383,51 +383,20 @@ static krt_value *keep(const krti_acting *t)
     return t->x;
 }
 
-static const struct {
-    const char *name;
-    krti_act_fn act;
-} acts[] = {
-    {"AugMix", krti_act_aug_mix},
-    {"AutoContrast", krti_act_auto_contrast},
-    {"CutMix", krti_act_cut_mix},
-    {"Equalization", krti_act_equalize},
-    {"MaxNumBoundingBoxes", keep},
-    {"MixUp", krti_act_mix_up},
-    {"RandAugment", krti_act_rand_augment},
-    {"RandomBrightness", krti_act_brightness},
-    {"RandomColorDegeneration", krti_act_degenerate},
-    {"RandomColorJitter", krti_act_color_jitter},
-    {"RandomContrast", krti_act_contrast},
-    {"RandomCrop", crop},
-    {"RandomElasticTransform", krti_act_elastic},
-    {"RandomErasing", krti_act_erase},
-    {"RandomFlip", flip},
-    {"RandomGaussianBlur", krti_act_gaussian_blur},
-    {"RandomGrayscale", krti_act_grayscale},
-    {"RandomHue", krti_act_hue},
-    {"RandomInvert", krti_act_invert},
-    {"RandomPerspective", krti_act_perspective},
-    {"RandomPosterization", krti_act_posterize},
-    {"RandomRotation", rotate},
-    {"RandomSaturation", krti_act_saturation},
-    {"RandomSharpness", krti_act_sharpness},
-    {"RandomShear", shear},
-    {"RandomTranslation", translate},
-    {"RandomZoom", zoom},
-    {"Solarization", krti_act_solarize},
-};
+typedef struct krti_augmentation {
+    krti_class base;
+    krti_act_fn act; /* NULL: does not act */
+    double factor;   /* Keras's default; 0: none */
+} krti_augmentation;
 
-krti_act_fn krti_act_named(const char *class_name)
+static const krti_augmentation *class_of(const krt_layer *l)
 {
-    for (size_t i = 0; i < KRTI_COUNT(acts); i++)
-        if (strcmp(acts[i].name, class_name) == 0)
-            return acts[i].act;
-    return NULL;
+    return (const krti_augmentation *)(const void *)l->cls;
 }
 
 static krt_status act(const krt_layer *l, const krt_augmentation_args *a, krt_call *c)
 {
-    const krti_act_fn changes = krti_act_named(l->cls->name);
+    const krti_act_fn changes = class_of(l)->act;
     krt_value *const x = krti_open_images(c, krti_float_input(c, 0), a->data_format);
 
     if (x == NULL)
@@ -477,32 +446,13 @@ static krt_status make_pair(krt_layer *l, krt_numbers *factor)
 /* Keras's defaults, where it has any: what is not given is written into files, too. */
 static krt_status augmentation_init(krt_layer *l, void *args)
 {
-    static const double none = 0, always = 1, all[2] = {0, 255}, areas[2] = {0.02, 0.33};
-    static const struct {
-        const char *name;
-        double factor;
-    } factors[] = {
-        {"AugMix", 0.3},
-        {"CutMix", 1},
-        {"RandAugment", 0.5},
-        {"RandomErasing", 1},
-        {"RandomGrayscale", 0.5},
-        {"RandomInvert", 1},
-        {"RandomPerspective", 1},
-        {"RandomGaussianBlur", 1},
-        {"RandomElasticTransform", 1},
-    };
+    static const double none = 0, always = 1, all[2] = {0, 255};
     krt_augmentation_args *const a = args;
 
-    for (size_t i = 0; i < KRTI_COUNT(factors); i++)
-        if (strcmp(l->cls->name, factors[i].name) == 0)
-            fill(&a->factor, &factors[i].factor, 1);
-    if (strcmp(l->cls->name, "RandomContrast") == 0 && make_pair(l, &a->factor) != KRT_OK)
-        return KRT_E_NOMEM;
-    if (strcmp(l->cls->name, "RandomErasing") == 0)
-        fill(&a->scale, areas, 2);
+    if (class_of(l)->factor > 0)
+        fill(&a->factor, &class_of(l)->factor, 1);
     if (isnan(a->alpha))
-        a->alpha = strcmp(l->cls->name, "AugMix") == 0 ? 1 : 0.2;
+        a->alpha = 0.2;
     fill(&a->scale, &always, 1);
     fill(&a->sigma, &always, 1);
     fill(&a->x_factor, &none, 1);
@@ -511,6 +461,43 @@ static krt_status augmentation_init(krt_layer *l, void *args)
     fill(&a->threshold_factor, &none, 1);
     fill(&a->value_range, all, 2);
     return krti_spatial_data_format(l, krti_args_member(l->cls, args, "data_format"));
+}
+
+static krt_status aug_mix_init(krt_layer *l, void *args)
+{
+    krt_augmentation_args *const a = args;
+
+    if (isnan(a->alpha))
+        a->alpha = 1;
+    return augmentation_init(l, args);
+}
+
+static krt_status contrast_init(krt_layer *l, void *args)
+{
+    const krt_status st = make_pair(l, &((krt_augmentation_args *)args)->factor);
+
+    return st == KRT_OK ? augmentation_init(l, args) : st;
+}
+
+static krt_status erasing_init(krt_layer *l, void *args)
+{
+    static const double areas[2] = {0.02, 0.33};
+
+    fill(&((krt_augmentation_args *)args)->scale, areas, 2);
+    return augmentation_init(l, args);
+}
+
+static krt_shape crop_claim(const krt_layer *l, krt_shape in, krt_shape out)
+{
+    const krt_augmentation_args *const a = l->args;
+    const int height = out.rank - (strcmp(a->data_format, "channels_first") == 0 ? 2 : 3);
+
+    (void)in;
+    if (out.rank >= 3) {
+        out.dim[height] = a->height;
+        out.dim[height + 1] = a->width;
+    }
+    return out;
 }
 
 /* ------------------------------------------------------------------------------- classes */
@@ -566,59 +553,69 @@ static const krt_field other_fields[] = {
     IGNORED("lower"),         IGNORED("upper"),      NO_FACTOR,
 };
 
-/* X(identifier, class, its fields, whether integer images become float32) */
-#define AUGMENTATIONS(X)                                                  \
-    X(aug_mix, "AugMix", aug_mix, _cast)                                  \
-    X(cut_mix, "CutMix", cut_mix, _cast)                                  \
-    X(equalization, "Equalization", equalization, )                       \
-    X(max_num_bounding_boxes, "MaxNumBoundingBoxes", other, )             \
-    X(mix_up, "MixUp", mix_up, )                                          \
-    X(rand_augment, "RandAugment", rand_augment, _cast)                   \
-    X(random_brightness, "RandomBrightness", color, )                     \
-    X(random_color_degeneration, "RandomColorDegeneration", color, )      \
-    X(random_color_jitter, "RandomColorJitter", jitter, )                 \
-    X(random_contrast, "RandomContrast", color, )                         \
-    X(random_crop, "RandomCrop", crop, )                                  \
-    X(random_elastic_transform, "RandomElasticTransform", elastic, _cast) \
-    X(random_erasing, "RandomErasing", erasing, _cast)                    \
-    X(random_flip, "RandomFlip", flip, _cast)                             \
-    X(random_gaussian_blur, "RandomGaussianBlur", blur, _cast)            \
-    X(random_grayscale, "RandomGrayscale", grayscale, )                   \
-    X(random_height, "RandomHeight", other, )                             \
-    X(random_hue, "RandomHue", color, )                                   \
-    X(random_invert, "RandomInvert", color, )                             \
-    X(random_perspective, "RandomPerspective", perspective, _cast)        \
-    X(random_posterization, "RandomPosterization", color, )               \
-    X(random_rotation, "RandomRotation", rotation, _cast)                 \
-    X(random_saturation, "RandomSaturation", color, )                     \
-    X(random_sharpness, "RandomSharpness", color, _cast)                  \
-    X(random_shear, "RandomShear", shear, _cast)                          \
-    X(random_translation, "RandomTranslation", two_factor, _cast)         \
-    X(random_width, "RandomWidth", other, )                               \
-    X(random_zoom, "RandomZoom", two_factor, _cast)                       \
-    X(solarization, "Solarization", solarization, _cast)
-
 /* Of all classes: one for each would be the largest thing in the library that is not code. */
 static const krt_augmentation_args defaults = {.spec = {sizeof defaults, "RandomFlip"},
                                                KRT_AUGMENTATION_DEFAULTS};
 
-#define X(id, title, keys, cast)                 \
-    static const krt_layer_class id = {          \
-        .struct_size = sizeof id,                \
-        .name = title,                           \
-        .defaults = &defaults.spec,              \
-        .fields = keys##_fields,                 \
-        .num_fields = KRTI_COUNT(keys##_fields), \
-        .call = augmentation##cast##_call,       \
-        .init = augmentation_init,               \
-        .flags = KRTI_LAYER_DRAWS,               \
+/* clang-format off */
+/* X(identifier, class, its fields, its init, whether integer images become float32, what it does in
+ * training, the default of `factor`) */
+#define AUGMENTATIONS(X)                                                                           \
+    X(aug_mix, "AugMix", aug_mix, aug_mix, _cast, krti_act_aug_mix, 0.3)                           \
+    X(cut_mix, "CutMix", cut_mix, augmentation, _cast, krti_act_cut_mix, 1)                        \
+    X(equalization, "Equalization", equalization, augmentation, , krti_act_equalize, 0)            \
+    X(max_num_bounding_boxes, "MaxNumBoundingBoxes", other, augmentation, , keep, 0)               \
+    X(mix_up, "MixUp", mix_up, augmentation, , krti_act_mix_up, 0)                                 \
+    X(rand_augment, "RandAugment", rand_augment, augmentation, _cast, krti_act_rand_augment, 0.5)  \
+    X(brightness, "RandomBrightness", color, augmentation, , krti_act_brightness, 0)               \
+    X(degeneration, "RandomColorDegeneration", color, augmentation, , krti_act_degenerate, 0)      \
+    X(color_jitter, "RandomColorJitter", jitter, augmentation, , krti_act_color_jitter, 0)         \
+    X(contrast, "RandomContrast", color, contrast, , krti_act_contrast, 0)                         \
+    X(elastic, "RandomElasticTransform", elastic, augmentation, _cast, krti_act_elastic, 1)        \
+    X(erasing, "RandomErasing", erasing, erasing, _cast, krti_act_erase, 1)                        \
+    X(flipping, "RandomFlip", flip, augmentation, _cast, flip, 0)                                  \
+    X(gaussian_blur, "RandomGaussianBlur", blur, augmentation, _cast, krti_act_gaussian_blur, 1)   \
+    X(grayscale, "RandomGrayscale", grayscale, augmentation, , krti_act_grayscale, 0.5)            \
+    X(height, "RandomHeight", other, augmentation, , NULL, 0)                                      \
+    X(hue, "RandomHue", color, augmentation, , krti_act_hue, 0)                                    \
+    X(invert, "RandomInvert", color, augmentation, , krti_act_invert, 1)                           \
+    X(perspective, "RandomPerspective", perspective, augmentation, _cast, krti_act_perspective, 1) \
+    X(posterization, "RandomPosterization", color, augmentation, , krti_act_posterize, 0)          \
+    X(rotation, "RandomRotation", rotation, augmentation, _cast, krti_act_rotate, 0)               \
+    X(saturation, "RandomSaturation", color, augmentation, , krti_act_saturation, 0)               \
+    X(sharpness, "RandomSharpness", color, augmentation, _cast, krti_act_sharpness, 0)             \
+    X(shearing, "RandomShear", shear, augmentation, _cast, krti_act_shear, 0)                      \
+    X(translation, "RandomTranslation", two_factor, augmentation, _cast, krti_act_translate, 0)    \
+    X(width, "RandomWidth", other, augmentation, , NULL, 0)                                        \
+    X(zooming, "RandomZoom", two_factor, augmentation, _cast, zoom, 0)                             \
+    X(solarization, "Solarization", solarization, augmentation, _cast, krti_act_solarize, 0)
+/* clang-format on */
+
+#define CLASS(title, keys, starts, cast, more)                                             \
+    {                                                                                      \
+        .struct_size = sizeof(krt_layer_class), .name = title, .defaults = &defaults.spec, \
+        .fields = keys##_fields, .num_fields = KRTI_COUNT(keys##_fields),                  \
+        .call = augmentation##cast##_call, .init = starts##_init,                          \
+        .flags = KRTI_LAYER_DRAWS | KRTI_LAYER_HOOKS | (more),                             \
+    }
+#define X(id, title, keys, starts, cast, does, by_default)     \
+    static const krti_augmentation id##_class = {              \
+        .base = {.base = CLASS(title, keys, starts, cast, 0)}, \
+        .act = does,                                           \
+        .factor = by_default,                                  \
     };
 AUGMENTATIONS(X)
 #undef X
+static const krti_augmentation crop_class = {
+    .base = {.base = CLASS("RandomCrop", crop, augmentation, , KRTI_LAYER_BUILDS_CLAIM),
+             .claim = crop_claim},
+    .act = crop,
+};
 
 const krt_layer_class *const krti_classes_augmentation[] = {
-#define X(id, title, keys, cast) &id,
+#define X(id, ...) &id##_class.base.base,
     AUGMENTATIONS(X)
 #undef X
-        NULL,
+        & crop_class.base.base,
+    NULL,
 };

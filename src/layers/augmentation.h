@@ -22,7 +22,9 @@ typedef struct krti_acting {
 
 /* The images as the layer makes them; NULL: failed, through the graph. */
 typedef krt_value *(*krti_act_fn)(const krti_acting *t);
-krti_act_fn krti_act_named(const char *class_name); /* NULL: does not act */
+krt_value *krti_act_rotate(const krti_acting *t);
+krt_value *krti_act_shear(const krti_acting *t);
+krt_value *krti_act_translate(const krti_acting *t);
 
 /* Keras's _set_factor(): a number means from its negative, a pair is sorted. Fails through the graph. */
 bool krti_act_factor(const krti_acting *t, const char *key, krt_numbers given, double low,

@@ -180,24 +180,24 @@ krt_value *krti_act_erase(const krti_acting *t)
 /* ------------------------------------------------------------------------------- other layers */
 
 /* What a layer of another class, with these arguments, makes of x. */
-static krt_value *by_layer(const krti_acting *t, const char *name, const krt_augmentation_args *a,
+static krt_value *by_layer(const krti_acting *t, krti_act_fn act, const krt_augmentation_args *a,
                            krt_value *x, krti_draws *draws)
 {
     const krti_acting inner = {t->g, t->c, t->l, a, x, draws};
 
-    return x != NULL ? krti_act_named(name)(&inner) : NULL;
+    return x != NULL ? act(&inner) : NULL;
 }
 
 krt_value *krti_act_color_jitter(const krti_acting *t)
 {
     const struct {
-        const char *name;
+        krti_act_fn act;
         krt_numbers factor;
     } steps[] = {
-        {"RandomBrightness", t->a->brightness_factor},
-        {"RandomContrast", t->a->contrast_factor},
-        {"RandomSaturation", t->a->saturation_factor},
-        {"RandomHue", t->a->hue_factor},
+        {krti_act_brightness, t->a->brightness_factor},
+        {krti_act_contrast, t->a->contrast_factor},
+        {krti_act_saturation, t->a->saturation_factor},
+        {krti_act_hue, t->a->hue_factor},
     };
     krt_augmentation_args a = *t->a;
     krt_value *x = t->x;
@@ -205,30 +205,21 @@ krt_value *krti_act_color_jitter(const krti_acting *t)
     for (size_t i = 0; i < KRTI_COUNT(steps); i++) {
         a.factor = steps[i].factor;
         if (a.factor.n > 0)
-            x = by_layer(t, steps[i].name, &a, x, NULL);
+            x = by_layer(t, steps[i].act, &a, x, NULL);
     }
     return x;
 }
 
 /* The layers that RandAugment and AugMix choose from, in the order of each. */
-static const char *const rand_augment_layers[] = {
-    "RandomShear",
-    "RandomTranslation",
-    "RandomRotation",
-    "RandomBrightness",
-    "RandomColorDegeneration",
-    "RandomContrast",
-    "RandomSharpness",
-    "RandomPosterization",
-    "Solarization",
-    "AutoContrast",
-    "Equalization",
+static const krti_act_fn rand_augment_layers[] = {
+    krti_act_shear,      krti_act_translate,     krti_act_rotate,    krti_act_brightness,
+    krti_act_degenerate, krti_act_contrast,      krti_act_sharpness, krti_act_posterize,
+    krti_act_solarize,   krti_act_auto_contrast, krti_act_equalize,
 };
-static const char *const aug_mix_layers[] = {
-    "RandomShear",         "RandomTranslation", "RandomRotation",
-    "RandomPosterization", "Solarization",      "AutoContrast",
-    "Equalization",        "RandomBrightness",  "RandomColorDegeneration",
-    "RandomContrast",      "RandomSharpness",
+static const krti_act_fn aug_mix_layers[] = {
+    krti_act_shear,      krti_act_translate,     krti_act_rotate,    krti_act_posterize,
+    krti_act_solarize,   krti_act_auto_contrast, krti_act_equalize,  krti_act_brightness,
+    krti_act_degenerate, krti_act_contrast,      krti_act_sharpness,
 };
 enum { AUG_MIX_FEW = 7 }; /* those without `all_ops` */
 
@@ -256,14 +247,14 @@ static bool make_inner(const krti_acting *t, inner_args *in)
     return true;
 }
 
-static krt_value *by_chosen(const krti_acting *t, const inner_args *in, const char *name,
+static krt_value *by_chosen(const krti_acting *t, const inner_args *in, krti_act_fn act,
                             krt_value *x, krti_draws *draws)
 {
     krt_augmentation_args a = in->a;
 
-    if (strcmp(name, "RandomPosterization") == 0)
+    if (act == krti_act_posterize)
         a.factor = (krt_numbers){1, &in->bits, {.rank = 0}};
-    return by_layer(t, name, &a, x, draws);
+    return by_layer(t, act, &a, x, draws);
 }
 
 /* Each of `num_ops` choices is one layer for the whole batch. Which one is known in a step only, so all

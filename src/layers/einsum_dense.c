@@ -224,6 +224,32 @@ static krt_status call(const krt_layer *l, const void *args, krt_call *c)
     return krt_call_output(c, 0, krti_activate(c, y, a->activation));
 }
 
+static void insert(krt_shape *s, int at, int64_t dim)
+{
+    for (int i = s->rank++; i > at; i--)
+        s->dim[i] = s->dim[i - 1];
+    s->dim[at] = dim;
+}
+
+/* The output_shape as given, behind the batch axis, and the axes of the ellipsis, inserted one by one:
+ * an ellipsis in front turns them round. */
+static krt_shape claim(const krt_layer *l, krt_shape in, krt_shape out)
+{
+    const krt_einsum_dense_args *const a = l->args;
+    const bool left = krti_starts_with(a->equation, "...");
+    const int elided = in.rank - (int)strcspn(a->equation + (left ? 3 : 0), ".,");
+    krt_shape s = a->output_shape;
+
+    if (s.rank < 0 || s.rank >= out.rank)
+        return out;
+    insert(&s, 0, in.dim[0]);
+    for (int i = 1; left && i < elided && s.rank < out.rank; i++)
+        insert(&s, 1, in.dim[i]);
+    for (int i = in.rank - elided; !left && i < in.rank && s.rank < out.rank; i++)
+        insert(&s, s.rank, in.dim[i]);
+    return s.rank == out.rank ? s : out;
+}
+
 static const krt_field fields[] = {
     KRT_FIELD(krt_einsum_dense_args, STRING, equation),
     KRT_FIELD(krt_einsum_dense_args, SHAPE, output_shape),
@@ -252,4 +278,5 @@ const krti_class krti_class_einsum_dense = {
              .init = init,
              .flags = KRTI_LAYER_HOOKS},
     .config = krti_config_quantizes,
+    .claim = claim,
 };

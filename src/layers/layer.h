@@ -126,6 +126,7 @@ enum {
     KRTI_LAYER_DRAWS = 1 << 17,       /* random numbers, in training */
     KRTI_LAYER_BORN_BUILT = 1 << 18,  /* as soon as it is made: it has no build_config */
     KRTI_LAYER_BARE_CONFIG = 1 << 19, /* does not say `trainable`; the dtype is a name, no policy */
+    KRTI_LAYER_BUILDS_CLAIM = 1 << 20, /* what follows is built for the shape it claims */
 };
 /* What adapt() learns from: arrays with rows, one after another. */
 typedef struct krti_adapt_data {
@@ -136,11 +137,14 @@ typedef struct krti_adapt_data {
 /* A built-in class that differs from the others in what it writes. Every hook may be NULL. */
 typedef struct krti_class {
     krt_layer_class base;
-    const char *module; /* where Keras has it; NULL: keras.layers */
+    const char *module;      /* where Keras has it; NULL: keras.layers */
+    const char *name_prefix; /* of its layers' names, left out in their configs; NULL: none */
     /* Adds to or mends the dict that the fields gave, where get_config() says otherwise. */
     krt_status (*config)(krti_arena *a, krti_conf *dict, const krt_layer *l);
     /* The whole of get_build_config(). NULL returned: out of memory. */
     krti_conf *(*build_config)(krti_arena *a, const krt_layer *l);
+    /* The shape that Keras says comes out, where it is another than `out` (models/claims.c). */
+    krt_shape (*claim)(const krt_layer *l, krt_shape in, krt_shape out);
     /* Of classes whose layers are more than a krt_layer, models: both or none. */
     krt_status (*from_object)(krt_ctx *k, krt_layer **out, const krti_conf *object, int depth);
     krti_conf *(*to_object)(krti_arena *a, const krt_layer *l);

@@ -182,6 +182,14 @@ done:
     return st;
 }
 
+bool krti_operation_is_slice(const krt_layer *l)
+{
+    const krti_operation_node *const n = l->args;
+
+    return l->cls != NULL && l->cls->call == krti_operation_call && n->operation != NULL &&
+           n->operation->one == krti_operation_slice;
+}
+
 /* ------------------------------------------------------------------------------- describing */
 
 static krt_status out_of_memory(krti_graph *g)

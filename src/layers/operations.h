@@ -21,5 +21,6 @@ const char *krti_operation_module(const char *class_name);
 /* The object must outlive the layer. An operation nobody knows succeeds with `unsupported` set.
  * Owns: *out belongs to the context. Fails: E_FORMAT, E_NOMEM. */
 krt_status krti_operation_from_conf(krt_ctx *k, krt_layer **out, const krti_conf *object);
+bool krti_operation_is_slice(const krt_layer *l); /* keras.ops.slice */
 
 #endif

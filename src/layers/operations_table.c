@@ -38,18 +38,23 @@ ENTRY(squared_difference, NULL, "x1 x2", .binary = krti_squared_difference)
 ENTRY(split_sizes, NULL, "x", .many = krti_operation_split_sizes)
 
 /* tf.keras's layers that hold an operation each, and what an unknown one becomes. */
-#define HOLDER(id, class_name, in_package)      \
-    static const krt_layer_class id = {         \
+/* clang-format off */
+#define HOLDER(class_name, in_package, more)    \
+    {                                           \
         .struct_size = sizeof(krt_layer_class), \
         .package = in_package,                  \
         .name = class_name,                     \
         .call = krti_operation_call,            \
-        .flags = KRT_LAYER_OPERATION,           \
-    };
-HOLDER(lambda_class, "TFOpLambda", NULL)
-HOLDER(slicing_class, "SlicingOpLambda", NULL)
-HOLDER(node_class, "TensorFlowOpLayer", NULL)
-HOLDER(unknown_class, "Operation", "keras.ops")
+        .flags = KRT_LAYER_OPERATION | (more),  \
+    }
+/* clang-format on */
+static const krt_layer_class lambda_class = HOLDER("TFOpLambda", NULL, 0);
+static const krt_layer_class slicing_class = HOLDER("SlicingOpLambda", NULL, 0);
+static const krt_layer_class unknown_class = HOLDER("Operation", "keras.ops", 0);
+static const krti_class node_class = {
+    .base = HOLDER("TensorFlowOpLayer", NULL, KRTI_LAYER_HOOKS),
+    .name_prefix = "tf_op_layer_", /* tf.keras puts it there whenever it reads one */
+};
 
 /* clang-format off */
 const krt_layer_class *const krti_classes_operations[] = {
@@ -65,7 +70,7 @@ const krt_layer_class *const krti_classes_operations[] = {
     &split_sizes_entry.base,
     &lambda_class,
     &slicing_class,
-    &node_class,
+    &node_class.base,
     &unknown_class,
     NULL,
 };
@@ -81,7 +86,7 @@ const krti_operation *krti_operation_find(const char *class_name)
 
 const krt_layer_class *krti_operation_holder(const char *class_name)
 {
-    const krt_layer_class *const holders[] = {&lambda_class, &slicing_class, &node_class};
+    const krt_layer_class *const holders[] = {&lambda_class, &slicing_class, &node_class.base};
 
     for (size_t i = 0; i < KRTI_COUNT(holders); i++)
         if (strcmp(holders[i]->name, class_name) == 0)

@@ -141,14 +141,12 @@ static krt_status renew_inner(krti_arena *a, krti_conf *dict, const krt_layer *l
     return st;
 }
 
-/* tf.keras puts a prefix before the name of an operation of TensorFlow whenever it reads one. */
 static bool is_name_of(const krt_layer *l, const char *name)
 {
-    static const char prefix[] = "tf_op_layer_";
-    const bool has_prefix = strcmp(l->class_name, "TensorFlowOpLayer") == 0 &&
-                            strncmp(l->name, prefix, sizeof prefix - 1) == 0;
+    const char *const prefix = krti_class_hooks(l->cls)->name_prefix;
+    const bool has_prefix = prefix != NULL && krti_starts_with(l->name, prefix);
 
-    return strcmp(name, has_prefix ? l->name + sizeof prefix - 1 : l->name) == 0;
+    return strcmp(name, has_prefix ? l->name + strlen(prefix) : l->name) == 0;
 }
 
 /* As the file had it, with what may have changed. */
