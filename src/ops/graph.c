@@ -22,6 +22,7 @@ void krti_graph_free(krti_graph *g)
     krti_free(g->k, g->inputs);
     krti_free(g->k, g->outputs);
     krti_free(g->k, g->variables);
+    krti_free(g->k, g->slots);
     krti_free(g->k, g->updates);
     krti_free(g->k, g->losses);
     krti_free(g->k, g);
@@ -241,18 +242,47 @@ krt_value *krti_input(krti_graph *g, krt_dtype dtype, krt_shape shape)
     return v;
 }
 
+/* Where the variable of this tensor is, or where there is room for it. */
+static size_t slot_of(const krti_graph *g, const krt_tensor *tensor)
+{
+    const size_t mask = g->num_slots - 1;
+    size_t i = (size_t)((uint64_t)(uintptr_t)tensor * 0x9E3779B97F4A7C15u >> 32) & mask;
+
+    while (g->slots[i] != NULL && g->slots[i]->node->attrs.tensor != tensor)
+        i = (i + 1) & mask;
+    return i;
+}
+
+/* Room for one more variable. */
+static krt_status reserve_slot(krti_graph *g)
+{
+    if (2 * (g->num_variables + 1) <= g->num_slots)
+        return KRT_OK;
+    const size_t n = g->num_slots > 0 ? 2 * g->num_slots : 64;
+    krt_value **slots = krti_array(g->k, n, sizeof(krt_value *));
+    if (slots == NULL)
+        return g->status = KRT_E_NOMEM;
+    krti_free(g->k, g->slots);
+    g->slots = slots;
+    g->num_slots = n;
+    for (size_t i = 0; i < g->num_variables; i++)
+        slots[slot_of(g, g->variables[i]->node->attrs.tensor)] = g->variables[i];
+    return KRT_OK;
+}
+
 krt_value *krti_variable(krti_graph *g, const krt_tensor *tensor)
 {
-    if (tensor == NULL)
+    if (tensor == NULL || g->status != KRT_OK || reserve_slot(g) != KRT_OK)
         return NULL;
-    for (size_t i = g->num_variables; i-- > 0;)
-        if (g->variables[i]->node->attrs.tensor == tensor)
-            return g->status == KRT_OK ? g->variables[i] : NULL;
+    const size_t slot = slot_of(g, tensor);
+    if (g->slots[slot] != NULL)
+        return g->slots[slot];
     krt_value *v = leaf(g, &krti_op_variable, tensor->dtype, tensor->shape);
     if (v == NULL ||
         append(g, &g->variables, &g->num_variables, &g->variables_capacity, v) != KRT_OK)
         return NULL;
     v->node->attrs.tensor = tensor;
+    g->slots[slot] = v;
     v->node->is_static = !g->variables_change;
     return v;
 }

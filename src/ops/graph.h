@@ -217,6 +217,8 @@ struct krti_graph {
     size_t num_outputs, outputs_capacity;
     krt_value **variables; /* one a tensor */
     size_t num_variables, variables_capacity;
+    krt_value **slots;    /* the same by their tensors, for krti_variable() */
+    size_t num_slots;     /* 0, or a power of two, at least twice their number */
     krti_update *updates; /* in order of their first krti_assign() */
     size_t num_updates, updates_capacity;
     krt_value **losses; /* what layers add to the loss; see krti_add_loss() */

@@ -20,7 +20,8 @@ typedef struct increment {
     size_t num_pieces;
     const char **shard_of; /* by piece */
     krti_conf *note;
-    size_t next; /* number of the next shard */
+    size_t next;       /* number of the next shard */
+    size_t next_entry; /* of the old map, likely to be asked for next */
     size_t num_written;
 } increment;
 
@@ -226,12 +227,16 @@ done:
 
 /* ------------------------------------------------------------------------------- the map */
 
-/* The old map's entry for a group: its key may be spelled in three ways. */
-static const krti_conf *old_entry(const increment *w, const char *key, const char *path)
+/* The old map's entry for a group: its key may be spelled in three ways. A map of ours has them in
+ * the order in which they are asked for. */
+static const krti_conf *old_entry(increment *w, const char *key, const char *path)
 {
     const char *const spellings[] = {key, key + 1, path};
+    const char *next = krti_conf_key_at(w->old->shards, w->next_entry);
     const krti_conf *found = NULL;
 
+    if (next != NULL && strcmp(next, key) == 0)
+        return krti_conf_at(w->old->shards, w->next_entry++);
     for (size_t i = 0; found == NULL && i < KRTI_COUNT(spellings); i++)
         found = krti_conf_get(w->old->shards, spellings[i]);
     return found;
@@ -242,14 +247,15 @@ static krt_status add_entry(increment *w, krti_conf *map, size_t object, const c
 {
     const krti_save_object *o = &w->list->objects[object];
     krti_str key = KRTI_STR_INIT(w->k);
-    krt_status st = KRT_OK;
+    krti_conf *old = NULL;
+    krt_status st = krti_shard_map_key(&key, o);
 
-    if (shard != NULL)
-        return krti_shard_map_add(&w->arena, map, o, shard);
-    st = krti_shard_map_key(&key, o);
     if (st == KRT_OK)
-        st = krti_conf_set(&w->arena, map, key.ptr,
-                           (krti_conf *)(uintptr_t)old_entry(w, key.ptr, o->path));
+        old = (krti_conf *)(uintptr_t)old_entry(w, key.ptr, o->path);
+    if (st == KRT_OK && shard != NULL)
+        st = krti_shard_map_add(&w->arena, map, o, shard);
+    else if (st == KRT_OK)
+        st = krti_conf_append(&w->arena, map, key.ptr, old);
     krti_str_free(&key);
     return st;
 }

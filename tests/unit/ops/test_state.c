@@ -261,6 +261,25 @@ TEST(updates_that_do_not_fit_and_borrowed_memory_are_refused)
     krt_tensor_free(w);
 }
 
+/* Enough of them for a search from end to end to take minutes. */
+TEST(a_tensor_is_one_variable_of_a_graph_however_many_there_are)
+{
+    enum { MANY = 60000 };
+    krt_tensor **tensors = calloc(MANY, sizeof *tensors);
+    krti_graph *g = NULL;
+
+    ASSERT_OK(krti_graph_new(t->k, &g));
+    for (size_t i = 0; i < MANY; i++)
+        ASSERT_OK(krt_tensor_new(t->k, &tensors[i], KRT_FLOAT32, KRT_SHAPE(1)));
+    for (size_t i = 0; i < MANY; i++)
+        ASSERT_INT_EQ(i, krti_variable(g, tensors[i])->node->id);
+    for (size_t i = 0; i < MANY; i++)
+        ASSERT_INT_EQ(i, krti_variable(g, tensors[i])->node->id);
+    ASSERT_INT_EQ(MANY, g->num_variables);
+    krti_graph_free(g);
+    free(tensors);
+}
+
 int main(void)
 {
     return RUN(UNIT(a_variable_holds_its_new_value_after_the_run),
@@ -270,5 +289,6 @@ int main(void)
                UNIT(old_weights_are_read_before_they_are_written),
                UNIT(a_reader_of_both_values_gets_both),
                UNIT(what_a_run_writes_is_no_constant_and_the_rest_is),
-               UNIT(updates_that_do_not_fit_and_borrowed_memory_are_refused));
+               UNIT(updates_that_do_not_fit_and_borrowed_memory_are_refused),
+               UNIT(a_tensor_is_one_variable_of_a_graph_however_many_there_are));
 }
