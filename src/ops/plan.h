@@ -98,6 +98,10 @@ krt_status krti_plan_memory(krti_plan *p);
 typedef struct krti_exec krti_exec;
 krt_status krti_exec_new(krt_ctx *k, krti_exec **out, const krti_plan *plan);
 void krti_exec_free(krti_exec *e);
+/* Lets the run write other tensors than the variables the plan updates: `of` gives one for each. NULL: out
+ * of memory. */
+typedef const krt_tensor *(*krti_state_fn)(void *user, const krt_tensor *variable);
+krt_status krti_exec_own_states(krti_exec *e, krti_state_fn of, void *user);
 /* Binds the inputs in the graph's order and runs every step. Allocates nothing. */
 void krti_exec_run(krti_exec *e, const void *const *inputs);
 const void *krti_exec_output(const krti_exec *e, size_t i);

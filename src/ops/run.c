@@ -11,8 +11,9 @@ struct krti_exec {
     krt_ctx *k;
     const krti_plan *plan;
     char *arena;
-    void **ptr;        /* by slot */
-    void **run_states; /* by step */
+    void **ptr;             /* by slot */
+    const krt_tensor **own; /* by slot: what it writes instead of a variable; NULL: nothing */
+    void **run_states;      /* by step */
 };
 
 static krt_status check_state(krt_ctx *k, const krti_slot *s)
@@ -31,7 +32,22 @@ static void bind_states(krti_exec *e)
 
     for (int i = 0; i < p->num_slots; i++)
         if (p->slots[i].kind == KRTI_SLOT_STATE)
-            e->ptr[i] = p->slots[i].state->data;
+            e->ptr[i] = (e->own != NULL && e->own[i] != NULL ? e->own[i] : p->slots[i].state)->data;
+}
+
+krt_status krti_exec_own_states(krti_exec *e, krti_state_fn of, void *user)
+{
+    const krti_plan *p = e->plan;
+
+    for (int i = 0; i < p->num_slots; i++) {
+        if (p->slots[i].kind != KRTI_SLOT_STATE || !p->slots[i].is_written)
+            continue;
+        if (e->own == NULL)
+            e->own = krti_array(e->k, (size_t)p->num_slots, sizeof *e->own);
+        if (e->own == NULL || (e->own[i] = of(user, p->slots[i].state)) == NULL)
+            return KRT_E_NOMEM;
+    }
+    return KRT_OK;
 }
 
 krt_status krti_exec_new(krt_ctx *k, krti_exec **out, const krti_plan *plan)
@@ -84,6 +100,7 @@ void krti_exec_free(krti_exec *e)
             e->plan->steps[i].kernel->run_end(e->k, e->run_states[i]);
     krti_free(e->k, e->arena);
     krti_free(e->k, e->ptr);
+    krti_free(e->k, (void *)e->own);
     krti_free(e->k, e->run_states);
     krti_free(e->k, e);
 }

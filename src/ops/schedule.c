@@ -103,7 +103,7 @@ static void visit_all(scheduler *s)
     for (size_t i = 0; i < g->num_outputs; i++)
         visit(s, g->outputs[i]->node);
     for (size_t i = g->num_updates; i-- > 0;)
-        visit(s, krti_behind_views(g->updates[i].value)->node);
+        visit(s, g->updates[i].value->node);
 }
 
 /* Who reads which variable, of the nodes that run at all. */

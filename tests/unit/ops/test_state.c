@@ -73,6 +73,51 @@ TEST(a_variable_holds_its_new_value_after_the_run)
     krt_tensor_free(w);
 }
 
+/* The last of some rows, as a recurrent layer keeps it: nothing else reads the row under its own shape. */
+TEST(what_it_becomes_may_be_a_view_that_nothing_else_reads)
+{
+    krt_tensor *w = VARIABLE(1, 2);
+    krti_graph *g = graph_new(t);
+    krt_value *x = krti_input(g, KRT_FLOAT32, KRT_SHAPE(2, 2)), *v = krti_variable(g, w);
+    krt_value *y = krti_cumsum(g, krti_add(g, x, v), 0, false, false);
+    const float input[] = {1, 2, 3, 4};
+
+    ASSERT_OK(krti_assign(g, v, krti_reshape(g, krti_slice_axis(g, y, 0, 1, 2, 1), KRT_SHAPE(2))));
+    ASSERT_OK(krti_graph_add_output(g, y));
+    program p = compile(t, g);
+    krti_exec_run(p.exec, (const void *[]){input});
+    EXPECT_DATA(w, 6, 10);
+    krti_exec_run(p.exec, (const void *[]){input});
+    EXPECT_DATA(w, 16, 26);
+    program_free(&p);
+    krt_tensor_free(w);
+}
+
+static const krt_tensor *instead(void *user, const krt_tensor *of)
+{
+    (void)of;
+    return user;
+}
+
+TEST(a_run_may_write_a_tensor_of_its_own_instead)
+{
+    krt_tensor *w = VARIABLE(1, 2), *own = VARIABLE(0, 0);
+    krti_graph *g = graph_new(t);
+    krt_value *v = krti_variable(g, w);
+
+    ASSERT_OK(krti_assign(g, v, krti_affine(g, v, 1, 5, 0)));
+    program p = compile(t, g);
+    ASSERT_OK(krti_exec_own_states(p.exec, instead, own));
+    krti_exec_run(p.exec, NULL);
+    krti_exec_run(p.exec, NULL);
+    EXPECT_DATA(w, 1, 2);
+    EXPECT_DATA(own, 10, 10);
+    ASSERT_STATUS(KRT_E_NOMEM, krti_exec_own_states(p.exec, instead, NULL));
+    program_free(&p);
+    krt_tensor_free(w);
+    krt_tensor_free(own);
+}
+
 TEST(updates_see_old_values_even_when_they_change_places)
 {
     krt_tensor *a = VARIABLE(1, 2), *b = VARIABLE(3, 4), *c = VARIABLE(5, 6);
@@ -283,6 +328,8 @@ TEST(a_tensor_is_one_variable_of_a_graph_however_many_there_are)
 int main(void)
 {
     return RUN(UNIT(a_variable_holds_its_new_value_after_the_run),
+               UNIT(what_it_becomes_may_be_a_view_that_nothing_else_reads),
+               UNIT(a_run_may_write_a_tensor_of_its_own_instead),
                UNIT(updates_see_old_values_even_when_they_change_places),
                UNIT(the_last_assignment_counts_and_goes_on_from_the_one_before),
                UNIT(a_step_of_training_updates_in_place),
