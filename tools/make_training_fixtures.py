@@ -634,6 +634,25 @@ def recurrent():
     return rows
 
 
+def stateful():
+    """States that go on from step to step, epoch to epoch, training to evaluation."""
+    words = {"shape": [6, 5], "seed": 3, "kind": "class", "classes": 7}
+    five = {"x": [{"shape": [5, 5, 3], "seed": 1, "kind": "real"}], "y": [{"shape": [5], "seed": 2, "kind": "class", "classes": 3}]}
+
+    def case(name, batch_shape, layers, data, **k):
+        model = keras.Sequential([keras.Input(batch_shape=batch_shape), *layers, L.Dense(3, activation="softmax", name="o")], name="m")
+        return train(name, model, data, optimizer=O.SGD(0.05, momentum=0.9), loss="sparse_categorical_crossentropy", **k)
+
+    fits = {"batch_size": 2, "epochs": 3}
+    data = {"x": [SEQUENCE], "y": [KINDS], "validation_x": [{"shape": [4, 5, 3], "seed": 8, "kind": "real"}], "validation_y": [{"shape": [4], "seed": 9, "kind": "class", "classes": 3}]}
+    return [
+        case("stateful lstm", (5, 5, 3), [L.LSTM(4, stateful=True)], five, evaluate=True),
+        case("stateful both ways", (5, 5, 3), [L.Bidirectional(L.GRU(3, stateful=True, return_sequences=True)), L.SimpleRNN(4, stateful=True)], five, evaluate=True),
+        case("stateful fit", (2, 5, 3), [L.RNN([L.LSTMCell(3), L.GRUCell(2)], stateful=True)], data, fit_args=fits),
+        case("stateful masked fit", (2, 5), [L.Embedding(7, 4, mask_zero=True), L.LSTM(4, stateful=True)], {"x": [words], "y": [KINDS]}, fit_args=fits),
+    ]
+
+
 def recurrent_dropout():
     """The same masks of dropout for all steps, as Keras draws them on JAX."""
     case = recurrent_case
@@ -917,7 +936,7 @@ def adapt():
 
 
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, rows, losses, metrics, models, recurrent, fits, custom, mixed, lora, frozen, ctc, attention, crossed, adapt, jax, recurrent_dropout, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, recurrent, stateful, fits, custom, mixed, lora, frozen, ctc, attention, crossed, adapt, jax, recurrent_dropout, augmentation]
 
 
 def main(names, trainings=TRAININGS):

@@ -147,6 +147,17 @@ KRT_API void       krt_weights_free(krt_weights *w); /**< NULL: allowed */
 KRT_API void krt_layer_set_trainable(krt_layer *l, bool trainable);
 KRT_API void krt_model_set_trainable(krt_model *m, bool trainable);
 
+/* --- states ---------------------------------------------------------------------------------- */
+
+/** Keras: layer.reset_states(), for the layer and those in it: what stateful recurrent layers go on from
+ *  becomes zero. The state lives in the layer: krt_fit(), krt_evaluate(), krt_predict() and their like each
+ *  go on from where the last of them stopped, so they need one batch size, which the model's input names
+ *  (KRT_INPUT(.batch_size = 32)), and krt_fit() wants .shuffle = false. A krt_run has a state of its own,
+ *  zero at first: many may run at once, each over a sequence of its own. No file holds states. */
+KRT_API void krt_layer_reset_states(krt_layer *l);
+/** The same for all layers of a model. Keras 2: model.reset_states(). */
+KRT_API void krt_reset_states(krt_model *m);
+
 /** The arguments of krt_enable_lora(). */
 typedef struct krt_lora_args {
     size_t          struct_size;
@@ -237,6 +248,8 @@ KRT_API krt_shape   krt_run_output_shape(const krt_run *r, size_t i);
 KRT_API krt_dtype   krt_run_output_dtype(const krt_run *r, size_t i);
 /** The last failure of this run, as krt_ctx_error() has those of a context. */
 KRT_API const krt_error *krt_run_error(const krt_run *r);
+/** The run's own states of stateful layers become zero; the model's stay. */
+KRT_API void krt_run_reset_states(krt_run *r);
 /** predict() through this run: its layer's outputs when it taps one, its plans kept for the next
  *  call. `num_out` is krt_run_num_outputs() for the model's own outputs, 1 for most layers. */
 KRT_API krt_status krt_run_predict(krt_run *r, krt_tensor **out, size_t num_out,

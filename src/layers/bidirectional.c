@@ -98,15 +98,11 @@ done:
     return st;
 }
 
-static bool *flag(const krt_layer *l, const char *key)
-{
-    return l->cls != NULL ? krti_args_member(l->cls, l->args, key) : NULL;
-}
-
 static krt_status check_both(krt_layer *l, const krt_layer *forward, const krt_layer *backward)
 {
     static const char *const common[] = {"stateful", "return_sequences", "return_state"};
-    const bool *a = flag(forward, "go_backwards"), *b = flag(backward, "go_backwards");
+    const bool *a = krti_rnn_flag(forward, "go_backwards"),
+               *b = krti_rnn_flag(backward, "go_backwards");
 
     if (a == NULL || b == NULL) /* a class that is not known, or none that goes over time */
         return krti_layer_unsupported(l,
@@ -119,8 +115,8 @@ static krt_status check_both(krt_layer *l, const krt_layer *forward, const krt_l
                                "backward_layer.go_backwards=%s",
                                *a ? "True" : "False", *b ? "True" : "False");
     for (size_t i = 0; i < KRTI_COUNT(common); i++) {
-        a = flag(forward, common[i]);
-        b = flag(backward, common[i]);
+        a = krti_rnn_flag(forward, common[i]);
+        b = krti_rnn_flag(backward, common[i]);
         if (a != NULL && b != NULL && *a != *b)
             return krti_layer_fail(l, KRT_E_INVALID,
                                    "Forward layer and backward layer are expected to have the same "
@@ -153,10 +149,10 @@ static krt_status init(krt_layer *l, void *args)
     TRY(krti_layer_add_inner(l, "backward_layer", false, backward));
     TRY(check_both(l, forward, backward));
     for (size_t i = 0; i < l->num_inner; i++) {
-        bool *const zero = flag(l->inner[i].layer, "zero_output_for_mask");
+        bool *const zero = krti_rnn_flag(l->inner[i].layer, "zero_output_for_mask");
 
         if (zero != NULL)
-            *zero = *flag(l->inner[i].layer, "return_sequences");
+            *zero = *krti_rnn_flag(l->inner[i].layer, "return_sequences");
     }
 
 done:
@@ -238,7 +234,7 @@ static krt_status call(const krt_layer *l, const void *args, krt_call *c)
 {
     krt_layer *const forward = krti_layer_inner(l, "forward_layer");
     krt_layer *const backward = krti_layer_inner(l, "backward_layer");
-    const bool sequences = *flag(forward, "return_sequences");
+    const bool sequences = *krti_rnn_flag(forward, "return_sequences");
     krt_value *const x = krti_float_input(c, 0), *passed = NULL, *mask = NULL;
     krti_states s = {0};
     half a, b;

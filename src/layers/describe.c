@@ -75,3 +75,30 @@ krt_value *krti_a_sample(krti_graph *g, krt_value *penalty, krt_shape shape)
 
     return empty ? penalty : krti_affine(g, penalty, 1 / (double)shape.dim[0], 0, 0);
 }
+
+krt_value *krti_fold_time(krti_graph *g, krt_value *x)
+{
+    krt_shape shape = {.rank = x != NULL ? x->shape.rank - 1 : 0};
+
+    if (x == NULL)
+        return NULL;
+    shape.dim[0] = krti_dim_mul(x->shape.dim[0], x->shape.dim[1]);
+    for (int i = 1; i < shape.rank; i++)
+        shape.dim[i] = x->shape.dim[i + 1];
+    return krti_reshape(g, x, shape);
+}
+
+krt_value *krti_unfold_time(krti_graph *g, krt_value *y, int64_t batch, int64_t time)
+{
+    krt_shape shape = {.dim = {batch, time}};
+
+    if (y == NULL)
+        return NULL;
+    if (y->shape.rank >= KRT_MAX_RANK)
+        return krti_graph_fail(g, KRT_E_UNSUPPORTED, "the result would have more than %d axes",
+                               KRT_MAX_RANK);
+    shape.rank = y->shape.rank + 1;
+    for (int i = 2; i < shape.rank; i++)
+        shape.dim[i] = y->shape.dim[i - 1];
+    return krti_reshape(g, y, shape);
+}

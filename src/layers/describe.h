@@ -39,6 +39,10 @@ krt_value *krti_call_mask(krt_call *c, size_t position);
 /* A penalty on a value of this shape as it counts for one sample: divided by the batch's size. */
 krt_value *krti_a_sample(krti_graph *g, krt_value *penalty, krt_shape shape);
 
+/* (batch, time, rest...) to (batch * time, rest...) and back, for what treats all steps alike. */
+krt_value *krti_fold_time(krti_graph *g, krt_value *x);
+krt_value *krti_unfold_time(krti_graph *g, krt_value *y, int64_t batch, int64_t time);
+
 /* Classes whose code is a file of its own, for the tables of their package. */
 extern const krti_class krti_class_einsum_dense;
 

@@ -35,8 +35,12 @@ static void layer_destroy(void *self)
         }
         krti_free(k, v);
     }
-    if (!k->is_closing)
+    if (!k->is_closing) {
         krt_tensor_free(l->seed);
+        for (size_t i = 0; i < l->num_states; i++)
+            krt_tensor_free(l->states[i]);
+    }
+    krti_free(k, l->states);
     krti_free(k, l->variables);
     krti_free(k, l->inner);
     krti_free(k, l->build_shapes);

@@ -61,7 +61,9 @@ struct krt_layer {
     size_t num_inner, inner_capacity;
     krt_shape *build_shapes; /* what it was built for */
     size_t num_build_shapes;
-    krt_tensor *seed; /* Keras's SeedGenerator state, uint32 [seed, draws]; NULL until needed */
+    krt_tensor *seed;    /* Keras's SeedGenerator state, uint32 [seed, draws]; NULL until needed */
+    krt_tensor **states; /* what a stateful layer goes on from; no weights, in no file */
+    size_t num_states, states_capacity;
     void (*fini)(krt_layer *l); /* what a class with state of its own frees; NULL: nothing */
     size_t num_stored; /* arrays its file holds for it, of a class nobody knows; 0: not counted */
     const char *unsupported; /* why it cannot run, found while reading the config; NULL: it can */
@@ -248,6 +250,13 @@ krt_value *krti_call_draw(krt_call *c);
 /* The weight holds `value` from the end of the step on, and for what is described after this. Keras:
  * variable.assign(). */
 krt_status krti_call_update(krt_call *c, const char *weight, krt_value *value);
+/* The i-th state that a stateful layer goes on from, zeros of this shape when it is new. What it is after
+ * the step is said with krti_call_keep_state(). Fails, in Keras's words: E_INVALID, another batch size, or
+ * none that is known. */
+krt_value *krti_call_state(krt_call *c, size_t i, krt_shape shape);
+krt_status krti_call_keep_state(krt_call *c, size_t i, krt_value *value);
+/* Whether the layer, or one in it, is told to be stateful. */
+bool krti_layer_is_stateful(const krt_layer *l);
 /* Visits the seed state of every layer that draws, made from its `seed` argument where there is none
  * yet: what exact resumption has to keep beside the weights. A seed of None becomes one made of the
  * context's seed and the layer's name. */

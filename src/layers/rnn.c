@@ -12,28 +12,26 @@ enum { MAX_CELLS = KRTI_MAX_STATES / KRTI_RNN_STATES };
 
 /* What all four classes are told. */
 typedef struct flags {
-    bool return_sequences, return_state, go_backwards, zero_output_for_mask;
+    bool return_sequences, return_state, go_backwards, stateful, zero_output_for_mask;
 } flags;
 
-static bool flag(const krt_layer *l, const char *key)
+bool *krti_rnn_flag(const krt_layer *l, const char *key)
 {
-    const bool *member = krti_args_member(l->cls, l->args, key);
-
-    return member != NULL && *member;
+    return l->cls != NULL ? krti_args_member(l->cls, l->args, key) : NULL;
 }
 
 static flags flags_of(const krt_layer *l)
 {
-    return (flags){.return_sequences = flag(l, "return_sequences"),
-                   .return_state = flag(l, "return_state"),
-                   .go_backwards = flag(l, "go_backwards"),
-                   .zero_output_for_mask = flag(l, "zero_output_for_mask")};
+    return (flags){.return_sequences = *krti_rnn_flag(l, "return_sequences"),
+                   .return_state = *krti_rnn_flag(l, "return_state"),
+                   .go_backwards = *krti_rnn_flag(l, "go_backwards"),
+                   .stateful = *krti_rnn_flag(l, "stateful"),
+                   .zero_output_for_mask = *krti_rnn_flag(l, "zero_output_for_mask")};
 }
 
 /* ------------------------------------------------------------------------------- cells */
 
-/* The cell of an LSTM: it has the layer's arguments. */
-static krt_status make_cell(krt_layer *l, const krt_layer_class *cls)
+krt_status krti_rnn_make_cell(krt_layer *l, const krt_layer_class *cls)
 {
     char name[KRTI_SNAKE_TEXT];
     krt_layer *cell = NULL;
@@ -54,24 +52,12 @@ done:
     return st;
 }
 
-static krt_status stateful_cannot_run(krt_layer *l)
-{
-    if (!flag(l, "stateful"))
-        return KRT_OK;
-    return krti_layer_unsupported(
-        l,
-        "%s \"%s\" is stateful: it goes on from the state it was left in, "
-        "which this build cannot run; set stateful to False",
-        l->class_name, l->name);
-}
-
 static krt_status init_with(krt_layer *l, void *args, const krt_layer_class *cell)
 {
     krt_status st = KRT_OK;
 
     TRY(krti_recurrent_init(l, args));
-    TRY(make_cell(l, cell));
-    TRY(stateful_cannot_run(l));
+    TRY(krti_rnn_make_cell(l, cell));
 
 done:
     return st;
@@ -125,7 +111,6 @@ static krt_status rnn_init(krt_layer *l, void *args)
 
     TRY(krti_layer_from_arg(l, &cell, ((const krt_rnn_args *)args)->cell));
     TRY(krti_layer_add_inner(l, "cell", false, cell));
-    TRY(stateful_cannot_run(l));
 
 done:
     return st;
@@ -188,7 +173,13 @@ static krt_status stacked_build(krt_layer *l, const void *args, const krt_shape 
     return st;
 }
 
-static krt_status rnn_build(krt_layer *l, const void *args, const krt_shape *inputs, size_t n)
+/* Of a sequence: a ConvLSTM has that of a window beside the channels. */
+static int ndim_of(const krt_layer *l)
+{
+    return 3 + krti_args_rank(l->cls, "kernel_size");
+}
+
+krt_status krti_rnn_build(krt_layer *l, const void *args, const krt_shape *inputs, size_t n)
 {
     krt_layer *const cell = krti_layer_inner(l, "cell");
     krt_status st = KRT_OK;
@@ -196,9 +187,11 @@ static krt_status rnn_build(krt_layer *l, const void *args, const krt_shape *inp
     (void)args;
     if (n < 1)
         return krti_fail_inputs(l, 1, n);
-    TRY(krti_check_ndim(l, inputs[0], 3));
+    TRY(krti_check_ndim(l, inputs[0], ndim_of(l)));
     TRY(check_cells(l));
-    const krt_shape step = KRT_SHAPE(inputs[0].dim[0], inputs[0].dim[2]);
+    krt_shape step = {.rank = inputs[0].rank - 1, .dim = {inputs[0].dim[0]}};
+    for (int i = 1; i < step.rank; i++)
+        step.dim[i] = inputs[0].dim[i + 1];
     TRY(krti_layer_build(cell, &step, 1));
 
 done:
@@ -287,8 +280,9 @@ static krt_status run_cells(const krt_layer *l, krt_call *c, krti_over_time *t, 
         krt_layer *const cell = cell_at(l, i);
 
         inner.layer = cell->args == l->args ? c->layer : cell;
-        for (int j = 0; j < krti_cell_num_states(cell); j++)
-            t->first[j] = s->n > 0 ? s->items[at + (size_t)j] : NULL;
+        for (int j = 0; j < KRTI_RNN_STATES; j++)
+            t->first[j] =
+                s->n > 0 && j < krti_cell_num_states(cell) ? s->items[at + (size_t)j] : NULL;
         st = krti_cell_over_time(&inner, cell, t);
         for (int j = 0; j < krti_cell_num_states(cell); j++)
             s->items[at++] = t->last[j];
@@ -296,6 +290,39 @@ static krt_status run_cells(const krt_layer *l, krt_call *c, krti_over_time *t, 
     }
     s->n = at;
     return st;
+}
+
+/* Keras 2 takes the states it is given only while those it was left with are zeros. */
+static krt_value *left_or_given(krti_graph *g, const krti_states *left, size_t i, krt_value *given)
+{
+    krt_value *most = NULL;
+
+    for (size_t j = 0; j < left->n; j++) {
+        krt_value *const m = krti_reduce_max(g, krti_absolute(g, left->items[j]), NULL, 0, false);
+
+        most = most != NULL ? krti_maximum(g, most, m) : m;
+    }
+    return krti_where(g, krti_greater(g, most, krti_scalar_like(g, most, 0)), left->items[i],
+                      given);
+}
+
+/* The states a stateful layer goes on from, where it is given none. */
+static krt_status go_on(const krt_layer *l, krt_call *c, krti_states *s)
+{
+    const bool is_given = s->n > 0;
+    krti_states left = {0};
+
+    for (size_t i = 0; cell_at(l, i) != NULL; i++) {
+        const krt_shape shape = krti_cell_state(cell_at(l, i), c->in[0]->shape);
+
+        for (int j = 0; j < krti_cell_num_states(cell_at(l, i)); j++, left.n++)
+            left.items[left.n] = krti_call_state(c, left.n, shape);
+    }
+    if (!is_given)
+        *s = left;
+    for (size_t i = 0; is_given && l->generation < 3 && i < s->n; i++)
+        s->items[i] = left_or_given(c->g, &left, i, s->items[i]);
+    return c->g->status;
 }
 
 /* Keras's outputs of masked steps: zeros where it is told so, and before the first step that counts, where
@@ -309,7 +336,9 @@ static krt_value *mask_outputs(krti_graph *g, const krti_over_time *t, bool zero
     if (!zero)
         counts = krti_greater(g, krti_cumsum(g, krti_cast(g, t->mask, KRT_INT32), 1, false, false),
                               krti_scalar_of(g, KRT_INT32, 0));
-    return krti_where(g, krti_expand_dims(g, counts, 2), t->y, krti_scalar_like(g, t->y, 0));
+    for (int i = 2; i < t->y->shape.rank; i++)
+        counts = krti_expand_dims(g, counts, 2);
+    return krti_where(g, counts, t->y, krti_scalar_like(g, t->y, 0));
 }
 
 static krt_value *last_of(krti_graph *g, krt_value *y, krt_value *state)
@@ -337,7 +366,7 @@ krt_status krti_rnn_keep_shapes(krt_call *c, const krti_states *s)
     return krti_layer_keep_shapes(c->layer, shapes, n);
 }
 
-static krt_status rnn_call(const krt_layer *l, const void *args, krt_call *c)
+krt_status krti_rnn_call(const krt_layer *l, const void *args, krt_call *c)
 {
     const flags f = flags_of(l);
     krti_graph *const g = c->g;
@@ -349,12 +378,14 @@ static krt_status rnn_call(const krt_layer *l, const void *args, krt_call *c)
     (void)args;
     if (x == NULL)
         return g->status;
-    TRY(krti_check_ndim(l, x->shape, 3));
+    TRY(krti_check_ndim(l, x->shape, ndim_of(l)));
     TRY(check_cells(l));
     TRY(krti_rnn_find_states(l, c, krti_rnn_num_states(l), &s));
     TRY(krti_rnn_keep_shapes(c, &s));
+    t.mask = krti_rnn_find_mask(l, c, krti_rnn_num_states(l), s.n > 0, &passed);
+    if (f.stateful)
+        TRY(go_on(l, c, &s));
     const bool has_first = s.n > 0;
-    t.mask = krti_rnn_find_mask(l, c, krti_rnn_num_states(l), has_first, &passed);
     if (f.go_backwards) {
         t.x = backwards(g, x);
         t.mask = backwards(g, t.mask);
@@ -363,6 +394,8 @@ static krt_status rnn_call(const krt_layer *l, const void *args, krt_call *c)
     krt_value *const y = mask_outputs(g, &t, f.zero_output_for_mask, has_first);
     TRY(krt_call_output(c, 0, f.return_sequences ? y : last_of(g, y, t.last[0])));
     krti_call_set_mask(c, 0, f.return_sequences ? passed : NULL);
+    for (size_t i = 0; f.stateful && i < s.n; i++)
+        TRY(krti_call_keep_state(c, i, s.items[i]));
     for (size_t i = 0; f.return_state && i < s.n; i++)
         TRY(krt_call_output(c, 1 + i, s.items[i]));
 
@@ -474,13 +507,14 @@ static const krt_field stacked_fields[] = {
 };
 
 /* X(identifier, class, defaults, init, build, call, flags) */
-#define RECURRENT(X)                                                                       \
-    X(lstm, "LSTM", KRT_LSTM(KRT_NONE), lstm_init, rnn_build, rnn_call, KRTI_LAYER_DRAWS)  \
-    X(gru, "GRU", KRT_GRU(KRT_NONE), gru_init, rnn_build, rnn_call, KRTI_LAYER_DRAWS)      \
-    X(simple, "SimpleRNN", KRT_SIMPLE_RNN(KRT_NONE), simple_rnn_init, rnn_build, rnn_call, \
-      KRTI_LAYER_DRAWS)                                                                    \
-    X(rnn, "RNN", KRT_RNN(NULL), rnn_init, rnn_build, rnn_call, 0)                         \
-    X(stacked, "StackedRNNCells", KRT_STACKED_RNN_CELLS({0}), stacked_init, stacked_build, \
+#define RECURRENT(X)                                                                            \
+    X(lstm, "LSTM", KRT_LSTM(KRT_NONE), lstm_init, krti_rnn_build, krti_rnn_call,               \
+      KRTI_LAYER_DRAWS)                                                                         \
+    X(gru, "GRU", KRT_GRU(KRT_NONE), gru_init, krti_rnn_build, krti_rnn_call, KRTI_LAYER_DRAWS) \
+    X(simple, "SimpleRNN", KRT_SIMPLE_RNN(KRT_NONE), simple_rnn_init, krti_rnn_build,           \
+      krti_rnn_call, KRTI_LAYER_DRAWS)                                                          \
+    X(rnn, "RNN", KRT_RNN(NULL), rnn_init, krti_rnn_build, krti_rnn_call, 0)                    \
+    X(stacked, "StackedRNNCells", KRT_STACKED_RNN_CELLS({0}), stacked_init, stacked_build,      \
       krti_rnn_cell_call, 0)
 
 #define X(id, title, args, begin, make, run, more)       \

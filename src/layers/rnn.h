@@ -19,10 +19,20 @@ extern const krti_class krti_class_lstm_cell, krti_class_gru_cell, krti_class_si
 
 extern const krti_class krti_class_bidirectional;
 
-/* Whether the layer is one of the three cells. */
+/* An argument that is true or false, "go_backwards"; NULL when the layer's class has none of that name. */
+bool *krti_rnn_flag(const krt_layer *l, const char *key);
+
+/* Whether the layer is one of the cells. */
 bool krti_is_cell(const krt_layer *l);
 int krti_cell_num_states(const krt_layer *cell);
 int64_t krti_cell_units(const krt_layer *cell);
+/* The shape of each of its states, for a sequence of shape `x`. */
+krt_shape krti_cell_state(const krt_layer *cell, krt_shape x);
+/* For cells: a weight as it is by now, NULL when there is none of the name; one of equal parts along the last
+ * axis; whether a sequence is short enough to be described step by step. */
+krt_value *krti_cell_weight(krt_call *c, const krt_layer *cell, const char *name);
+krt_value *krti_cell_gate(krti_graph *g, krt_value *x, int i, int64_t units);
+krt_status krti_cell_check_steps(const krt_layer *cell, const krt_value *x);
 /* Describes all steps of the cell. c->layer is whose activations and random numbers it goes by: the
  * cell itself, or the layer that made it. */
 krt_status krti_cell_over_time(krt_call *c, krt_layer *cell, krti_over_time *t);
@@ -34,6 +44,11 @@ typedef struct krti_states {
     bool is_list; /* they came as one, even of one */
     krt_value *items[KRTI_MAX_STATES];
 } krti_states;
+/* The cell of a layer that gives it all its arguments, for the layer's init hook; and the build and call hooks
+ * of such layers. */
+krt_status krti_rnn_make_cell(krt_layer *l, const krt_layer_class *cls);
+krt_status krti_rnn_build(krt_layer *l, const void *args, const krt_shape *inputs, size_t n);
+krt_status krti_rnn_call(const krt_layer *l, const void *args, krt_call *c);
 /* How many states an LSTM, GRU, SimpleRNN or RNN has; 0: it cannot be told. */
 size_t krti_rnn_num_states(const krt_layer *l);
 /* What the call was given as initial_state: by name, as the second argument, or, in Keras 2 and from C, as

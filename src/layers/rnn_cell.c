@@ -10,7 +10,7 @@
 
 typedef krt_recurrent_args cell_args;
 
-enum { MAX_GATES = 4, MAX_UNITS = 1 << 28 };
+enum { MAX_GATES = 4, MAX_UNITS = 1 << 28, MAX_STEPS = 1 << 14 };
 
 /* ------------------------------------------------------------------------------- arguments */
 
@@ -61,6 +61,11 @@ int krti_cell_num_states(const krt_layer *cell)
 int64_t krti_cell_units(const krt_layer *cell)
 {
     return ((const cell_args *)cell->args)->units;
+}
+
+krt_shape krti_cell_state(const krt_layer *cell, krt_shape x)
+{
+    return KRT_SHAPE(x.dim[0], krti_cell_units(cell));
 }
 
 static krti_rnn_cell kind_of(const krt_layer *cell)
@@ -117,15 +122,14 @@ typedef struct cell {
     krt_value *gate_kernel[MAX_GATES], *gate_bias[MAX_GATES]; /* step by step: of the state */
 } cell;
 
-static krt_value *weight(krt_call *c, const krt_layer *l, const char *name)
+krt_value *krti_cell_weight(krt_call *c, const krt_layer *l, const char *name)
 {
     const krt_variable *v = krti_layer_variable(l, name);
 
     return v != NULL ? krti_current(c->g, krti_variable(c->g, v->tensor)) : NULL;
 }
 
-/* One of equal parts along the last axis. */
-static krt_value *part(krti_graph *g, krt_value *x, int i, int64_t units)
+krt_value *krti_cell_gate(krti_graph *g, krt_value *x, int i, int64_t units)
 {
     return x != NULL ? krti_slice_axis(g, x, -1, i * units, (i + 1) * units, 1) : NULL;
 }
@@ -137,9 +141,9 @@ static cell cell_of(krt_call *c, krt_layer *l)
               .a = l->args,
               .kind = kind_of(l),
               .gates = krti_rnn_gates(kind_of(l)),
-              .kernel = weight(c, l, "kernel"),
-              .recurrent = weight(c, l, "recurrent_kernel"),
-              .bias = weight(c, l, "bias")};
+              .kernel = krti_cell_weight(c, l, "kernel"),
+              .recurrent = krti_cell_weight(c, l, "recurrent_kernel"),
+              .bias = krti_cell_weight(c, l, "bias")};
 
     if (s.bias != NULL && s.kind == KRTI_RNN_GRU) { /* for the inputs, for the state */
         s.state_bias = krti_reshape(s.g, krti_slice_axis(s.g, s.bias, 0, 1, 2, 1), KRT_SHAPE(-1));
@@ -173,7 +177,8 @@ static krt_value *project(const cell *s, krt_value *x)
     for (int i = 0; i < s->gates; i++)
         parts[i] =
             krti_dense(s->g, krti_dropout(s->g, x, krti_call_draw(s->c), s->a->dropout, mask),
-                       part(s->g, s->kernel, i, s->a->units), part(s->g, s->bias, i, s->a->units));
+                       krti_cell_gate(s->g, s->kernel, i, s->a->units),
+                       krti_cell_gate(s->g, s->bias, i, s->a->units));
     return krti_concat(s->g, parts, (size_t)s->gates, -1);
 }
 
@@ -204,7 +209,7 @@ static krt_value *product(const cell *s, krt_value *h, int i)
 /* What a gate adds up before its function. */
 static krt_value *sum(const cell *s, krt_value *x, krt_value *h, int i)
 {
-    return krti_add(s->g, part(s->g, x, i, s->a->units), product(s, seen(s, h, i), i));
+    return krti_add(s->g, krti_cell_gate(s->g, x, i, s->a->units), product(s, seen(s, h, i), i));
 }
 
 static krt_value *gate(const cell *s, krt_value *x, krt_value *h, int i)
@@ -230,8 +235,8 @@ static void gru_step(const cell *s, krt_value *x, krt_value *state[KRTI_RNN_STAT
     krt_value *const last = s->kind == KRTI_RNN_GRU
                                 ? krti_multiply(g, r, product(s, seen(s, h, 2), 2))
                                 : product(s, krti_multiply(g, r, seen(s, h, 2)), 2);
-    krt_value *const found =
-        krti_activate(s->c, krti_add(g, part(g, x, 2, s->a->units), last), s->a->activation);
+    krt_value *const found = krti_activate(
+        s->c, krti_add(g, krti_cell_gate(g, x, 2, s->a->units), last), s->a->activation);
 
     state[0] =
         krti_add(g, krti_multiply(g, z, h), krti_multiply(g, krti_affine(g, z, -1, 1, 0), found));
@@ -240,6 +245,16 @@ static void gru_step(const cell *s, krt_value *x, krt_value *state[KRTI_RNN_STAT
 static void simple_step(const cell *s, krt_value *x, krt_value *state[KRTI_RNN_STATES])
 {
     state[0] = krti_activate(s->c, sum(s, x, state[0], 0), s->a->activation);
+}
+
+krt_status krti_cell_check_steps(const krt_layer *l, const krt_value *x)
+{
+    if (x->shape.dim[1] <= MAX_STEPS)
+        return KRT_OK;
+    return krti_layer_fail(l, KRT_E_UNSUPPORTED,
+                           "a sequence of %lld steps, at most %d can run in a cell that is "
+                           "described step by step",
+                           (long long)x->shape.dim[1], MAX_STEPS);
 }
 
 static krt_value *step_of(krti_graph *g, krt_value *x, int64_t i)
@@ -273,8 +288,8 @@ static krt_status step_by_step(cell *s, krti_over_time *t, krt_value *x)
     if (y == NULL)
         return KRT_E_NOMEM;
     for (int i = 0; i < s->gates; i++) {
-        s->gate_kernel[i] = part(g, s->recurrent, i, s->a->units);
-        s->gate_bias[i] = part(g, s->state_bias, i, s->a->units);
+        s->gate_kernel[i] = krti_cell_gate(g, s->recurrent, i, s->a->units);
+        s->gate_bias[i] = krti_cell_gate(g, s->state_bias, i, s->a->units);
     }
     for (int i = 0; i < (s->kind == KRTI_RNN_LSTM ? 2 : 1); i++)
         state[i] = t->first[i] != NULL ? t->first[i]
@@ -360,7 +375,8 @@ krt_status krti_cell_over_time(krt_call *c, krt_layer *l, krti_over_time *t)
     draw_state_masks(&s, x);
     if (s.state_mask[0] == NULL && (has_functions || x->shape.dim[1] == KRT_NONE))
         return all_at_once(&s, t, x, kind);
-    return step_by_step(&s, t, x);
+    const krt_status st = krti_cell_check_steps(l, x);
+    return st == KRT_OK ? step_by_step(&s, t, x) : st;
 }
 
 /* ------------------------------------------------------------------------------- classes */

@@ -1,6 +1,6 @@
-/* What a layer does in a step of training beside its outputs: drawing random numbers and updating
- * weights of its own. Both end as updates of the graph (ops/op_state.c). Keras:
- * random/seed_generator.py, and the assignments in layers. */
+/* What a layer does in a step beside its outputs: drawing random numbers and updating weights of its own in
+ * training, and going on from the state it was left in. All end as updates of the graph (ops/op_state.c).
+ * Keras: random/seed_generator.py, and the assignments in layers. */
 #include "base/rng.h"
 #include "layers/layer.h"
 #include "layers/spatial.h"
@@ -64,6 +64,71 @@ krt_status krti_call_update(krt_call *c, const char *weight, krt_value *value)
         return krti_layer_fail(c->layer, KRT_E_INVALID, "the layer has no weight \"%s\"", weight);
     return krti_assign(c->g, krti_variable(c->g, v->tensor), value);
 }
+
+/* ------------------------------------------------------------------------------- states */
+
+static krt_status add_state(krt_layer *l, krt_shape shape)
+{
+    krt_ctx *const k = l->owned.k;
+    char text[160];
+    krt_status st = KRT_OK;
+
+    if (!krti_shape_known(shape))
+        return krti_layer_fail(l, KRT_E_INVALID,
+                               "When using `stateful=True` in a RNN, the batch size must be "
+                               "static: give the model's input a batch_size. Its state would have "
+                               "the shape %s",
+                               krt_shape_print(shape, text, sizeof text));
+    st = krti_grow(k, &l->states, &l->states_capacity, l->num_states + 1, sizeof *l->states);
+    if (st == KRT_OK)
+        st = krt_tensor_new(k, &l->states[l->num_states], KRT_FLOAT32, shape);
+    if (st == KRT_OK)
+        l->num_states++;
+    return st;
+}
+
+krt_value *krti_call_state(krt_call *c, size_t i, krt_shape shape)
+{
+    krt_layer *const l = c->layer;
+    krt_status st = i < l->num_states ? KRT_OK : add_state(l, shape);
+
+    if (st == KRT_OK && shape.rank > 0 && shape.dim[0] != l->states[i]->shape.dim[0])
+        st = krti_layer_fail(l, KRT_E_INVALID,
+                             "If an RNN is stateful, the batch size of the input sequences must be "
+                             "the same as the batch size of the initial state. Expected batch "
+                             "size: %lld, received batch size: %lld",
+                             (long long)l->states[i]->shape.dim[0], (long long)shape.dim[0]);
+    if (st == KRT_OK)
+        return krti_current(c->g, krti_variable(c->g, l->states[i]));
+    if (c->g->status == KRT_OK)
+        c->g->status = st;
+    return NULL;
+}
+
+krt_status krti_call_keep_state(krt_call *c, size_t i, krt_value *value)
+{
+    return krti_assign(c->g, krti_variable(c->g, c->layer->states[i]), value);
+}
+
+bool krti_layer_is_stateful(const krt_layer *l)
+{
+    const bool *const told = l->cls != NULL ? krti_args_member(l->cls, l->args, "stateful") : NULL;
+    bool found = told != NULL && *told;
+
+    for (size_t i = 0; !found && i < l->num_inner; i++)
+        found = krti_layer_is_stateful(l->inner[i].layer);
+    return found;
+}
+
+void krt_layer_reset_states(krt_layer *l)
+{
+    for (size_t i = 0; i < l->num_states; i++)
+        memset(l->states[i]->data, 0, l->states[i]->size_bytes);
+    for (size_t i = 0; i < l->num_inner; i++)
+        krt_layer_reset_states(l->inner[i].layer);
+}
+
+/* ------------------------------------------------------------------------------- seeds */
 
 krt_status krti_layer_each_seed(krt_layer *l, krti_seed_fn fn, void *user)
 {

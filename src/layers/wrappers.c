@@ -18,32 +18,6 @@ done:
 
 /* ------------------------------------------------------------------------------- TimeDistributed */
 
-/* (batch, time, rest...) to (batch * time, rest...) */
-static krt_value *fold(krti_graph *g, krt_value *x)
-{
-    krt_shape shape = {.rank = x->shape.rank - 1};
-
-    shape.dim[0] = krti_dim_mul(x->shape.dim[0], x->shape.dim[1]);
-    for (int i = 1; i < shape.rank; i++)
-        shape.dim[i] = x->shape.dim[i + 1];
-    return krti_reshape(g, x, shape);
-}
-
-static krt_value *unfold(krti_graph *g, krt_value *y, int64_t batch, int64_t time)
-{
-    krt_shape shape = {.dim = {batch, time}};
-
-    if (y == NULL)
-        return NULL;
-    if (y->shape.rank >= KRT_MAX_RANK)
-        return krti_graph_fail(g, KRT_E_UNSUPPORTED, "the result would have more than %d axes",
-                               KRT_MAX_RANK);
-    shape.rank = y->shape.rank + 1;
-    for (int i = 2; i < shape.rank; i++)
-        shape.dim[i] = y->shape.dim[i - 1];
-    return krti_reshape(g, y, shape);
-}
-
 static krt_status check_mask(const krt_layer *l, krt_shape mask, krt_shape x)
 {
     char a[160], b[160];
@@ -65,7 +39,7 @@ static krt_status find_statistics(void *user, krt_variable *v)
     return KRT_OK;
 }
 
-/* Step after step, as Keras does, for a layer that looks at its whole batch. */
+/* Step after step, as Keras does, for a layer that looks at its whole batch or goes on from a state. */
 static krt_value *each_step(krt_layer *inner, krt_call *c, krt_value *x, krt_value *mask)
 {
     const int64_t steps = x->shape.dim[1];
@@ -108,12 +82,12 @@ static krt_status call(const krt_layer *l, const void *args, krt_call *c)
         TRY(check_mask(l, mask->shape, x->shape));
     if (c->training)
         TRY(krti_layer_each_variable(inner, find_statistics, &has_statistics));
-    if (has_statistics && x->shape.dim[1] > 0)
+    if ((has_statistics || krti_layer_is_stateful(inner)) && x->shape.dim[1] > 0)
         return krt_call_output(c, 0, each_step(inner, c, x, mask));
     if (mask != NULL)
-        mask = fold(c->g, mask);
-    y = krti_layer_apply(inner, c, fold(c->g, x), mask, NULL);
-    st = krt_call_output(c, 0, unfold(c->g, y, x->shape.dim[0], x->shape.dim[1]));
+        mask = krti_fold_time(c->g, mask);
+    y = krti_layer_apply(inner, c, krti_fold_time(c->g, x), mask, NULL);
+    st = krt_call_output(c, 0, krti_unfold_time(c->g, y, x->shape.dim[0], x->shape.dim[1]));
 
 done:
     return st;

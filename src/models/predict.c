@@ -178,6 +178,13 @@ typedef struct prepared {
     const cached_plan *plan;
 } prepared;
 
+/* The run's own state of a stateful layer, which the model has another of. */
+typedef struct own_state {
+    struct own_state *next;
+    const krt_tensor *of;
+    krt_tensor *tensor;
+} own_state;
+
 struct krt_run {
     krti_owned owned; /* of the model's context */
     krt_ctx *k;       /* its own */
@@ -187,6 +194,8 @@ struct krt_run {
     int threads;
     prepared *first;
     prepared *last_used;
+    own_state *states;  /* of all its plans */
+    bool shares_states; /* goes on from the model's and leaves them there */
 };
 
 /* Gives back what was prepared, and the plans it was prepared for. */
@@ -221,6 +230,13 @@ static void run_destroy(void *self)
 
     if (k != NULL)
         unprepare(r);
+    while (r->states != NULL) {
+        own_state *next = r->states->next;
+
+        krt_tensor_free(r->states->tensor);
+        krti_free(k, r->states);
+        r->states = next;
+    }
     krt_ctx_free(k);
     krti_free(parent, r);
 }
@@ -371,6 +387,33 @@ static krt_status locked_plan(krt_run *r, cached_plan **plan, const krt_shape *s
     return st;
 }
 
+/* Zeros at first. */
+static const krt_tensor *state_of(void *user, const krt_tensor *variable)
+{
+    krt_run *const r = user;
+    own_state *s = r->states;
+
+    while (s != NULL && s->of != variable)
+        s = s->next;
+    if (s != NULL)
+        return s->tensor;
+    s = krti_alloc(r->k, sizeof *s);
+    if (s == NULL || krt_tensor_new(r->k, &s->tensor, variable->dtype, variable->shape) != KRT_OK) {
+        krti_free(r->k, s);
+        return NULL;
+    }
+    s->of = variable;
+    s->next = r->states;
+    r->states = s;
+    return s->tensor;
+}
+
+void krt_run_reset_states(krt_run *r)
+{
+    for (own_state *s = r->states; s != NULL; s = s->next)
+        memset(s->tensor->data, 0, s->tensor->size_bytes);
+}
+
 static krt_status prepare(krt_run *r, const krt_shape *shapes, size_t num_x)
 {
     cached_plan *plan = NULL;
@@ -396,7 +439,10 @@ static krt_status prepare(krt_run *r, const krt_shape *shapes, size_t num_x)
     if (p == NULL)
         return KRT_E_NOMEM;
     st = krti_exec_new(r->k, &p->exec, plan->plan);
+    if (st == KRT_OK && !r->shares_states)
+        st = krti_exec_own_states(p->exec, state_of, r);
     if (st != KRT_OK) {
+        krti_exec_free(p->exec);
         krti_free(r->k, p);
         return st;
     }
@@ -683,8 +729,10 @@ krt_status krt_predict_n(krt_model *m, krt_tensor **out, size_t num_out, const k
         st =
             krti_fail(m->base.owned.k, KRT_E_INVALID, NULL,
                       "the model has %zu outputs, room for %zu was given", m->num_outputs, num_out);
-    if (st == KRT_OK)
+    if (st == KRT_OK) {
+        run->shares_states = true;
         st = predict_with(run, out, num_out, x, num_x, args);
+    }
     krt_run_free(run);
     return st;
 }

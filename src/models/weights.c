@@ -170,6 +170,11 @@ void krt_model_set_trainable(krt_model *m, bool trainable)
     krt_layer_set_trainable(&m->base, trainable);
 }
 
+void krt_reset_states(krt_model *m)
+{
+    krt_layer_reset_states(&m->base);
+}
+
 krt_status krt_enable_lora(krt_layer *l, int64_t rank, const krt_lora_args *args)
 {
     krt_lora_args a;

@@ -140,7 +140,8 @@ static bool predict_case(krt_ctx *k, const char *path, krt_model *m, const array
             return false;
         }
     }
-    if (krt_predict_n(m, y, num_out, x, num_in, NULL) != KRT_OK)
+    const int64_t batch_size = (int64_t)number(a, "batch_size", 32);
+    if (krt_predict_n(m, y, num_out, x, num_in, KRT_PREDICT(.batch_size = batch_size)) != KRT_OK)
         return say(k, path, "predict");
     for (size_t i = 0; i < num_out; i++) {
         const krt_tensor *expected = output_of(a, i);

@@ -31,7 +31,7 @@ typedef struct krt_recurrent_args {
     bool            return_sequences;  /**< false: the last step's output alone */
     bool            return_state;      /**< false; true: the last states, too */
     bool            go_backwards;      /**< false */
-    bool            stateful;          /**< false; true cannot run yet */
+    bool            stateful;          /**< false; true: see krt_layer_reset_states() */
     bool            unroll; /**< false; says nothing here but where Keras's results differ */
     bool            zero_output_for_mask; /**< false: masked steps repeat the output before */
     const char     *name;                 /**< NULL: lstm, lstm_1, ... */
@@ -78,7 +78,7 @@ typedef struct krt_rnn_args {
     bool            return_sequences;     /**< false */
     bool            return_state;         /**< false */
     bool            go_backwards;         /**< false */
-    bool            stateful;             /**< false; true cannot run yet */
+    bool            stateful;             /**< false; true: see krt_layer_reset_states() */
     bool            unroll;               /**< false */
     bool            zero_output_for_mask; /**< false */
     const krt_spec *activity_regularizer;

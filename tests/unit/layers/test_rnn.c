@@ -165,9 +165,12 @@ TEST(what_cannot_run_says_why)
     const krt_shape in[] = {SHAPE(2, 5, 3), SHAPE(2, 4)};
     traced tr;
 
-    expect_failure(layer_from(t->k, KRT_LSTM(4, .name = "l", .stateful = true)), SHAPE(2, 5, 3),
-                   "LSTM \"l\" is stateful: it goes on from the state it was left in, which this "
-                   "build cannot run");
+    expect_failure(layer_from(t->k, KRT_LSTM(4, .stateful = true)), SHAPE(NONE, 5, 3),
+                   "When using `stateful=True` in a RNN, the batch size must be static: give the "
+                   "model's input a batch_size. Its state would have the shape (None, 4)");
+    expect_failure(layer_from(t->k, KRT_LSTM(4, .activation = "softsign")), SHAPE(2, 20000, 3),
+                   "a sequence of 20000 steps, at most 16384 can run in a cell that is described "
+                   "step by step");
     expect_failure(layer_from(t->k, KRT_LSTM(4)), SHAPE(2, 3), "expected ndim=3, found ndim=2");
     expect_failure(layer_from(t->k, KRT_LSTM_CELL(4, .name = "c")), SHAPE(2, 3),
                    "LSTMCell \"c\" is called by itself, which this build cannot run; it runs in an "
