@@ -728,3 +728,12 @@ krt_status krti_txn_remove(krti_txn *t, const char *name)
     krti_free(t->k, path);
     return st;
 }
+
+void krti_txn_discard(krti_txn *t, const char *name)
+{
+    char path[4096];
+    const int n = snprintf(path, sizeof path, "%s/%s", t->dir, name);
+
+    if (n > 0 && (size_t)n < sizeof path)
+        (void)t->sys->unlink(path);
+}

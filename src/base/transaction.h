@@ -52,6 +52,8 @@ krt_status krti_txn_commit(krti_txn *t);
 krt_status krti_txn_link(krti_txn *t, const char *from, const char *to);
 /* Removes a name; nothing when there is none. */
 krt_status krti_txn_remove(krti_txn *t, const char *name);
+/* The same behind a failure, which stays the one that is told. */
+void krti_txn_discard(krti_txn *t, const char *name);
 /* The directory of the target, and the target's name in it. */
 const char *krti_txn_dir(const krti_txn *t);
 const char *krti_txn_name(const krti_txn *t);

@@ -66,7 +66,7 @@ krt_status krti_write_parts(krt_ctx *k, const char *filepath, const krti_part *p
     krt_status st = KRT_OK;
 
     if (stat(filepath, &info) == 0 && S_ISDIR(info.st_mode))
-        st = krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file");
+        st = krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file; give a name in it");
     else if (stat(filepath, &info) == 0 && !S_ISREG(info.st_mode))
         st = write_in_place(k, filepath, parts, n);
     else

@@ -368,8 +368,6 @@ static krt_status list_names(conversion *c, krti_named_list *l)
     krt_model *m = NULL;
     krt_status st = KRT_OK;
 
-    if (has_optimizer(c->f->store) && c->args->include_optimizer)
-        krti_warn(c->k, "the optimizer's state is not in %s, which holds weights alone", c->out);
     if (config_of(c) == NULL)
         return krti_named_list_add_store(l, c->f->store, false);
     st = load_once(c);
@@ -390,6 +388,8 @@ static krt_status write_named(conversion *c,
     st = list_names(c, &l);
     if (st == KRT_OK)
         st = write(&l, c->out, c->options.sync);
+    if (st == KRT_OK && has_optimizer(c->f->store) && c->args->include_optimizer)
+        krti_warn(c->k, "the optimizer's state is not in %s, which holds weights alone", c->out);
     krti_named_list_free(&l);
     return st;
 }
@@ -573,6 +573,8 @@ krt_status krt_convert(krt_ctx *k, const char *in_filepath, const char *out_file
         TRY(krti_sharded_name(k, out_filepath, &name));
         c.out = name.ptr;
     }
+    if (forms[form].write != write_directory && krti_path_kind_of(c.out) == KRTI_PATH_DIR)
+        TRY(krti_fail_in_file(k, krti_refuse_directory(k), c.out));
     TRY(may_write(&c, &go));
     if (!go)
         goto done;

@@ -16,6 +16,11 @@
 
 static const double GB = 1024.0 * 1024.0 * 1024.0;
 
+krt_status krti_refuse_directory(krt_ctx *k)
+{
+    return krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file; give a name in it");
+}
+
 krt_status krti_may_write(krt_ctx *k, const char *filepath, bool overwrite, krt_overwrite_fn ask,
                           void *user, bool *go)
 {
@@ -254,7 +259,7 @@ krt_status krti_save_plan_weights(krti_save_plan *p, krt_ctx *k, krt_model *m, c
     p->filepath = krti_arena_strdup(&p->arena, name.ptr);
     TRY(p->filepath != NULL ? KRT_OK : KRT_E_NOMEM);
     if (krti_path_kind_of(name.ptr) == KRTI_PATH_DIR)
-        TRY(krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file; give a name in it"));
+        TRY(krti_refuse_directory(k));
     TRY(krti_may_write(k, filepath, a.overwrite || a.incremental, a.ask, a.ask_user, &go));
     if (go && a.legacy) {
         p->legacy = m;

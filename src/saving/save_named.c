@@ -66,7 +66,7 @@ krt_status krti_save_exchange(krt_model *m, const char *filepath, const krt_save
         TRY(m->failed);
     TRY(check_plain(k, &a, krti_path_name(filepath)));
     if (krti_path_kind_of(filepath) == KRTI_PATH_DIR)
-        TRY(krti_fail(k, KRT_E_IO, NULL, "is a directory, expected a file; give a name in it"));
+        TRY(krti_refuse_directory(k));
     TRY(krti_may_write(k, filepath, a.overwrite, a.ask, a.ask_user, &go));
     if (go)
         TRY(write_exchange(m, filepath, a.sync));
@@ -105,6 +105,8 @@ krt_status krt_save_checkpoint(krt_model *m, const char *prefix, const krt_save_
     if (m->failed != KRT_OK)
         TRY(m->failed);
     TRY(check_plain(k, &a, "a checkpoint"));
+    if (krti_path_kind_of(prefix) == KRTI_PATH_DIR)
+        TRY(krti_refuse_directory(k));
     TRY(krti_str_addf(&index, "%s.index", prefix));
     TRY(krti_may_write(k, index.ptr, a.overwrite, a.ask, a.ask_user, &go));
     if (go)

@@ -26,6 +26,8 @@ typedef struct krti_save_plan {
  * answer to the question was no. Fails: E_EXISTS when there is nobody to ask. */
 krt_status krti_may_write(krt_ctx *k, const char *filepath, bool overwrite, krt_overwrite_fn ask,
                           void *user, bool *go);
+/* What is said of a directory where a file is to be written. */
+krt_status krti_refuse_directory(krt_ctx *k);
 /* Keras's ending of a sharded set is .json, whatever was given; a warning says so. Fails: E_INVALID. */
 krt_status krti_sharded_name(krt_ctx *k, const char *filepath, krti_str *name);
 /* What krt_save() and krt_save_weights() do up to the first byte. The plan is freed also after a

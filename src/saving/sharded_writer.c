@@ -30,6 +30,8 @@ typedef struct sharding {
     const char *base; /* "model" of model.weights.json */
     char number[NUMBER_DIGITS + 1];
     krti_txn *txn;
+    krti_path_id old; /* of the map that is there */
+    bool has_made_first;
     krti_map *stale; /* names of the old set */
     krti_piece *pieces;
     size_t num_pieces, pieces_capacity;
@@ -295,8 +297,10 @@ static krt_status make_first(sharding *w)
 
     if (st == KRT_OK)
         st = krti_path_join(&path, krti_txn_dir(w->txn), first);
-    if (st != KRT_OK || krti_path_kind_of(path.ptr) == KRTI_PATH_FILE ||
-        krti_txn_link(w->txn, numbered, first) == KRT_OK)
+    if (st != KRT_OK || krti_path_kind_of(path.ptr) == KRTI_PATH_FILE)
+        goto done;
+    w->has_made_first = krti_path_kind_of(path.ptr) == KRTI_PATH_NONE;
+    if (krti_txn_link(w->txn, numbered, first) == KRT_OK)
         goto done;
     TRY(krti_h5_image_new(w->list, &image, NULL, 0, KRT_DIGEST_NONE));
     TRY(krti_txn_create(w->txn, &f, first));
@@ -339,7 +343,23 @@ done:
     return st;
 }
 
-static krt_status write_set(sharding *w)
+/* What a failure leaves of a set that no map names: it may be what filled the disk. */
+static void remove_new(const sharding *w, const char *filepath)
+{
+    char name[1024];
+
+    if (!krti_path_id_equal(krti_path_id_of(filepath), w->old))
+        return; /* the map is the new one already */
+    for (size_t i = 0; i < w->num_shards; i++) {
+        snprintf(name, sizeof name, "%s-%s_%05zu%s", w->base, w->number, i, KRTI_SHARD_TAIL);
+        krti_txn_discard(w->txn, name);
+    }
+    snprintf(name, sizeof name, "%s_%05d%s", w->base, 0, KRTI_SHARD_TAIL);
+    if (w->has_made_first)
+        krti_txn_discard(w->txn, name);
+}
+
+static krt_status write_set(sharding *w, const char *filepath)
 {
     uint64_t size = 0;
     krt_status st = KRT_OK;
@@ -353,8 +373,10 @@ static krt_status write_set(sharding *w)
     TRY(make_first(w));
     TRY(write_map(w, true));
     (void)give_plain_names(w);
+    return KRT_OK;
 
 done:
+    remove_new(w, filepath);
     return st;
 }
 
@@ -404,7 +426,8 @@ static krt_status write_sharded(sharding *w, const char *filepath)
     TRY(krti_path_each(krti_txn_dir(w->txn), remove_numbered, w));
     TRY(choose_number(w));
     TRY(share_out_all(w));
-    TRY(write_set(w));
+    w->old = krti_path_id_of(filepath);
+    TRY(write_set(w, filepath));
 
 done:
     return st;

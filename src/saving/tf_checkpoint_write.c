@@ -21,6 +21,8 @@ typedef struct writing {
     const char *name; /* of the prefix, without its directory */
     krti_bundle_tensor *tensors;
     size_t num_tensors;
+    const char *index;   /* its path */
+    krti_path_id old;    /* of the index that is there */
     uint32_t old_shards; /* of the checkpoint that is there; 0: none */
     krti_str graph;      /* the payload of the graph's string */
 } writing;
@@ -204,6 +206,28 @@ static void look_at_old(writing *w, const char *index_path)
     krti_bytes_drop(bytes);
 }
 
+/* The whole checkpoint in one commit. Data that no index names is not left behind by one that fails:
+ * it may be what filled the disk. */
+static krt_status write_all(writing *w, const char *data, uint32_t num_shards)
+{
+    krti_str path = KRTI_STR_INIT(w->k);
+    bool is_new = false;
+    krt_status st = krti_path_join(&path, krti_txn_dir(w->txn), data);
+
+    TRY(st);
+    is_new = krti_path_kind_of(path.ptr) == KRTI_PATH_NONE;
+    TRY(write_data(w, data));
+    TRY(write_index(w, num_shards));
+    TRY(write_state(w));
+    TRY(krti_txn_commit(w->txn));
+
+done:
+    if (st != KRT_OK && is_new && krti_path_id_equal(krti_path_id_of(w->index), w->old))
+        krti_txn_discard(w->txn, data);
+    krti_str_free(&path);
+    return st;
+}
+
 /* Nothing is there that could be lost. */
 static krt_status write_new(writing *w)
 {
@@ -211,10 +235,7 @@ static krt_status write_new(writing *w)
     krt_status st = KRT_OK;
 
     TRY(add_data_name(&data, w->name, 0, 1));
-    TRY(write_data(w, data.ptr));
-    TRY(write_index(w, 1));
-    TRY(write_state(w));
-    TRY(krti_txn_commit(w->txn));
+    TRY(write_all(w, data.ptr, 1));
 
 done:
     krti_str_free(&data);
@@ -246,10 +267,7 @@ static krt_status replace_old(writing *w)
 
     TRY(add_data_name(&now, w->name, 0, interim));
     TRY(add_data_name(&usual, w->name, 0, 1));
-    TRY(write_data(w, now.ptr));
-    TRY(write_index(w, interim));
-    TRY(write_state(w));
-    TRY(krti_txn_commit(w->txn));
+    TRY(write_all(w, now.ptr, interim));
     st = krti_txn_link(w->txn, now.ptr, usual.ptr);
     if (st == KRT_E_UNSUPPORTED) {
         st = KRT_OK;
@@ -286,6 +304,8 @@ krt_status krti_tf_checkpoint_write(const krti_named_list *l, const char *prefix
     TRY(lay_out(&w, &size));
     TRY(krti_txn_begin(l->k, &w.txn, index.ptr, options->sync));
     TRY(krti_txn_need(w.txn, size));
+    w.index = index.ptr;
+    w.old = krti_path_id_of(index.ptr);
     look_at_old(&w, index.ptr);
     TRY(w.old_shards > 0 ? replace_old(&w) : write_new(&w));
 

@@ -5,6 +5,12 @@ try keratin convert $model nowhere/x.keras
 mkdir folder.keras x.npz
 try keratin convert $model folder.keras --overwrite
 try keratin convert $model x.npz --overwrite
+mkdir folder.weights.json folder.ckpt folder.json set_00000.weights.h5
+for name in folder.weights.json folder.ckpt folder.json set.weights.json; do
+    try keratin convert $model $name --overwrite
+done
+rmdir set_00000.weights.h5
+ls -A | grep -v found
 try keratin convert $model x.txt
 # A file that may not grow that large.
 large=$( (ulimit -f 8 && keratin convert $model large.h5) 2>&1) || echo "$large (status $?)"

@@ -10,6 +10,7 @@
 
 #include <keratin/keratin.h>
 
+#include <dirent.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
@@ -132,6 +133,19 @@ static krt_model *load(testing *t, const char *path)
 
 /* ------------------------------------------------------------------------------- failing calls */
 
+/* Names in a folder but those of locks, which nobody has to hold for them to stay. */
+static int num_files(const char *path)
+{
+    DIR *d = opendir(path);
+    int n = 0;
+
+    for (const struct dirent *e; (e = readdir(d)) != NULL;)
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+             strstr(e->d_name, ".krt-lock") == NULL;
+    closedir(d);
+    return n;
+}
+
 static void sweep(testing *t, const form *f, int error, bool stays)
 {
     krt_model *old = load(t, OLD), *new = load(t, NEW);
@@ -160,6 +174,9 @@ static void sweep(testing *t, const form *f, int error, bool stays)
             fail_msg("%s: call %zu failed with errno %d, the save with %s, and the file is neither "
                      "the old nor the new: %s",
                      f->name, n, error, krt_status_name(st), krt_ctx_error(t->k)->message);
+        if (!is_new && !stays && error == ENOSPC && num_files(t->folder) != names)
+            fail_msg("%s: call %zu failed, and %d files are there, not %d", f->name, n,
+                     num_files(t->folder), names);
     }
     faulty.stays = false;
     krt_model_free(old);
