@@ -12,10 +12,12 @@ static krt_status visit(void *user, krt_variable *v)
     walk *w = user;
     const size_t n = v->tensor->size_bytes;
 
-    if (w->at != NULL && w->restores)
-        memcpy(krt_tensor_data_mut(v->tensor), w->at + w->size, n);
-    else if (w->at != NULL)
+    if (w->at != NULL && w->restores) {
+        if (krti_tensor_is_private(v->tensor)) /* else it is what its file says, as it was */
+            memcpy(v->tensor->data, w->at + w->size, n);
+    } else if (w->at != NULL) {
         memcpy(w->at + w->size, v->tensor->data, n);
+    }
     w->size += n;
     return KRT_OK;
 }

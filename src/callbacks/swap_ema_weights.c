@@ -33,10 +33,10 @@ static krt_status each(krt_model *m, bool copies_back)
 {
     krti_optimizer *o = NULL;
     size_t found = 0;
-    const krt_status st = krti_model_optimizer(m, &o);
+    bool moves = false; /* from the file into memory */
+    krt_status st = krti_model_optimizer(m, &o);
 
-    if (st != KRT_OK)
-        return st;
+    TRY(st);
     o = o != NULL && o->inner != NULL ? o->inner : o;
     for (size_t i = 0; o != NULL && i < o->num_trainable; i++) {
         krt_tensor *weight = o->trainable[i]->tensor;
@@ -45,17 +45,23 @@ static krt_status each(krt_model *m, bool copies_back)
         if (average == NULL)
             continue;
         found++;
+        moves =
+            moves || !krti_tensor_is_private(weight) || !krti_tensor_is_private(average->tensor);
+        TRY(krti_tensor_own(weight));
+        TRY(krti_tensor_own(average->tensor));
         if (copies_back)
-            memcpy(krt_tensor_data_mut(average->tensor), weight->data, weight->size_bytes);
+            memcpy(average->tensor->data, weight->data, weight->size_bytes);
         else
-            exchange(krt_tensor_data_mut(weight), krt_tensor_data_mut(average->tensor),
-                     weight->size_bytes);
+            exchange(weight->data, average->tensor->data, weight->size_bytes);
     }
     if (found == 0)
-        return krti_fail(m->base.owned.k, KRT_E_INVALID, NULL,
-                         "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. "
-                         "Received: use_ema=False");
-    return krti_model_forget_plans(m);
+        TRY(krti_fail(m->base.owned.k, KRT_E_INVALID, NULL,
+                      "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. "
+                      "Received: use_ema=False"));
+    st = moves ? krti_model_weights_moved(m) : krti_model_forget_plans(m);
+
+done:
+    return st;
 }
 
 static krt_status swap(swapping *s, krt_model *m, bool to)

@@ -213,8 +213,8 @@ krt_status krti_lora_clear(krt_variable *factor, bool only_room)
 
     if (t->data == NULL)
         st = krti_initialize(factor);
-    else if (!krti_tensor_is_private(t))
-        st = krti_tensor_align(t);
+    else
+        st = krti_tensor_own(t);
     if (st == KRT_OK && !only_room)
         memset(t->data, 0, t->size_bytes);
     return st;

@@ -294,22 +294,12 @@ done:
     return st;
 }
 
-/* A weight's own memory, not its file's. */
-static krt_status writable(const krt_layer *l, const char *name, float **out)
-{
-    krt_tensor *t = krti_layer_variable(l, name)->tensor;
-    const krt_status st = krti_tensor_is_private(t) ? KRT_OK : krti_tensor_align(t);
-
-    *out = t->data;
-    return st;
-}
-
 static krt_status normalization_adapt(krt_layer *l, krti_adapt_data *data)
 {
     const krt_normalization_args *a = l->args;
     const krt_tensor *x = NULL;
     statistics s = {.mean = NULL};
-    float *mean = NULL, *variance = NULL;
+    krt_tensor *mean = NULL, *variance = NULL;
     krt_status st = KRT_OK;
 
     if (a->mean.n > 0)
@@ -326,11 +316,11 @@ static krt_status normalization_adapt(krt_layer *l, krti_adapt_data *data)
     if (s.mean == NULL)
         TRY(krti_layer_fail(l, KRT_E_INVALID, "adapt() was given no numbers"));
     TRY(krti_layer_initialize(l));
-    TRY(writable(l, "mean", &mean));
-    TRY(writable(l, "variance", &variance));
+    TRY(krti_tensor_own(mean = krti_layer_variable(l, "mean")->tensor));
+    TRY(krti_tensor_own(variance = krti_layer_variable(l, "variance")->tensor));
     for (size_t i = 0; i < s.cells; i++) {
-        mean[i] = (float)s.mean[i];
-        variance[i] = (float)s.variance[i];
+        ((float *)mean->data)[i] = (float)s.mean[i];
+        ((float *)variance->data)[i] = (float)s.variance[i];
     }
 
 done:

@@ -316,6 +316,7 @@ krt_status krti_tensor_align(krt_tensor *t)
     krti_bytes_drop(t->source);
     t->data = copy;
     t->ours = true;
+    t->writable = true;
     t->source = NULL;
     return KRT_OK;
 }
@@ -323,4 +324,9 @@ krt_status krti_tensor_align(krt_tensor *t)
 bool krti_tensor_is_private(const krt_tensor *t)
 {
     return t->ours && t->source == NULL;
+}
+
+krt_status krti_tensor_own(krt_tensor *t)
+{
+    return krti_tensor_is_private(t) ? KRT_OK : krti_tensor_align(t);
 }

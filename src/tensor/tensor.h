@@ -31,6 +31,8 @@ krt_status krti_tensor_align(krt_tensor *t);
 
 /* Whether the tensor may be written without a file or a borrowed array changing. */
 bool krti_tensor_is_private(const krt_tensor *t);
+/* Makes it so. */
+krt_status krti_tensor_own(krt_tensor *t);
 
 /* Converts n elements; src and dst must not overlap unless the dtypes are equal. Saturates nothing:
  * as C casts, floats to integers truncate, anything to bool is != 0. */

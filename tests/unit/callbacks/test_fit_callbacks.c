@@ -264,6 +264,37 @@ static void test_the_best_weights_come_back(void **state)
     krt_ctx_free(four.k);
 }
 
+/* What a file's arrays are mapped from cannot be written. */
+static void test_a_model_from_a_file_is_restored_and_averaged_as_one_from_memory(void **state)
+{
+    training t[2] = {begin(), begin()};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            krt_compile(t[i].m,
+                        KRT_COMPILE(.optimizer = KRT_ADAM(.learning_rate = 0.01, .use_ema = true),
+                                    .loss = KRT_ID("mse"))),
+            KRT_OK);
+        krt_layer_set_trainable(krt_model_layer(t[i].m, 0), false);
+        assert_int_equal(fit(&t[i], 1, (krt_specs){0, NULL}), KRT_OK);
+    }
+    assert_int_equal(krt_save(t[1].m, in_here("ema.keras"), NULL), KRT_OK);
+    assert_int_equal(krt_load(t[1].k, &t[1].m, in_here("ema.keras"), NULL), KRT_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(krt_fit(t[i].m, t[i].x, t[i].y,
+                                 KRT_FIT(.epochs = 4, .batch_size = BATCH, .validation_split = 0.25,
+                                         .shuffle = false,
+                                         .callbacks = KRT_SPECS(
+                                             KRT_SWAP_EMA_WEIGHTS(.swap_on_epoch = true),
+                                             KRT_EARLY_STOPPING(.mode = "max", .patience = 2,
+                                                                .restore_best_weights = true)))),
+                         KRT_OK);
+    expect_same_weights(t[0].m, t[1].m);
+    krt_ctx_free(t[0].k);
+    krt_ctx_free(t[1].k);
+}
+
 static void test_runs_of_tensorboard_are_made_when_there_is_something_to_say(void **state)
 {
     const training t = begin();
@@ -287,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_checkpoints_in_the_background_are_the_same),
         cmocka_unit_test(test_a_checkpoint_in_the_background_that_fails_ends_the_training),
         cmocka_unit_test(test_the_best_weights_come_back),
+        cmocka_unit_test(test_a_model_from_a_file_is_restored_and_averaged_as_one_from_memory),
         cmocka_unit_test(test_runs_of_tensorboard_are_made_when_there_is_something_to_say),
     };
 
