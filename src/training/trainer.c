@@ -204,6 +204,7 @@ typedef struct fitting {
     krt_history *history;
     krti_logs logs; /* of the epoch */
     bool is_begun;  /* a pass over the data is under way */
+    int64_t seen;   /* its batches so far */
     bool warned;
     uint64_t seed;
     int64_t skip; /* batches of the first epoch that a restored training has done */
@@ -320,6 +321,7 @@ done:
 static krt_status begin_pass(fitting *f, int64_t epoch)
 {
     f->is_begun = true;
+    f->seen = 0;
     return krti_feed_begin(f->feed,
                            f->a.shuffle_in_batches ? KRTI_SHUFFLED_IN_BATCHES
                            : f->a.shuffle          ? KRTI_SHUFFLED
@@ -344,9 +346,15 @@ static krt_status fit_batch(fitting *f, int64_t epoch, int64_t batch, bool *is_e
     float loss = 0;
     krt_status st = krti_feed_next(f->feed, &data);
 
+    if (st == KRT_OK && data == NULL && batch == 0 &&
+        f->seen > 0) { /* the pass ended with an epoch */
+        TRY(begin_pass(f, epoch));
+        TRY(krti_feed_next(f->feed, &data));
+    }
     *is_end = data == NULL;
     if (st != KRT_OK || data == NULL)
         return st;
+    f->seen++;
     TRY(krti_call_on_train_batch_begin(&f->callbacks, batch, NULL));
     TRY(train_step(f->t, data, &loss));
     warn_of_loss(f, loss, epoch, batch);
@@ -376,6 +384,7 @@ static krt_status fit_batches(fitting *f, int64_t epoch)
         const krti_step_data *done = NULL;
 
         TRY(krti_feed_next(f->feed, &done));
+        f->seen++;
     }
     for (; !is_end && !f->t->stops && (steps == KRT_NONE || batch < steps); batch++)
         TRY(fit_batch(f, epoch, batch, &is_end));

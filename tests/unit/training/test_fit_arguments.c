@@ -17,6 +17,38 @@ TEST(validation_epochs_are_keras_s_list_and_count_from_one)
     krt_history_free(h);
 }
 
+static krt_status count_batch(void *user, krt_model *m, int64_t batch, const krt_logs *logs)
+{
+    int **counts = user;
+
+    (void)m;
+    (void)logs;
+    if (batch == 0)
+        ++*counts;
+    ++**counts;
+    return KRT_OK;
+}
+
+TEST(steps_per_epoch_go_on_with_the_pass_and_begin_another_where_it_ends)
+{
+    static const int expected[2][5] = {{4, 4, 4, 4}, {3, 1, 3, 1}};
+    krt_tensor *x = features(t, 16), *y = classes(t, 16);
+
+    for (int64_t i = 0; i < 2; i++) { /* as many batches as there are, and fewer: Keras's numbers */
+        int counts[6] = {0}, *at = counts;
+
+        ASSERT_OK(krt_fit(
+            compiled(t, 0), x, y,
+            KRT_FIT(.epochs = 4, .batch_size = 4, .steps_per_epoch = 4 - i,
+                    .callbacks =
+                        KRT_SPECS(KRT_CALLBACK(.user = &at, .on_train_batch_end = count_batch)))));
+        for (int e = 0; e < 5; e++)
+            ASSERT_INT_EQ(expected[i][e], counts[e + 1]);
+    }
+    krt_tensor_free(x);
+    krt_tensor_free(y);
+}
+
 TEST(inputs_in_a_dict_have_as_many_keys_as_there_are_inputs)
 {
     krt_model *m = NULL;
@@ -256,6 +288,7 @@ TEST(class_weights_are_for_one_output_and_sample_weights_for_each)
 int main(void)
 {
     return RUN(UNIT(validation_epochs_are_keras_s_list_and_count_from_one),
+               UNIT(steps_per_epoch_go_on_with_the_pass_and_begin_another_where_it_ends),
                UNIT(inputs_in_a_dict_have_as_many_keys_as_there_are_inputs),
                UNIT(outputs_in_a_dict_go_by_their_keys),
                UNIT(rows_shuffled_in_batches_stay_in_their_batch),
