@@ -11,8 +11,8 @@
 typedef struct logger {
     krti_progbar bar;
     krti_str text;
-    int64_t seen;
-    bool in_fit; /* validation has no bar of its own then */
+    int64_t seen, target; /* batches of the pass; as many as the first one had, once it is over */
+    bool in_fit;          /* validation has no bar of its own then */
 } logger;
 
 static double now(void)
@@ -23,6 +23,7 @@ static double now(void)
 static krt_status init(void *state, krt_model *m, const void *args)
 {
     (void)args;
+    ((logger *)state)->target = KRT_NONE;
     ((logger *)state)->text = (krti_str)KRTI_STR_INIT(m->base.owned.k);
     return KRT_OK;
 }
@@ -36,9 +37,9 @@ static void begin(logger *l, const krt_model *m)
 {
     const krt_fit_params *p = krt_params(m);
 
-    /* once an epoch of a source of batches is over, its length is known */
-    const int64_t target = p->steps != KRT_NONE || l->seen == 0 ? p->steps : l->seen;
-    l->bar = krti_progbar_begin(target, p->verbose > 1 ? 2 : 1, now());
+    if (p->steps != KRT_NONE)
+        l->target = p->steps;
+    l->bar = krti_progbar_begin(l->target, p->verbose > 1 ? 2 : 1, now());
     l->seen = 0;
 }
 
@@ -57,8 +58,8 @@ static krt_status update(logger *l, int64_t current, const krt_logs *logs, bool 
 
 static krt_status finish(logger *l, const krt_logs *logs)
 {
-    if (l->bar.target == KRT_NONE)
-        l->bar.target = l->seen;
+    if (l->target == KRT_NONE)
+        l->target = l->bar.target = l->seen;
     return update(l, l->bar.target, logs, true);
 }
 

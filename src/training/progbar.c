@@ -97,7 +97,7 @@ static void put_remaining(krti_str *s, double seconds)
         krti_str_addf(s, "%" PRId64 "s", t);
 }
 
-/* Counter and bar. Returns how many bytes of it take no column of the terminal. */
+/* Counter and bar. Returns how many characters of it take no column of the terminal. */
 static size_t put_bar(krti_str *s, const krti_progbar *p, int64_t current)
 {
     const char *const cell = "\xe2\x94\x81";
@@ -115,7 +115,17 @@ static size_t put_bar(krti_str *s, const krti_progbar *p, int64_t current)
     for (int i = done; i < CELLS; i++)
         krti_str_add(s, cell);
     krti_str_add(s, "\x1b[0m");
-    return 8 + 9 + (done > 0 ? 9 : 0) + 2 * CELLS; /* a cell is three bytes */
+    return 8 + 9 + (done > 0 ? 9 : 0);
+}
+
+/* Characters, of bytes in UTF-8. */
+static size_t num_characters(const char *text, size_t n)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return count;
 }
 
 static krt_status put_moving_line(krti_progbar *p, int64_t current, const krt_logs *logs,
@@ -134,7 +144,7 @@ static krt_status put_moving_line(krti_progbar *p, int64_t current, const krt_lo
     krti_str_add(out, "\x1b[0m");
     put_step_time(out, step);
     put_values(out, logs, true);
-    const size_t width = out->length - start - hidden;
+    const size_t width = num_characters(out->ptr + start, out->length - start) - hidden;
     if (p->width > width)
         krti_str_fill(out, ' ', p->width - width);
     if (is_last)

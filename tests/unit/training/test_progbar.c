@@ -25,6 +25,13 @@ typedef struct play {
 #define CELL "\342\224\201"
 
 static const play plays[] = {
+    /* a name in UTF-8 is as wide as its letters */
+    {-1,
+     1,
+     {{0.1, 1, false, 1, {"gr\303\266\303\237e"}, {1}}, {0.1, 2, false, 1, {"a"}, {1}}},
+     "\r      1/Unknown \033[1m0s\033[0m 100ms/step - gr\303\266\303\237e: 1.0000"
+     "\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b\b"
+     "\r      2/Unknown \033[1m0s\033[0m 100ms/step - a: 1.0000    "},
     {6,
      1,
      {{0.4, 1, false, 2, {"accuracy", "loss"}, {0.75, 0.6372}},
