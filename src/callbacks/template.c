@@ -103,8 +103,6 @@ static krt_status read_spec(const formatting *f, const char *text, format_spec *
     (void)take(&p, "bcdeEfFgGnoxX%s", &s->type);
     if (*p != '\0')
         return fail(f, "Invalid format specifier");
-    if (s->grouping != 0 && s->fill == '0' && s->align == '=')
-        return fail(f, "a grouped number cannot be padded with zeros here");
     return KRT_OK;
 }
 
@@ -194,20 +192,21 @@ static void put_whole(char *text, uint64_t value, const format_spec *s)
     do {
         reversed[n++] = digits[value % base];
     } while ((value /= base) > 0);
-    if (s->is_alternate) {
-        *text++ = '0';
-        *text++ = s->type;
-    }
     while (n > 0)
         *text++ = reversed[--n];
     *text = '\0';
 }
 
-/* Separators into the whole part, from the right. */
-static void group(char *text, char separator, size_t every)
+/* Separators into the whole part, from the right; zeros before it until all has `width` characters. */
+static void group(char *text, char separator, size_t every, size_t width)
 {
-    const size_t whole = strspn(text, "0123456789abcdefABCDEF");
+    size_t whole = strspn(text, every == 4 ? "0123456789abcdefABCDEF" : "0123456789");
 
+    while (whole > 0 && strlen(text) + (whole - 1) / every < width) {
+        memmove(text + 1, text, strlen(text) + 1);
+        text[0] = '0';
+        whole++;
+    }
     for (size_t i = every; i < whole; i += every) {
         char *at = text + whole - i;
 
@@ -235,11 +234,24 @@ static krt_status check_type(const formatting *f, const number *n, const format_
     }
     if (n->is_whole && s->precision >= 0 && !is_real_type(s->type))
         return fail(f, "Precision not allowed in integer format specifier");
-    if (s->grouping == ',' && s->type != 0 && strchr("boxXn", s->type) != NULL) {
-        snprintf(reason, sizeof reason, "Cannot specify ',' with '%c'.", s->type);
+    if ((s->grouping == ',' && s->type != 0 && strchr("boxXn", s->type) != NULL) ||
+        (s->grouping == '_' && s->type == 'n')) {
+        snprintf(reason, sizeof reason, "Cannot specify '%c' with '%c'.", s->grouping, s->type);
         return fail(f, reason);
     }
     return KRT_OK;
+}
+
+/* "-", "+", " " and "0x", which zeros go behind. */
+static void put_sign(char sign[4], const number *n, bool is_negative, const format_spec *s)
+{
+    if (is_negative || s->sign == '+' || s->sign == ' ')
+        *sign++ = (char)(is_negative ? '-' : s->sign);
+    if (n->is_whole && s->is_alternate && s->type != 0 && strchr("boxX", s->type) != NULL) {
+        *sign++ = '0';
+        *sign++ = s->type;
+    }
+    *sign = '\0';
 }
 
 static void pad(krti_str *out, const char *sign, const char *text, const format_spec *s)
@@ -261,7 +273,7 @@ static krt_status put_number(const formatting *f, const number *n, const format_
     const bool as_real = !n->is_whole || is_real_type(s->type);
     const double real = n->is_whole ? (double)n->whole : n->real;
     const bool is_negative = as_real ? signbit(real) && !isnan(real) : n->whole < 0;
-    char text[MAX_TEXT + 512]; /* the largest double has 309 digits, and separators */
+    char sign[4], text[MAX_TEXT + 512]; /* the largest double has 309 digits, and separators */
     const krt_status st = check_type(f, n, s);
 
     if (st != KRT_OK || f->out == NULL)
@@ -270,9 +282,12 @@ static krt_status put_number(const formatting *f, const number *n, const format_
         put_real(text, fabs(real), s);
     else
         put_whole(text, n->whole < 0 ? 0 - (uint64_t)n->whole : (uint64_t)n->whole, s);
+    put_sign(sign, n, is_negative, s);
+    const bool pads = s->fill == '0' && s->align == '=' && (size_t)s->width > strlen(sign);
     if (s->grouping != 0)
-        group(text, s->grouping, s->type != 0 && strchr("boxX", s->type) != NULL ? 4 : 3);
-    pad(f->out, is_negative ? "-" : s->sign == '+' ? "+" : s->sign == ' ' ? " " : "", text, s);
+        group(text, s->grouping, s->type != 0 && strchr("boxX", s->type) != NULL ? 4 : 3,
+              pads ? (size_t)s->width - strlen(sign) : 0);
+    pad(f->out, sign, text, s);
     return f->out->status;
 }
 

@@ -38,6 +38,9 @@ static const struct {
     {"{epoch: d}", " 7"},
     {"{epoch:x}", "7"},
     {"{epoch:#x}", "0x7"},
+    {"{epoch:#06x}", "0x0007"},
+    {"{epoch:+#07b}", "+0b0111"},
+    {"{epoch:*=#6X}", "0X***7"},
     {"{epoch:b}", "111"},
     {"{epoch:o}", "7"},
     {"{epoch:X}", "7"},
@@ -62,6 +65,8 @@ static const struct {
     {"{tiny:f}", "0.000000"},
     {"{neg:+}", "-2.5"},
     {"{loss:010}", "00001234.5"},
+    {"{loss:010,}", "0,001,234.5"},
+    {"{epoch:09_x}", "0000_0007"},
 };
 
 static const struct {
@@ -76,6 +81,7 @@ static const struct {
     {"{0}", "Replacement index 0 out of range for positional args tuple"},
     {"{epoch:.2d}", "Precision not allowed in integer format specifier"},
     {"{epoch:,x}", "Cannot specify ',' with 'x'."},
+    {"{epoch:_n}", "Cannot specify '_' with 'n'."},
     {"{epoch!r}", "conversions (!r), attributes and indices are not supported"},
     {"{loss:.f}", "Format specifier missing precision"},
     {"{loss:999}", "the width is more than 255"},
