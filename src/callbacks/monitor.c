@@ -94,11 +94,13 @@ bool krti_monitor_read(const krti_monitor *m, const char *who, krt_ctx *k, const
     return false;
 }
 
+/* Keras compares as float32: ops.less() makes tensors of both. */
 bool krti_monitor_is_better(const krti_monitor *m, double value, bool has_best, double best)
 {
     if (!has_best)
         return true;
-    return m->is_max ? value - m->min_delta > best : value + m->min_delta < best;
+    return m->is_max ? (float)(value - m->min_delta) > (float)best
+                     : (float)(value + m->min_delta) < (float)best;
 }
 
 void krti_callback_print(const char *line)

@@ -158,6 +158,13 @@ static void test_decisions_and_lines_are_those_of_keras(void **state)
          3,
          0.001,
          "Epoch 4: early stopping\n"},
+        {STOPPING(.patience = 1, .min_delta = 0.1), /* better by less than float32 tells */
+         "val_loss",
+         3,
+         {(double)0.3f, (double)0.2f, 0},
+         1,
+         0.001,
+         "Epoch 2: early stopping\n"},
         {STOPPING(.patience = 0), "val_loss", 3, ONES, 1, 0.001, "Epoch 2: early stopping\n"},
         {STOPPING(.patience = 2, .restore_best_weights = true),
          "val_loss",
