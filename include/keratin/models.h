@@ -67,6 +67,11 @@ KRT_API krt_ktensor *krt_apply_n(krt_ktensors x, const krt_spec *layer);
 KRT_API krt_layer *krt_layer_new(krt_ctx *k, const krt_spec *layer);
 /** Keras: layer(x); every call shares the weights. */
 KRT_API krt_ktensor *krt_call_layer(krt_layer *layer, krt_ktensor *x);
+/** Keras: layer([a, b]); lstm(x, initial_state=[h, c]) with x, h and c. */
+KRT_API krt_ktensor *krt_call_layer_n(krt_layer *layer, krt_ktensors x);
+/** The i-th result of the call that gave y: in Keras's `y, h, c = lstm(x)`, h is 1 and c is 2. y may be any
+ *  of them. NULL on failure (there are not so many), and for NULL. */
+KRT_API krt_ktensor *krt_ktensor_at(krt_ktensor *y, size_t i);
 /** Keras: keras.Model(inputs, outputs). NULL on failure (see krt_ctx_error()). */
 KRT_API krt_model *krt_functional(krt_ctx *k, krt_ktensors inputs, krt_ktensors outputs,
                                   const krt_model_args *args);

@@ -16,6 +16,11 @@ typedef struct calling {
     int node; /* in the model being made */
     int depth;
     int entered; /* position in the order of entering */
+    size_t num_out;
+    struct result {
+        krt_dtype dtype;
+        krt_shape shape;
+    } * out;
 } calling;
 
 struct krt_ktensor {
@@ -24,7 +29,7 @@ struct krt_ktensor {
     int index; /* which output */
     krt_dtype dtype;
     krt_shape shape;
-    bool owns_call; /* the first output frees the calling */
+    bool owns_call; /* the one that krt_call_layer() gave frees the calling */
 };
 
 /* ------------------------------------------------------------------------------- Sequential */
@@ -169,19 +174,26 @@ krt_status krt_add(krt_model *m, const krt_spec *spec)
 
 /* ------------------------------------------------------------------------------- symbolic tensors */
 
+static void calling_free(krt_ctx *k, calling *c)
+{
+    krti_free(k, c->in);
+    krti_free(k, c->out);
+    krti_free(k, c);
+}
+
 static void ktensor_destroy(void *self)
 {
     krt_ktensor *t = self;
     krt_ctx *k = t->owned.k;
 
-    if (t->owns_call) {
-        krti_free(k, t->made_by->in);
-        krti_free(k, t->made_by);
-    }
+    if (t->owns_call)
+        calling_free(k, t->made_by);
     krti_free(k, t);
 }
 
-static calling *calling_new(krt_ctx *k, krt_layer *layer, krt_ktensor *const *in, size_t n)
+/* With room for `num_out` results. */
+static calling *calling_new(krt_ctx *k, krt_layer *layer, krt_ktensor *const *in, size_t n,
+                            size_t num_out)
 {
     calling *c = krti_alloc(k, sizeof *c);
 
@@ -189,9 +201,11 @@ static calling *calling_new(krt_ctx *k, krt_layer *layer, krt_ktensor *const *in
         return NULL;
     c->layer = layer;
     c->num_in = n;
+    c->num_out = num_out;
     c->in = krti_array(k, n + 1, sizeof(krt_ktensor *));
-    if (c->in == NULL) {
-        krti_free(k, c);
+    c->out = krti_array(k, num_out, sizeof *c->out);
+    if (c->in == NULL || c->out == NULL) {
+        calling_free(k, c);
         return NULL;
     }
     for (size_t i = 0; i < n; i++)
@@ -200,17 +214,29 @@ static calling *calling_new(krt_ctx *k, krt_layer *layer, krt_ktensor *const *in
     return c;
 }
 
-static krt_ktensor *ktensor_new(krt_ctx *k, calling *c, krt_dtype dtype, krt_shape shape)
+static krt_ktensor *ktensor_new(krt_ctx *k, calling *c, size_t index)
 {
     krt_ktensor *t = c != NULL ? krti_alloc(k, sizeof *t) : NULL;
 
     if (t == NULL)
         return NULL;
     t->made_by = c;
-    t->owns_call = true;
-    t->dtype = dtype;
-    t->shape = shape;
+    t->index = (int)index;
+    t->dtype = c->out[index].dtype;
+    t->shape = c->out[index].shape;
     krti_own(k, &t->owned, ktensor_destroy);
+    return t;
+}
+
+/* The one that goes with the call. */
+static krt_ktensor *first_of(krt_ctx *k, calling *c)
+{
+    krt_ktensor *const t = ktensor_new(k, c, 0);
+
+    if (t != NULL)
+        t->owns_call = true;
+    else if (c != NULL)
+        calling_free(k, c);
     return t;
 }
 
@@ -221,7 +247,10 @@ krt_ktensor *krt_input(krt_ctx *k, krt_shape shape, const krt_input_args *args)
 
     if (make_input(k, &layer, &dtype, &shape, args) != KRT_OK)
         return NULL;
-    return ktensor_new(k, calling_new(k, layer, NULL, 0), dtype, shape);
+    calling *const c = calling_new(k, layer, NULL, 0, 1);
+    if (c != NULL)
+        c->out[0] = (struct result){dtype, shape};
+    return first_of(k, c);
 }
 
 krt_layer *krt_layer_new(krt_ctx *k, const krt_spec *spec)
@@ -235,7 +264,7 @@ krt_layer *krt_layer_new(krt_ctx *k, const krt_spec *spec)
 
 /* Traces the layer on the tensors' shapes, in a graph thrown away at once. */
 static krt_status infer(krt_ctx *k, krt_layer *layer, krt_ktensor *const *in, size_t n,
-                        krt_dtype *dtype, krt_shape *shape)
+                        calling **out)
 {
     krti_graph *g = NULL;
     krt_value **values = krti_array(k, n + 1, sizeof *values);
@@ -249,11 +278,12 @@ static krt_status infer(krt_ctx *k, krt_layer *layer, krt_ktensor *const *in, si
         st = g->status;
     if (st == KRT_OK)
         st = krti_layer_trace(layer, g, &c);
-    if (st == KRT_OK) {
-        *dtype = c.out[0]->dtype;
-        *shape = c.out[0]->shape;
-        if (n == 1 && krti_claims_to_build(layer))
-            *shape = krti_claimed_shape(layer, in[0]->shape, *shape);
+    if (st == KRT_OK && (*out = calling_new(k, layer, in, n, c.num_out)) == NULL)
+        st = KRT_E_NOMEM;
+    for (size_t i = 0; st == KRT_OK && i < c.num_out; i++) {
+        (*out)->out[i] = (struct result){c.out[i]->dtype, c.out[i]->shape};
+        if (n == 1 && i == 0 && krti_claims_to_build(layer))
+            (*out)->out[i].shape = krti_claimed_shape(layer, in[0]->shape, c.out[i]->shape);
     }
     krti_graph_free(g);
     krti_free(k, values);
@@ -263,15 +293,30 @@ static krt_status infer(krt_ctx *k, krt_layer *layer, krt_ktensor *const *in, si
 
 static krt_ktensor *apply(krt_layer *layer, krt_ktensor *const *in, size_t n)
 {
-    krt_dtype dtype = KRT_FLOAT32;
-    krt_shape shape;
+    calling *c = NULL;
 
     for (size_t i = 0; i < n; i++)
         if (in[i] == NULL)
             return NULL;
-    if (layer == NULL || infer(layer->owned.k, layer, in, n, &dtype, &shape) != KRT_OK)
+    if (layer == NULL || n == 0 || infer(layer->owned.k, layer, in, n, &c) != KRT_OK)
         return NULL;
-    return ktensor_new(layer->owned.k, calling_new(layer->owned.k, layer, in, n), dtype, shape);
+    return first_of(layer->owned.k, c);
+}
+
+krt_ktensor *krt_ktensor_at(krt_ktensor *y, size_t i)
+{
+    if (y == NULL || (size_t)y->index == i)
+        return y;
+    if (i < y->made_by->num_out)
+        return ktensor_new(y->owned.k, y->made_by, i);
+    (void)krti_layer_fail(y->made_by->layer, KRT_E_INVALID,
+                          "result %zu was asked for, the layer gives %zu", i, y->made_by->num_out);
+    return NULL;
+}
+
+krt_ktensor *krt_call_layer_n(krt_layer *layer, krt_ktensors x)
+{
+    return apply(layer, x.items, x.n);
 }
 
 krt_ktensor *krt_call_layer(krt_layer *layer, krt_ktensor *x)

@@ -149,6 +149,33 @@ TEST(a_run_can_tap_an_inner_layer)
     ASSERT_SAYS("No such layer: nothing");
 }
 
+/* An LSTM's last output is its state h; a Bidirectional has four states. */
+TEST(every_result_of_a_layer_can_be_an_output)
+{
+    krt_ktensor *x = krt_input(t->k, KRT_SHAPE(3, 2), NULL);
+    krt_ktensor *y = krt_apply(x, KRT_LSTM(4, .return_state = true));
+    krt_layer *lstm = krt_layer_new(t->k, KRT_LSTM(4, .return_state = true, .name = "again"));
+    krt_ktensor *h = krt_ktensor_at(y, 1), *c = krt_ktensor_at(h, 2);
+    krt_ktensor *z = krt_call_layer_n(lstm, KRT_KTENSORS(x, h, c));
+    krt_model *m =
+        krt_functional(t->k, KRT_KTENSORS(x), KRT_KTENSORS(y, h, c, krt_ktensor_at(z, 2)), NULL);
+    krt_tensor *out[4] = {NULL};
+    const krt_tensor *const inputs[] = {ramp(t->k, KRT_SHAPE(2, 3, 2))};
+
+    assert_non_null(m);
+    assert_ptr_equal(y, krt_ktensor_at(y, 0));
+    ASSERT_OK(krt_predict_n(m, out, 4, inputs, 1, NULL));
+    assert_memory_equal(krt_tensor_data(out[0]), krt_tensor_data(out[1]), 8 * sizeof(float));
+    assert_memory_not_equal(krt_tensor_data(out[1]), krt_tensor_data(out[2]), 8 * sizeof(float));
+    assert_null(krt_ktensor_at(y, 3));
+    ASSERT_SAYS("result 3 was asked for, the layer gives 3");
+    assert_null(krt_ktensor_at(NULL, 1));
+    assert_null(krt_call_layer_n(lstm, (krt_ktensors){0, NULL}));
+    y = krt_apply(x, KRT_BIDIRECTIONAL(KRT_LSTM(4, .return_state = true)));
+    assert_non_null(krt_ktensor_at(y, 4));
+    assert_null(krt_ktensor_at(y, 5));
+}
+
 TEST(a_functional_model_with_branches_a_shared_layer_and_two_outputs_runs)
 {
     krt_ktensor *image = krt_input(t->k, KRT_SHAPE(8, 8, 3), KRT_INPUT(.name = "image"));
@@ -388,7 +415,7 @@ int main(void)
                UNIT(what_lies_near_a_large_mean_is_normalized_exactly),
                UNIT(an_input_of_another_shape_is_refused_with_both_shapes),
                UNIT(an_input_without_elements_is_refused_even_where_the_model_wants_it),
-               UNIT(a_run_can_tap_an_inner_layer),
+               UNIT(a_run_can_tap_an_inner_layer), UNIT(every_result_of_a_layer_can_be_an_output),
                UNIT(a_functional_model_with_branches_a_shared_layer_and_two_outputs_runs),
                UNIT(a_model_under_construction_keeps_its_first_failure),
                UNIT(a_sequential_without_an_input_takes_the_shape_it_is_called_on),
