@@ -31,6 +31,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import layers  # noqa: E402
 
+import rnnmodels  # noqa: E402
 from tally import check, finish  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -87,13 +88,9 @@ def separable():
     return m
 
 
-def recurrent():
-    i, state = keras.Input((6, 3)), keras.Input((4,))
-    x = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(i)
-    x = layers.RNN([layers.LSTMCell(3), layers.SimpleRNNCell(4)], return_sequences=True)(x)
-    x, last = layers.GRU(4, return_sequences=True, return_state=True)(x, initial_state=state)
-    m = keras.Model([i, state], layers.Dense(2)(layers.add([layers.LSTM(4)(x), last])))
-    m.compile(keras.optimizers.RMSprop(0.01, momentum=0.9), loss="mse")
+def recurrent(name):
+    m = rnnmodels.build(name, keras)
+    m.compile(keras.optimizers.RMSprop(0.01, momentum=0.9) if name == "rnn_stacks" else "adam", loss="mse")
     return m
 
 
@@ -107,8 +104,9 @@ MODELS = {
     "nested": nested,
     "many_layers": many_layers,
     "separable": separable,
-    "recurrent": recurrent,
 }
+for each in rnnmodels.MODELS:
+    MODELS[each] = lambda name=each: recurrent(name)
 RULES = ("SGD", "RMSprop", "AdamW", "Adadelta", "Adagrad", "Adamax", "Adafactor", "Nadam", "Ftrl", "Lion", "Lamb")
 for rule in RULES:
     MODELS[f"cnn_{rule}"] = lambda rule=rule: cnn(getattr(keras.optimizers, rule)())
@@ -126,8 +124,8 @@ def forms_of(name, everything):
 
 def data_for(model, seed=0):
     rng = np.random.default_rng(seed)
-    xs = [rng.normal(size=(16,) + tuple(t.shape[1:])).astype("float32") for t in model.inputs]
-    ys = [rng.normal(size=(16,) + tuple(t.shape[1:])).astype("float32") for t in model.outputs]
+    xs = rnnmodels.inputs_for(model, rng, 16)
+    ys = [rng.normal(size=(len(xs[0]),) + tuple(t.shape[1:])).astype("float32") for t in model.outputs]
     loss = model.get_compile_config()["loss"] if model.compiled else None
     if loss == "sparse_categorical_crossentropy":
         ys = [rng.integers(0, 10, size=(16,))]
@@ -137,6 +135,7 @@ def data_for(model, seed=0):
 def train(model, steps=2):
     x, y = data_for(model)
     keras.utils.set_random_seed(7)
+    rnnmodels.reset(model)
     for _ in range(steps):
         model.train_on_batch(x, y)
 
@@ -169,6 +168,8 @@ def read_whole(name, path):
 
 def predictions_equal(name, a, b):
     x, _ = data_for(a)
+    rnnmodels.reset(a)
+    rnnmodels.reset(b)
     p, q = a.predict(x, verbose=0), b.predict(x, verbose=0)
     for u, v in zip(p if isinstance(p, list) else [p], q if isinstance(q, list) else [q]):
         check(name + ": predictions", np.array_equal(u, v))

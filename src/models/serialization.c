@@ -153,8 +153,12 @@ static krti_conf *call_conf(krti_arena *a, const krt_model *m, const krti_model_
         TRY(krti_conf_add(a, outer, args));
         args = outer;
     }
-    if (has_states(n))
+    if (has_states(n)) {
         TRY(name_states(a, &args, kwargs));
+        if (krti_conf_is_null(
+                krti_conf_get(kwargs, "constants"))) /* Keras 2 says so, 3 has no such */
+            krti_conf_remove(kwargs, "constants");
+    }
     TRY(krti_conf_set(a, call, "args", args));
     TRY(krti_conf_set(a, call, "kwargs", kwargs));
 

@@ -327,6 +327,30 @@ TEST(keras_2_names_the_layers_of_a_bidirectional_itself)
     krt_model_free(m);
 }
 
+/* Keras 2 says of a Bidirectional that it is given states and no constants, which Keras 3 has none of. */
+TEST(constants_of_none_stay_behind)
+{
+    static const char json[] =
+        "{\"class_name\": \"Functional\", \"config\": {\"name\": \"m\", \"layers\": ["
+        "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 2, 1], "
+        "\"name\": \"x\"}, \"name\": \"x\", \"inbound_nodes\": []},"
+        "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 1], "
+        "\"name\": \"h\"}, \"name\": \"h\", \"inbound_nodes\": []},"
+        "{\"class_name\": \"GRU\", \"config\": {\"name\": \"r\", \"units\": 1}, \"name\": \"r\", "
+        "\"inbound_nodes\": [[[\"x\", 0, 0, {\"constants\": null}], [\"h\", 0, 0, "
+        "{\"constants\": null}]]]}], \"input_layers\": [[\"x\", 0, 0], [\"h\", 0, 0]], "
+        "\"output_layers\": [[\"r\", 0, 0]]}, \"keras_version\": \"2.15.0\"}";
+    krt_model *m = NULL;
+    char *today = NULL;
+
+    ASSERT_OK(krt_from_json(t->k, &m, json, NULL));
+    ASSERT_OK(krt_to_json(m, &today, NULL));
+    assert_non_null(strstr(today, "\"initial_state\""));
+    assert_null(strstr(today, "constants"));
+    krt_free(t->k, today);
+    krt_model_free(m);
+}
+
 /* What follows the sequence in C are its states, an argument of their own in Keras 3. */
 TEST(states_are_named_in_the_words_of_keras_3)
 {
@@ -368,7 +392,7 @@ int main(void)
     return RUN(UNIT(a_model_made_here_is_written_for_every_keras_3),
                UNIT(to_json_speaks_keras_2_when_asked),
                UNIT(keras_2_names_the_layers_of_a_bidirectional_itself),
-               UNIT(states_are_named_in_the_words_of_keras_3),
+               UNIT(constants_of_none_stay_behind), UNIT(states_are_named_in_the_words_of_keras_3),
                UNIT(what_keras_2_has_no_word_for_is_named),
                UNIT(every_model_of_keras_3_comes_out_as_keras_wrote_it));
 }
