@@ -328,6 +328,17 @@ static void show_progbar(krt_ctx *k)
 
 /* ------------------------------------------------------------------------------- templates */
 
+/* Ends the word at *at and steps behind it; NULL: there is none. */
+static char *next_word(char **at)
+{
+    char *const word = *at + strspn(*at, " \n");
+    char *const end = word + strcspn(word, " \n");
+
+    *at = *end != '\0' ? end + 1 : end;
+    *end = '\0';
+    return end > word ? word : NULL;
+}
+
 static void show_templates(krt_ctx *k)
 {
     krti_str out = KRTI_STR_INIT(k);
@@ -337,14 +348,15 @@ static void show_templates(krt_ctx *k)
         const char *names[MOST_CALLBACKS];
         double values[MOST_CALLBACKS];
         krt_logs logs = {.names = names, .values = values};
-        const char *template = strtok(line, " \n");
-        const int64_t epoch = strtoll(strtok(NULL, " \n"), NULL, 10);
-        const int64_t batch = strtoll(strtok(NULL, " \n"), NULL, 10);
+        char *at = line;
+        const char *template = next_word(&at);
+        const int64_t epoch = strtoll(next_word(&at), NULL, 10);
+        const int64_t batch = strtoll(next_word(&at), NULL, 10);
         const krti_template_values v = {epoch, batch, &logs};
 
-        for (char *name = NULL; (name = strtok(NULL, " \n")) != NULL && logs.n < MOST_CALLBACKS;) {
+        for (char *name = NULL; (name = next_word(&at)) != NULL && logs.n < MOST_CALLBACKS;) {
             names[logs.n] = name;
-            values[logs.n++] = strtod(strtok(NULL, " \n"), NULL);
+            values[logs.n++] = strtod(next_word(&at), NULL);
         }
         krti_str_clear(&out);
         puts(krti_template_format(k, &out, template, &v) == KRT_OK ? krti_str_text(&out)
