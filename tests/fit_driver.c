@@ -285,18 +285,29 @@ done:
 
 /* ------------------------------------------------------------------------------- progbar */
 
+/* Ends the word at *at and steps behind it; NULL: there is none. */
+static char *next_word(char **at)
+{
+    char *const word = *at + strspn(*at, " \n");
+    char *const end = word + strcspn(word, " \n");
+
+    *at = *end != '\0' ? end + 1 : end;
+    *end = '\0';
+    return end > word ? word : NULL;
+}
+
 static void show_update(krti_progbar *p, krti_str *out, char *line)
 {
     const char *names[MOST_CALLBACKS];
     double values[MOST_CALLBACKS];
     krt_logs logs = {.names = names, .values = values};
-    const int64_t current = strtoll(strtok(line, " "), NULL, 10);
-    const double now = strtod(strtok(NULL, " "), NULL);
-    const bool is_last = strcmp(strtok(NULL, " "), "1") == 0;
+    const int64_t current = strtoll(next_word(&line), NULL, 10);
+    const double now = strtod(next_word(&line), NULL);
+    const bool is_last = strcmp(next_word(&line), "1") == 0;
 
-    for (char *name = NULL; (name = strtok(NULL, " ")) != NULL && logs.n < MOST_CALLBACKS;) {
+    for (char *name = NULL; (name = next_word(&line)) != NULL && logs.n < MOST_CALLBACKS;) {
         names[logs.n] = name;
-        values[logs.n++] = strtod(strtok(NULL, " "), NULL);
+        values[logs.n++] = strtod(next_word(&line), NULL);
     }
     krti_str_clear(out);
     if (krti_progbar_update(p, current, &logs, is_last, now, out) == KRT_OK && out->length > 0)
@@ -312,11 +323,12 @@ static void show_progbar(krt_ctx *k)
     while (fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = '\0';
         if (strncmp(line, "begin ", 6) == 0) {
-            const int64_t target = strtoll(strtok(line + 6, " "), NULL, 10);
-            const int verbose = (int)strtol(strtok(NULL, " "), NULL, 10);
+            char *at = line + 6;
+            const int64_t target = strtoll(next_word(&at), NULL, 10);
+            const int verbose = (int)strtol(next_word(&at), NULL, 10);
 
             p = krti_progbar_begin(target < 0 ? KRT_NONE : target, verbose,
-                                   strtod(strtok(NULL, " "), NULL));
+                                   strtod(next_word(&at), NULL));
         } else if (strncmp(line, "target ", 7) == 0) {
             p.target = strtoll(line + 7, NULL, 10);
         } else {
@@ -327,17 +339,6 @@ static void show_progbar(krt_ctx *k)
 }
 
 /* ------------------------------------------------------------------------------- templates */
-
-/* Ends the word at *at and steps behind it; NULL: there is none. */
-static char *next_word(char **at)
-{
-    char *const word = *at + strspn(*at, " \n");
-    char *const end = word + strcspn(word, " \n");
-
-    *at = *end != '\0' ? end + 1 : end;
-    *end = '\0';
-    return end > word ? word : NULL;
-}
 
 static void show_templates(krt_ctx *k)
 {
