@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "base/number.h"
+#include "base/utf8.h"
 
 /* Text beyond this is no config: its tree would take up to 50 times the memory. */
 enum { LARGEST_TEXT = 64 << 20, SMALL_DICT = 40 };
@@ -66,43 +67,6 @@ static void skip_blanks(parser *ps)
 
 /* ------------------------------------------------------------------------------- strings */
 
-/* Bytes of the UTF-8 character at p, 0 when there is none: no overlong forms, no surrogates. */
-static size_t utf8_length(const char *text, const char *end)
-{
-    const unsigned char *p = (const unsigned char *)text;
-    const size_t left = (size_t)(end - text);
-    const size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
-
-    if (n == 0 || p[0] > 0xF4 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
-        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
-        return 0;
-    return n;
-}
-
-static krt_status add_utf8(krti_str *s, uint32_t c)
-{
-    char b[4];
-    size_t n = 0;
-
-    if (c >= 0x10000) {
-        b[n++] = (char)(0xF0 | (c >> 18));
-        b[n++] = (char)(0x80 | ((c >> 12) & 0x3F));
-    } else if (c >= 0x800) {
-        b[n++] = (char)(0xE0 | (c >> 12));
-    }
-    if (c >= 0x800)
-        b[n++] = (char)(0x80 | ((c >> 6) & 0x3F));
-    else if (c >= 0x80)
-        b[n++] = (char)(0xC0 | (c >> 6));
-    b[n++] = (char)(c < 0x80 ? c : (0x80 | (c & 0x3F)));
-    return krti_str_add_n(s, b, n);
-}
-
 /* The four hexadecimal digits at p, UINT32_MAX when they are not. */
 static uint32_t hex4(const parser *ps, const char *p)
 {
@@ -142,7 +106,8 @@ static krt_status parse_unicode(parser *ps)
     }
     if (c >= 0xD800 && c < 0xE000)
         return fail_at(ps, start, "half of a surrogate pair");
-    return add_utf8(&ps->string, c);
+    char text[4];
+    return krti_str_add_n(&ps->string, text, krti_utf8_put(text, c));
 }
 
 /* After the backslash. */
@@ -194,7 +159,7 @@ static krt_status skip_plain(parser *ps)
             return KRT_OK;
         if ((unsigned char)*ps->p < 0x20)
             return fail_at(ps, ps->p, "control character in a string");
-        const size_t n = utf8_length(ps->p, ps->end);
+        const size_t n = krti_utf8_length(ps->p, ps->end);
         if (n == 0)
             return fail_at(ps, ps->p, "text is not UTF-8");
         ps->p += n;

@@ -2,6 +2,7 @@
 #include "formats/json.h"
 
 #include "base/number.h"
+#include "base/utf8.h"
 
 void krti_json_float(char *buffer, size_t size, double value)
 {
@@ -11,28 +12,6 @@ void krti_json_float(char *buffer, size_t size, double value)
         snprintf(buffer, size, value < 0 ? "-Infinity" : "Infinity");
     else
         krti_number_repr(buffer, size, value);
-}
-
-/* The code point at *p, stepping over it. Strings are UTF-8 by the time they are in a tree; a
- * byte that is not becomes U+FFFD. */
-static uint32_t next_code_point(const unsigned char **p, const unsigned char *end)
-{
-    const unsigned char first = *(*p)++;
-    const int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : first >= 0xC2 ? 1 : 0;
-    uint32_t c = first;
-
-    if (first < 0x80)
-        return c;
-    if (more == 0 || end - *p < more)
-        return 0xFFFD;
-    c = first & (0x3Fu >> more);
-    for (int i = 0; i < more; i++) {
-        if (((*p)[i] & 0xC0) != 0x80)
-            return 0xFFFD;
-        c = (c << 6) | ((*p)[i] & 0x3Fu);
-    }
-    *p += more;
-    return c <= 0x10FFFF ? c : 0xFFFD;
 }
 
 static void write_escaped(krti_str *s, uint32_t c)
@@ -54,17 +33,20 @@ static void write_escaped(krti_str *s, uint32_t c)
 
 static void write_string(krti_str *s, const char *text, size_t length)
 {
-    const unsigned char *p = (const unsigned char *)text, *end = p + length;
+    const char *p = text, *end = p + length;
 
     krti_str_add_n(s, "\"", 1);
     while (p < end) {
-        const unsigned char *start = p;
+        const char *start = p;
 
         while (p < end && *p >= 0x20 && *p < 0x7F && *p != '"' && *p != '\\')
             p++;
-        krti_str_add_n(s, (const char *)start, (size_t)(p - start));
-        if (p < end)
-            write_escaped(s, next_code_point(&p, end));
+        krti_str_add_n(s, start, (size_t)(p - start));
+        if (p < end) {
+            const uint32_t c = krti_utf8_next(&p, end);
+
+            write_escaped(s, c != UINT32_MAX ? c : 0xFFFD); /* strings of a tree are UTF-8 */
+        }
     }
     krti_str_add_n(s, "\"", 1);
 }
