@@ -26,8 +26,17 @@ typedef enum krt_dtype {
     KRT_UINT16,
     KRT_UINT32,
     KRT_UINT64,
-    KRT_BOOL /**< one byte, 0 or 1 */
+    KRT_BOOL,  /**< one byte, 0 or 1 */
+    KRT_STRING /**< krt_string: of text layers' inputs, never of weights */
 } krt_dtype;
+
+/** An element of a KRT_STRING array: bytes, usually UTF-8, that may hold zeros and need no end. NULL with
+ *  size 0 is the empty one. Who makes an array over elements of its own (krt_tensor_wrap(), krt_run_call(),
+ *  krt_tensor_data_mut()) keeps the bytes alive; every copy of an array copies them too. */
+typedef struct krt_string {
+    const char *data;
+    size_t      size;
+} krt_string;
 
 #define KRT_MAX_RANK 8
 
@@ -75,7 +84,16 @@ KRT_API krt_status krt_tensor_wrap(krt_ctx *k, krt_tensor **out, krt_dtype dtype
 KRT_API krt_status krt_tensor_from(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_shape shape,
                                    const void *data);
 
-/** A copy converted to `dtype`, as NumPy's astype (floats to integers truncate). */
+/** A KRT_STRING array with copies of these texts, which end in a zero; NULL is the empty one.
+ *
+ *      krt_tensor_texts(k, &x, KRT_SHAPE(2, 1), (const char *[]){ "a text", "and another" });
+ *
+ *  Fails: E_NOMEM, E_INVALID. */
+KRT_API krt_status krt_tensor_texts(krt_ctx *k, krt_tensor **out, krt_shape shape,
+                                    const char *const *texts);
+
+/** A copy converted to `dtype`, as NumPy's astype (floats to integers truncate). Strings become
+ *  nothing else. Fails: E_NOMEM, E_INVALID. */
 KRT_API krt_status krt_tensor_cast(const krt_tensor *t, krt_tensor **out, krt_dtype dtype);
 
 /** The same bytes under another shape of equal size, borrowed from `t`, which must outlive it. */
@@ -96,6 +114,10 @@ KRT_API void *krt_tensor_data_mut(krt_tensor *t);
  *  the only array. Either byte order, C or Fortran order; the result is native and row major.
  *  Fails: E_NOT_FOUND, E_FORMAT, E_CORRUPT, E_UNSUPPORTED (object arrays), E_NOMEM. */
 KRT_API krt_status krt_tensor_read(krt_ctx *k, krt_tensor **out, const char *filepath);
+
+/** Reads a text file as a KRT_STRING array of (lines, 1), without the ends of lines. Fails: E_NOT_FOUND,
+ *  E_IO, E_NOMEM. */
+KRT_API krt_status krt_tensor_read_lines(krt_ctx *k, krt_tensor **out, const char *filepath);
 
 /** Every array of an `.npz` (or the one of another array file, its name then NULL).
  *  Owns: *tensors and *names are lists of *n, freed with krt_free(); the tensors one by one. */

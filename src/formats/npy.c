@@ -8,6 +8,8 @@
 #include "base/f16.h"
 #include "base/number.h"
 
+#include <limits.h>
+
 enum { MAGIC_SIZE = 6, LARGEST_HEADER = 10000 /* NumPy's max_header_size */ };
 enum {
     PREFIX_SIZE = 10,
@@ -135,8 +137,22 @@ static krt_status fail_dtype(krt_ctx *k, const char *descr)
                          "it to float32 before saving",
                          descr);
     return krti_fail(k, KRT_E_UNSUPPORTED, NULL,
-                     "array has the dtype '%s', expected bool, integers or floats of 8 to 64 bits",
+                     "array has the dtype '%s', expected bool, integers or floats of 8 to 64 bits, "
+                     "or strings",
                      descr);
+}
+
+/* '<U12', '|S5': as many characters. */
+static bool parse_text_descr(const char *descr, krti_ndarray *a)
+{
+    int64_t n = 0;
+
+    if ((descr[1] != 'U' && descr[1] != 'S') ||
+        !krti_number_parse_int(descr + 2, strlen(descr + 2), &n) || n < 1 || n > INT_MAX / 4)
+        return false;
+    a->kind = descr[1] == 'U' ? KRTI_ARRAY_TEXT : KRTI_ARRAY_BYTES;
+    a->item_size = (int)n * (descr[1] == 'U' ? 4 : 1);
+    return true;
 }
 
 /* '<f4': byte order, kind, size. */
@@ -152,14 +168,18 @@ static krt_status parse_descr(krt_ctx *k, const char *descr, krti_ndarray *a)
                  {'b', KRTI_ARRAY_BOOL, "1"}};
     const char order = descr[0];
 
-    if (strlen(descr) != 3 || strchr("<>|=", order) == NULL)
+    if (strlen(descr) < 3 || strchr("<>|=", order) == NULL)
+        return fail_dtype(k, descr);
+    a->big_endian = order == '>' || (order == '=' && krti_is_big_endian());
+    if (parse_text_descr(descr, a))
+        return KRT_OK;
+    if (strlen(descr) != 3)
         return fail_dtype(k, descr);
     for (size_t i = 0; i < KRTI_COUNT(kinds); i++) {
         if (descr[1] != kinds[i].kind || strchr(kinds[i].sizes, descr[2]) == NULL)
             continue;
         a->kind = kinds[i].what;
         a->item_size = descr[2] - '0';
-        a->big_endian = order == '>' || (order == '=' && krti_is_big_endian());
         return KRT_OK;
     }
     return fail_dtype(k, descr);
@@ -273,10 +293,9 @@ krt_status krti_npy_parse(krt_ctx *k, krti_ndarrays *out, krti_bytes *bytes, con
 krt_status krti_npy_header(krti_str *s, krti_array_kind kind, int item_size, int rank,
                            const int64_t *dim)
 {
-    static const char letters[] = {[KRTI_ARRAY_INT] = 'i',
-                                   [KRTI_ARRAY_UINT] = 'u',
-                                   [KRTI_ARRAY_FLOAT] = 'f',
-                                   [KRTI_ARRAY_BOOL] = 'b'};
+    static const char letters[] = {
+        [KRTI_ARRAY_INT] = 'i',  [KRTI_ARRAY_UINT] = 'u', [KRTI_ARRAY_FLOAT] = 'f',
+        [KRTI_ARRAY_BOOL] = 'b', [KRTI_ARRAY_TEXT] = 'U', [KRTI_ARRAY_BYTES] = 'S'};
     const char native = krti_is_big_endian() ? '>' : '<';
     const unsigned char prefix[PREFIX_SIZE] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, 0, 0};
     const size_t start = s->length;
@@ -284,7 +303,8 @@ krt_status krti_npy_header(krti_str *s, krti_array_kind kind, int item_size, int
 
     krti_str_add_n(s, (const char *)prefix, sizeof prefix);
     krti_str_addf(s, "{'descr': '%c%c%d', 'fortran_order': False, 'shape': (",
-                  item_size == 1 ? '|' : native, letters[kind], item_size);
+                  item_size == 1 || kind == KRTI_ARRAY_BYTES ? '|' : native, letters[kind],
+                  kind == KRTI_ARRAY_TEXT ? item_size / 4 : item_size);
     for (int i = 0; i < rank; i++)
         krti_str_addf(s, i > 0 ? ", %lld" : "%lld", (long long)dim[i]);
     krti_str_add(s, rank == 1 ? ",), }" : "), }");

@@ -13,12 +13,14 @@ typedef enum krti_array_kind {
     KRTI_ARRAY_INT = 1,
     KRTI_ARRAY_UINT,
     KRTI_ARRAY_FLOAT,
-    KRTI_ARRAY_BOOL
+    KRTI_ARRAY_BOOL,
+    KRTI_ARRAY_TEXT, /* NumPy's U: code points of four bytes, filled up with zeros */
+    KRTI_ARRAY_BYTES /* NumPy's S: likewise, of one byte */
 } krti_array_kind;
 
 typedef struct krti_ndarray {
     krti_array_kind kind;
-    int item_size; /* 1, 2, 4, 8 */
+    int item_size; /* 1, 2, 4, 8; of texts any but 0 */
     bool big_endian;
     bool fortran_order;
     int rank;

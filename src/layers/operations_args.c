@@ -283,7 +283,7 @@ static krt_value *array_constant(const krti_opcall *o, const krti_conf *object)
         (strcmp(class_name, "__numpy__") != 0 && strcmp(class_name, "__tensor__") != 0))
         return krti_opcall_fail(o, KRT_E_UNSUPPORTED, "an argument of the class %s",
                                 class_name != NULL ? class_name : "dict");
-    if (dtype == KRT_DTYPE_NONE)
+    if (dtype == KRT_DTYPE_NONE || dtype == KRT_STRING)
         return krti_opcall_fail(o, KRT_E_FORMAT, "an array without a known dtype");
     return list_constant(o, krti_conf_get(config, "value"), dtype);
 }
@@ -416,7 +416,7 @@ krt_dtype krti_opcall_dtype(const krti_opcall *o, const char *name, krt_dtype fa
     from = dot != NULL ? dot + 1 : from;
     snprintf(word, sizeof word, "%.*s", (int)strcspn(from, "'"), from);
     const krt_dtype dtype = krt_dtype_from_name(word);
-    if (dtype != KRT_DTYPE_NONE)
+    if (dtype != KRT_DTYPE_NONE && dtype != KRT_STRING)
         return dtype;
     krti_opcall_fail(o, KRT_E_UNSUPPORTED, "the dtype \"%s\"", text);
     return fallback;

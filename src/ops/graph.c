@@ -135,6 +135,21 @@ static krt_status shape_check(krti_graph *g, krt_shape s)
     return g->status;
 }
 
+/* Strings end at the layer that makes numbers of them. */
+static bool takes_texts_wrongly(krti_graph *g, const krti_op *op, krt_value *const *in, int num_in)
+{
+    for (int i = 0; i < num_in; i++) {
+        if (in[i] == NULL || in[i]->dtype != KRT_STRING || (op->flags & KRTI_OP_TEXTS) != 0)
+            continue;
+        krti_graph_fail(g, KRT_E_UNSUPPORTED,
+                        "%s is not computed on strings; a layer that makes numbers of them, such "
+                        "as StringLookup or TextVectorization, must come first",
+                        op->name);
+        return true;
+    }
+    return false;
+}
+
 krti_node *krti_graph_add(krti_graph *g, const krti_op *op, krt_value *const *in, int num_in,
                           const krti_attrs *attrs)
 {
@@ -143,6 +158,8 @@ krti_node *krti_graph_add(krti_graph *g, const krti_op *op, krt_value *const *in
     for (int i = 0; i < num_in; i++)
         if (in[i] == NULL && (i < op->min_in || op->max_in < 0))
             return NULL;
+    if (takes_texts_wrongly(g, op, in, num_in))
+        return NULL;
     krti_node *n = node_new(g, op, num_in);
     if (n == NULL)
         return NULL;

@@ -20,7 +20,8 @@ typedef enum krti_op_flags {
     KRTI_OP_VIEW = 2,        /* the output is the first input's bytes under another shape */
     KRTI_OP_LEAF = 4,        /* input, variable, constant */
     KRTI_OP_FUSES = 8,       /* in[2] bias, in[3] residual and node->activation are honoured */
-    KRTI_OP_BROADCASTS = 16  /* binary elementwise */
+    KRTI_OP_BROADCASTS = 16, /* binary elementwise */
+    KRTI_OP_TEXTS = 32       /* takes KRT_STRING, which no other does */
 } krti_op_flags;
 
 /* One node on the way back. `dy` holds a value an output, NULL where nothing flows; the rule sets
@@ -50,6 +51,8 @@ struct krti_op {
     double (*flops)(const krti_node *n);
     /* NULL: no gradient flows through (integers, comparisons, steps). */
     krti_vjp_fn vjp;
+    /* What a run could not do with these values, looked for behind each; NULL: nothing. */
+    krt_status (*check)(krt_ctx *k, const krti_node *n, const krti_view *in, const krti_view *out);
 };
 
 extern const krti_op krti_op_input, krti_op_variable, krti_op_constant;
@@ -87,6 +90,7 @@ enum {
     KRTI_RNN_GRAD_DC,
     KRTI_RNN_GRAD_IN
 };
+extern const krti_op krti_op_lookup, krti_op_vectorize, krti_op_hash, krti_op_cross;
 /* Made by the compiler only. */
 extern const krti_op krti_op_scale_shift, krti_op_expand_depthwise, krti_op_fused;
 extern const krti_op krti_op_moments, krti_op_norm_sums;

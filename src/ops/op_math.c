@@ -250,6 +250,8 @@ static krt_status infer_cast(krti_graph *g, krti_node *n)
 
     if (krt_dtype_size(to) == 0)
         return INFER_FAIL(g, "cast needs a dtype");
+    if (to == KRT_STRING)
+        return INFER_FAIL(g, "%s does not become string", krt_dtype_name(n->in[0]->dtype));
     return krti_infer_set(n, to, n->in[0]->shape);
 }
 

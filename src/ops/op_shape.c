@@ -65,7 +65,7 @@ static krt_status infer_reshape(krti_graph *g, krti_node *n)
 const krti_op krti_op_reshape = {.name = "reshape",
                                  .min_in = 1,
                                  .max_in = 1,
-                                 .flags = KRTI_OP_VIEW,
+                                 .flags = KRTI_OP_VIEW | KRTI_OP_TEXTS,
                                  .infer = infer_reshape,
                                  .reference = krti_ref_reshape,
                                  .vjp = krti_vjp_reshape};

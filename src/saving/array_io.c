@@ -63,7 +63,7 @@ static bool can_be_mapped(const krti_ndarray *a, bool anywhere)
 }
 
 /* Copies a column-major array row by row; `at` counts the row-major index up. */
-static void turn(char *dst, const krti_ndarray *a)
+void krti_ndarray_turn(char *dst, const krti_ndarray *a)
 {
     const size_t item = (size_t)a->item_size, n = a->size_bytes / item;
     int64_t at[KRTI_ARRAY_MAX_RANK] = {0};
@@ -110,7 +110,7 @@ static krt_status copy_array(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_
     if (is_row_major(a))
         memcpy(data, a->data, a->size_bytes);
     else
-        turn((char *)data, a);
+        krti_ndarray_turn((char *)data, a);
     if (!krti_ndarray_is_native(a))
         swap_all(data, a->size_bytes, a->item_size);
     for (size_t i = 0; dtype == KRT_BOOL && i < a->size_bytes; i++)
@@ -132,6 +132,8 @@ krt_status krti_ndarray_tensor(krt_ctx *k, krt_tensor **out, const krti_ndarray 
     const krt_dtype dtype = krti_ndarray_dtype(a);
     const krt_shape shape = krti_ndarray_shape(a);
 
+    if (krti_ndarray_is_text(a))
+        return krti_ndarray_texts(k, out, a);
     if (can_be_mapped(a, anywhere))
         return krti_tensor_map(k, out, dtype, shape, a->bytes, a->data);
     return copy_array(k, out, dtype, shape, a);
@@ -239,8 +241,13 @@ krt_status krt_tensors_read(krt_ctx *k, size_t *n, krt_tensor ***tensors, char *
 
 /* ------------------------------------------------------------------------------- writing */
 
-static krt_status member_of(krti_npz_member *m, const krt_tensor *t, const char *name)
+/* *block is what only the member needs, or NULL. */
+static krt_status member_of(krti_npz_member *m, const krt_tensor *t, const char *name, void **block)
 {
+    if (t->dtype == KRT_STRING) {
+        m->name = name;
+        return krti_texts_member(t, m, block);
+    }
     for (size_t i = 0; i < KRTI_COUNT(dtypes); i++) {
         if (dtypes[i].dtype != t->dtype)
             continue;
@@ -262,14 +269,16 @@ krt_status krt_tensor_write(const krt_tensor *t, const char *filepath)
     krt_ctx *k = t->owned.k;
     krti_str header = KRTI_STR_INIT(k);
     krti_npz_member m = {0};
+    void *block = NULL;
     krt_status st = KRT_OK;
 
-    TRY(member_of(&m, t, NULL));
+    TRY(member_of(&m, t, NULL, &block));
     TRY(krti_npy_header(&header, m.kind, m.item_size, m.rank, m.dim));
-    const krti_part parts[] = {{header.ptr, header.length}, {t->data, t->size_bytes}};
+    const krti_part parts[] = {{header.ptr, header.length}, {m.data, m.size_bytes}};
     TRY(krti_write_parts(k, filepath, parts, KRTI_COUNT(parts)));
 
 done:
+    krti_free(k, block);
     krti_str_free(&header);
     return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
 }
@@ -278,16 +287,20 @@ krt_status krt_tensors_write(krt_ctx *k, size_t n, krt_tensor *const *tensors,
                              const char *const *names, const char *filepath)
 {
     krti_npz_member *members = krti_array(k, n, sizeof *members);
-    krt_status st = members != NULL ? KRT_OK : KRT_E_NOMEM;
+    void **blocks = krti_array(k, n, sizeof *blocks);
+    krt_status st = members != NULL && blocks != NULL ? KRT_OK : KRT_E_NOMEM;
 
     for (size_t i = 0; i < n && st == KRT_OK; i++) {
         if (tensors[i] == NULL || names[i] == NULL)
             st = krti_fail(k, KRT_E_INVALID, NULL, "array %zu of %zu is NULL or has no name", i, n);
         else
-            st = member_of(&members[i], tensors[i], names[i]);
+            st = member_of(&members[i], tensors[i], names[i], &blocks[i]);
     }
     if (st == KRT_OK)
         st = krti_npz_write(k, filepath, members, n, true);
+    for (size_t i = 0; blocks != NULL && i < n; i++)
+        krti_free(k, blocks[i]);
+    krti_free(k, blocks);
     krti_free(k, members);
     return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);
 }

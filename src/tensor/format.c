@@ -390,6 +390,41 @@ static void print_array(printer *p)
     print_axis(p, 0, 0);
 }
 
+/* As NumPy prints an array of str, on as many lines as rows; what is no UTF-8 stays as it is. */
+static void print_texts(krti_str *s, const krt_tensor *t, int axis, int64_t *index)
+{
+    const int64_t n = axis < t->shape.rank ? t->shape.dim[axis] : 1;
+    const bool is_gap = krt_shape_size(t->shape) > THRESHOLD && n > 2 * EDGE_ITEMS;
+    int64_t size = krt_shape_size(t->shape); /* of one item on this axis */
+
+    for (int i = 0; i <= axis && i < t->shape.rank && size > 0; i++)
+        size /= t->shape.dim[i];
+    if (axis == t->shape.rank) {
+        const krt_string e = ((const krt_string *)t->data)[(*index)++];
+
+        krti_str_add(s, "'");
+        krti_str_add_n(s, e.size > 0 ? e.data : "", e.size);
+        krti_str_add(s, "'");
+        return;
+    }
+    krti_str_add(s, "[");
+    for (int64_t i = 0; i < n; i++) {
+        if (i > 0)
+            krti_str_add(s, axis + 1 < t->shape.rank ? "\n" : " ");
+        if (i > 0 && axis + 1 < t->shape.rank)
+            krti_str_fill(s, ' ', (size_t)axis + 1);
+        if (is_gap && i == EDGE_ITEMS) {
+            krti_str_add(s, axis + 1 < t->shape.rank ? "...\n" : "... ");
+            if (axis + 1 < t->shape.rank)
+                krti_str_fill(s, ' ', (size_t)axis + 1);
+            *index += (n - 2 * EDGE_ITEMS) * size;
+            i = n - EDGE_ITEMS;
+        }
+        print_texts(s, t, axis + 1, index);
+    }
+    krti_str_add(s, "]");
+}
+
 krt_status krt_tensor_format(const krt_tensor *t, char **out)
 {
     krt_ctx *k = t->owned.k;
@@ -400,7 +435,9 @@ krt_status krt_tensor_format(const krt_tensor *t, char **out)
         p.number = KRTI_NUMBER_SINGLE;
     else if (t->dtype == KRT_FLOAT16)
         p.number = KRTI_NUMBER_HALF;
-    if (t->shape.rank == 0)
+    if (t->dtype == KRT_STRING)
+        print_texts(&s, t, 0, &(int64_t){0});
+    else if (t->shape.rank == 0)
         print_scalar(&p);
     else if (krt_shape_size(t->shape) == 0)
         krti_str_add(&s, "[]");

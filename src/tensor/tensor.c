@@ -9,13 +9,21 @@ static const struct {
     size_t size;
     bool is_float;
 } dtypes[] = {
-    [KRT_DTYPE_NONE] = {"none", 0, false},  [KRT_FLOAT32] = {"float32", 4, true},
-    [KRT_FLOAT64] = {"float64", 8, true},   [KRT_FLOAT16] = {"float16", 2, true},
-    [KRT_BFLOAT16] = {"bfloat16", 2, true}, [KRT_INT8] = {"int8", 1, false},
-    [KRT_INT16] = {"int16", 2, false},      [KRT_INT32] = {"int32", 4, false},
-    [KRT_INT64] = {"int64", 8, false},      [KRT_UINT8] = {"uint8", 1, false},
-    [KRT_UINT16] = {"uint16", 2, false},    [KRT_UINT32] = {"uint32", 4, false},
-    [KRT_UINT64] = {"uint64", 8, false},    [KRT_BOOL] = {"bool", 1, false},
+    [KRT_DTYPE_NONE] = {"none", 0, false},
+    [KRT_FLOAT32] = {"float32", 4, true},
+    [KRT_FLOAT64] = {"float64", 8, true},
+    [KRT_FLOAT16] = {"float16", 2, true},
+    [KRT_BFLOAT16] = {"bfloat16", 2, true},
+    [KRT_INT8] = {"int8", 1, false},
+    [KRT_INT16] = {"int16", 2, false},
+    [KRT_INT32] = {"int32", 4, false},
+    [KRT_INT64] = {"int64", 8, false},
+    [KRT_UINT8] = {"uint8", 1, false},
+    [KRT_UINT16] = {"uint16", 2, false},
+    [KRT_UINT32] = {"uint32", 4, false},
+    [KRT_UINT64] = {"uint64", 8, false},
+    [KRT_BOOL] = {"bool", 1, false},
+    [KRT_STRING] = {"string", sizeof(krt_string), false},
 };
 
 static size_t dtype_index(krt_dtype dtype)
@@ -128,6 +136,7 @@ static void destroy(void *self)
     if (t->ours)
         krti_free(k, t->data);
     krti_bytes_drop(t->source);
+    krti_free(k, t->texts);
     krti_free(k, t);
 }
 
@@ -184,7 +193,7 @@ krt_status krt_tensor_new(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_sha
 /* Elements are read as their type, so they must lie where the machine can read them. */
 static krt_status check_data(krt_ctx *k, const void *data, krt_dtype dtype, krt_shape shape)
 {
-    const size_t size = krt_dtype_size(dtype);
+    const size_t size = dtype == KRT_STRING ? sizeof(void *) : krt_dtype_size(dtype);
 
     if (data == NULL && krt_shape_size(shape) != 0)
         return krti_fail(k, KRT_E_INVALID, NULL, "data is NULL");
@@ -219,6 +228,51 @@ krt_status krti_tensor_map(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_sh
     return KRT_OK;
 }
 
+krt_status krti_tensor_keep_texts(krt_tensor *t)
+{
+    krt_ctx *k = t->owned.k;
+    krt_string *const items = t->data;
+    const size_t n = t->dtype == KRT_STRING ? t->size_bytes / sizeof *items : 0;
+    size_t total = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].data == NULL && items[i].size > 0)
+            return krti_fail(k, KRT_E_INVALID, NULL, "string %zu has %zu bytes at NULL", i,
+                             items[i].size);
+        if (items[i].size > SIZE_MAX / 2 - total)
+            return krti_fail(k, KRT_E_NOMEM, NULL, "strings of more than %zu bytes", total);
+        total += items[i].size;
+    }
+    char *texts = n > 0 ? krti_alloc_raw(k, total + 1) : NULL, *next = texts;
+    if (n > 0 && texts == NULL)
+        return KRT_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].size > 0)
+            memcpy(next, items[i].data, items[i].size);
+        items[i].data = next;
+        next += items[i].size;
+    }
+    krti_free(k, t->texts);
+    t->texts = texts;
+    return KRT_OK;
+}
+
+krt_status krt_tensor_texts(krt_ctx *k, krt_tensor **out, krt_shape shape, const char *const *texts)
+{
+    krt_status st = krt_tensor_new(k, out, KRT_STRING, shape);
+
+    for (int64_t i = 0; st == KRT_OK && i < krt_shape_size(shape); i++)
+        if (texts[i] != NULL)
+            ((krt_string *)(*out)->data)[i] = (krt_string){texts[i], strlen(texts[i])};
+    if (st == KRT_OK)
+        st = krti_tensor_keep_texts(*out);
+    if (st != KRT_OK) {
+        krt_tensor_free(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
 krt_status krt_tensor_from(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_shape shape,
                            const void *data)
 {
@@ -230,11 +284,22 @@ krt_status krt_tensor_from(krt_ctx *k, krt_tensor **out, krt_dtype dtype, krt_sh
     st = make_with_memory(k, out, dtype, shape, false);
     if (st == KRT_OK && (*out)->size_bytes > 0)
         memcpy((*out)->data, data, (*out)->size_bytes);
+    if (st == KRT_OK && (st = krti_tensor_keep_texts(*out)) != KRT_OK) {
+        krt_tensor_free(*out);
+        *out = NULL;
+    }
     return st;
 }
 
 krt_status krt_tensor_cast(const krt_tensor *t, krt_tensor **out, krt_dtype dtype)
 {
+    if (dtype == KRT_STRING && t->dtype == KRT_STRING)
+        return krt_tensor_from(t->owned.k, out, dtype, t->shape, t->data);
+    *out = NULL;
+    if (dtype == KRT_STRING || t->dtype == KRT_STRING)
+        return krti_fail(t->owned.k, KRT_E_INVALID, NULL,
+                         "an array of %s does not become one of %s", krt_dtype_name(t->dtype),
+                         krt_dtype_name(dtype));
     const krt_status st = make_with_memory(t->owned.k, out, dtype, t->shape, false);
 
     if (st == KRT_OK)
@@ -298,7 +363,7 @@ void *krt_tensor_data_mut(krt_tensor *t)
 
 bool krti_tensor_is_aligned(const krt_tensor *t)
 {
-    const size_t size = krt_dtype_size(t->dtype);
+    const size_t size = t->dtype == KRT_STRING ? sizeof(void *) : krt_dtype_size(t->dtype);
 
     return size <= 1 || (uintptr_t)t->data % size == 0;
 }

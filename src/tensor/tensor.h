@@ -14,6 +14,7 @@ struct krt_tensor {
     bool writable;
     bool ours;          /* data came from krti_alloc */
     krti_bytes *source; /* the mapping data points into, or NULL */
+    char *texts; /* of KRT_STRING: the bytes of the elements where they are its own, or NULL */
 };
 
 /* A tensor over mapped or inflated file bytes, which it keeps alive. Row major and native order; at
@@ -28,6 +29,10 @@ void krti_tensor_let_go(krt_tensor *t);
 bool krti_tensor_is_aligned(const krt_tensor *t);
 /* Gives the tensor an aligned copy of its data and lets the file go. */
 krt_status krti_tensor_align(krt_tensor *t);
+
+/* Gives a KRT_STRING tensor bytes of its own for its elements; others stay as they are. Fails: E_INVALID
+ * for an element of a size and no data, E_NOMEM. */
+krt_status krti_tensor_keep_texts(krt_tensor *t);
 
 /* Whether the tensor may be written without a file or a borrowed array changing. */
 bool krti_tensor_is_private(const krt_tensor *t);

@@ -246,6 +246,71 @@ TEST(array_files_survive_every_failing_allocation)
     ASSERT_INT_EQ(0, access(path, R_OK));
 }
 
+/* What NumPy wrote: np.array([["naïve", ""], ["", "b"]], order="F"), big-endian, and bytes. */
+TEST(strings_of_numpy_are_read)
+{
+    static const char header[] = "\x93NUMPY\x01\x00\x76\x00"
+                                 "{'descr': '>U2', 'fortran_order': True, 'shape': (2, 2), }"
+                                 "                                                           \n";
+    static const char elements[] = "\0\0\0n\0\0\0\xEF"
+                                   "\0\0\0\0\0\0\0\0"
+                                   "\0\0\0\0\0\0\0\0"
+                                   "\0\1\xF6\0\0\0\0b";
+    char file[sizeof header + sizeof elements];
+    krt_tensor *x = NULL;
+    char *text = NULL;
+
+    memcpy(file, header, sizeof header - 1);
+    memcpy(file + sizeof header - 1, elements, sizeof elements - 1);
+    const size_t size = sizeof header + sizeof elements - 2;
+    ASSERT_OK(krt_tensor_read(t->k, &x, put_file(t, "x.npy", file, size)));
+    ASSERT_OK(krt_tensor_format(x, &text));
+    ASSERT_STR_EQ("[['n\xC3\xAF' '']\n ['' '\xF0\x9F\x98\x80"
+                  "b']]",
+                  text);
+    krt_free(t->k, text);
+    krt_tensor_free(x);
+    file[size - 8 + 2] = (char)0xD8; /* half a surrogate pair */
+    file[size - 8 + 1] = 0;
+    ASSERT_STATUS(KRT_E_CORRUPT, krt_tensor_read(t->k, &x, put_file(t, "x.npy", file, size)));
+    ASSERT_SAYS("string 3 holds what is no Unicode character");
+}
+
+TEST(arrays_of_texts_are_written_as_numpys)
+{
+    krt_tensor *x = NULL, *y = NULL;
+    char *text = NULL;
+
+    ASSERT_OK(krt_tensor_texts(t->k, &x, KRT_SHAPE(2, 2),
+                               (const char *[]){"na\xC3\xAFve", "", NULL, "\xF0\x9F\x98\x80"}));
+    ASSERT_OK(krt_tensor_write(x, in_folder(t, "x.npy")));
+    ASSERT_OK(krt_tensor_read(t->k, &y, in_folder(t, "x.npy")));
+    ASSERT_OK(krt_tensor_format(y, &text));
+    ASSERT_STR_EQ("[['na\xC3\xAFve' '']\n ['' '\xF0\x9F\x98\x80']]", text);
+    krt_free(t->k, text);
+    krt_tensor_free(x);
+    krt_tensor_free(y);
+    ASSERT_OK(krt_tensor_texts(t->k, &x, KRT_SHAPE(1), (const char *[]){"\xFF"}));
+    ASSERT_STATUS(KRT_E_UNSUPPORTED, krt_tensor_write(x, in_folder(t, "x.npy")));
+    ASSERT_SAYS("string 0 is no UTF-8");
+    krt_tensor_free(x);
+}
+
+TEST(lines_of_a_file_are_texts)
+{
+    static const char text[] = "one\r\n\nthree and more";
+    const char *path = put_file(t, "x.txt", text, sizeof text - 1);
+    krt_tensor *x = NULL;
+
+    ASSERT_OK(krt_tensor_read_lines(t->k, &x, path));
+    ASSERT_INT_EQ(3, krt_tensor_shape(x).dim[0]);
+    const krt_string *lines = krt_tensor_data(x);
+    ASSERT_INT_EQ(3, lines[0].size);
+    ASSERT_INT_EQ(0, lines[1].size);
+    assert_memory_equal("three and more", lines[2].data, lines[2].size);
+    krt_tensor_free(x);
+}
+
 int main(void)
 {
     return RUN(UNIT(every_dtype_byte_order_and_memory_order_is_read),
@@ -254,5 +319,6 @@ int main(void)
                UNIT(what_is_written_is_read_back), UNIT(archives_are_written_and_read_back),
                UNIT(more_members_than_a_plain_archive_counts_are_written),
                UNIT(a_list_with_a_hole_is_not_written), UNIT(failures_name_the_file),
-               UNIT(array_files_survive_every_failing_allocation));
+               UNIT(strings_of_numpy_are_read), UNIT(arrays_of_texts_are_written_as_numpys),
+               UNIT(lines_of_a_file_are_texts), UNIT(array_files_survive_every_failing_allocation));
 }
