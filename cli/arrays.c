@@ -2,6 +2,7 @@
  * missing channel axis are the library's. */
 #include "arrays.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +76,30 @@ static const char *end_names(const ends *e, char *buffer, size_t size)
         used += n > 0 ? (size_t)n : 0;
     }
     return buffer;
+}
+
+/* --- texts ----------------------------------------------------------------------------------- */
+
+/* Whether the file is a text, a line an element, for an input of strings: anything but NumPy's. */
+static bool is_lines(const ends *e, size_t i, const char *file)
+{
+    char head[6] = "";
+    FILE *f;
+
+    if (e->letter[0] != 'x' || krt_model_input_dtype(e->m, i) != KRT_STRING)
+        return false;
+    f = fopen(file, "rb");
+    if (f == NULL)
+        return false;
+    const size_t n = fread(head, 1, sizeof head, f);
+    fclose(f);
+    return n < sizeof head || (memcmp(head, "\x93NUMPY", 6) != 0 && memcmp(head, "PK\3\4", 4) != 0);
+}
+
+static krt_status read_array(cli *c, const ends *e, size_t i, const char *file, krt_tensor **x)
+{
+    return is_lines(e, i, file) ? krt_tensor_read_lines(c->k, x, file)
+                                : krt_tensor_read(c->k, x, file);
 }
 
 /* --- one file for all of them ---------------------------------------------------------------- */
@@ -153,6 +178,8 @@ static int read_one(cli *c, const ends *e, const char *file, krt_tensor **x)
     arrays a = {0};
     int status;
 
+    if (e->n == 1 && is_lines(e, 0, file))
+        return read_array(c, e, 0, file, x) == KRT_OK ? CLI_DONE : fail(c, file);
     if (krt_tensors_read(c->k, &a.n, &a.tensors, &a.names, file) != KRT_OK)
         return fail(c, file);
     status = share_out(file, e, &a, x);
@@ -184,7 +211,7 @@ static int read_named(cli *c, const ends *e, const char *text, krt_tensor **x)
                          end_names(e, names, sizeof names));
     if (x[i] != NULL)
         return misuse(c, "two arrays for the %s \"%s\"", e->what, e->key(e->m, i));
-    if (krt_tensor_read(c->k, &x[i], text + length + 1) != KRT_OK)
+    if (read_array(c, e, i, text + length + 1, &x[i]) != KRT_OK)
         return fail(c, text + length + 1);
     return CLI_DONE;
 }

@@ -195,11 +195,10 @@ void json_close(json *j, char bracket)
     fputc(bracket, j->f);
 }
 
-static void write_string(FILE *f, const char *text)
+static void write_characters(FILE *f, const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
 
-    fputc('"', f);
     while (*p != '\0') {
         const size_t length = is_plain(*p) ? 1 : utf8_length(p);
 
@@ -211,6 +210,12 @@ static void write_string(FILE *f, const char *text)
             fprintf(f, *p < 0x80 ? "\\u%04x" : "\\ufffd", *p);
         p += length > 0 ? length : 1;
     }
+}
+
+static void write_string(FILE *f, const char *text)
+{
+    fputc('"', f);
+    write_characters(f, text);
     fputc('"', f);
 }
 
@@ -292,6 +297,25 @@ void json_end(json *j)
 
 /* --- arrays as JSON -------------------------------------------------------------------------- */
 
+/* Bytes that may hold zeros and do not end in one. */
+static void write_bytes(FILE *f, krt_string text)
+{
+    char *const copy = calloc(text.size + 1, 1);
+
+    fputc('"', f);
+    if (copy != NULL && text.size > 0)
+        memcpy(copy, text.data, text.size);
+    for (size_t at = 0; copy != NULL && at < text.size; at += strlen(copy + at) + 1) {
+        if (at > 0)
+            fputs("\\u0000", f);
+        write_characters(f, copy + at);
+    }
+    if (copy != NULL && text.size > 0 && copy[text.size - 1] == '\0')
+        fputs("\\u0000", f);
+    fputc('"', f);
+    free(copy);
+}
+
 static void write_element(FILE *f, krt_dtype dtype, const void *data, int64_t i)
 {
     switch (dtype) {
@@ -306,6 +330,9 @@ static void write_element(FILE *f, krt_dtype dtype, const void *data, int64_t i)
         break;
     case KRT_BOOL:
         fputs(((const uint8_t *)data)[i] != 0 ? "true" : "false", f);
+        break;
+    case KRT_STRING:
+        write_bytes(f, ((const krt_string *)data)[i]);
         break;
     default:
         fprintf(f, "%lld", (long long)((const int64_t *)data)[i]);
@@ -324,6 +351,7 @@ static krt_dtype printable(krt_dtype dtype)
     case KRT_FLOAT64:
     case KRT_UINT64:
     case KRT_BOOL:
+    case KRT_STRING:
         return dtype;
     default:
         return KRT_INT64;

@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = ["conv", "core", "attention", "rnn", "pooling", "normalization", "misc", "nodes", "models", "containers", "saving", "summaries", "quickstart"]
+MODULES = ["conv", "core", "attention", "rnn", "pooling", "normalization", "misc", "text", "nodes", "models", "containers", "saving", "summaries", "quickstart"]
 FOLDERS = ("layers", "activations", "ops", "models", "containers", "saving", "summary", "quickstart")  # others have their own makers
 OLDER = re.compile(r"containers/keras(\d+)_(\d+)_(\d+)_")
 

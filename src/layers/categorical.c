@@ -1,8 +1,7 @@
 /* CategoryEncoding and Discretization: numbers of classes, and numbers into classes. Keras:
- * layers/preprocessing/category_encoding.py, discretization.py, utils/numerical_utils.py.
- *
- * Lookups of texts are not here: arrays hold numbers only. */
+ * layers/preprocessing/category_encoding.py, discretization.py, utils/numerical_utils.py. */
 #include "layers/describe.h"
+#include "layers/lookup.h"
 
 #include <stdlib.h>
 
@@ -31,20 +30,21 @@ static krt_status check_sparse(krt_layer *l, bool is_sparse)
 
 /* encode_categorical_inputs(): a row of `depth` for each class, joined over the first axis of a sample
  * unless each class keeps its own. `weights` may be NULL. */
-static krt_value *encode(krti_graph *g, krt_value *x, const char *mode, int64_t depth,
-                         krt_value *weights)
+krt_value *krti_encode(krti_graph *g, krt_value *x, const char *mode, int64_t depth,
+                       krt_value *weights, krt_dtype dtype)
 {
     if (x == NULL)
         return NULL;
     const int over = x->shape.rank > 1 ? 1 : 0, last = x->shape.rank - 1;
 
-    x = krti_cast(g, x, KRT_INT32);
+    if (x->dtype != KRT_INT64)
+        x = krti_cast(g, x, KRT_INT32);
     if (strcmp(mode, "one_hot") == 0) {
         if (last > 0 && x->shape.dim[last] == 1)
             x = krti_squeeze(g, x, &last, 1);
-        return krti_one_hot(g, x, depth, x != NULL ? x->shape.rank : 0, KRT_FLOAT32);
+        return krti_one_hot(g, x, depth, x != NULL ? x->shape.rank : 0, dtype);
     }
-    krt_value *hot = krti_one_hot(g, x, depth, last + 1, KRT_FLOAT32);
+    krt_value *hot = krti_one_hot(g, x, depth, last + 1, dtype);
     if (strcmp(mode, "multi_hot") == 0)
         return krti_reduce_max(g, hot, &over, 1, false);
     if (weights != NULL)
@@ -82,8 +82,8 @@ static krt_status category_call(const krt_layer *l, const void *args, krt_call *
         return krti_layer_fail(l, KRT_E_INVALID,
                                "`count_weights` is not used when `output_mode` is not `'count'`");
     return krt_call_output(c, 0,
-                           encode(c->g, krt_call_input(c, 0), a->output_mode, a->num_tokens,
-                                  krti_as_float32(c->g, weights)));
+                           krti_encode(c->g, krt_call_input(c, 0), a->output_mode, a->num_tokens,
+                                       krti_as_float32(c->g, weights), KRT_FLOAT32));
 }
 
 /* ------------------------------------------------------------------------------- Discretization */
@@ -152,7 +152,7 @@ static krt_status discretization_call(const krt_layer *l, const void *args, krt_
     const int64_t depth = has_boundaries(a) ? (int64_t)boundaries.n + 1 : a->num_bins;
     krt_value *y = bin_of(c->g, krti_float_input(c, 0), &boundaries);
     if (strcmp(a->output_mode, "int") != 0)
-        y = encode(c->g, y, a->output_mode, depth, NULL);
+        y = krti_encode(c->g, y, a->output_mode, depth, NULL, KRT_FLOAT32);
     return krt_call_output(c, 0, y);
 }
 

@@ -103,6 +103,18 @@ static krt_status copy_numbers(krti_arena *a, krt_numbers *numbers)
     return KRT_OK;
 }
 
+static krt_status copy_ints(krti_arena *a, krt_ints *ints)
+{
+    int64_t *items = krti_arena_array(a, ints->n + 1, sizeof *items);
+
+    if (items == NULL)
+        return KRT_E_NOMEM;
+    if (ints->n > 0)
+        memcpy(items, ints->items, ints->n * sizeof *items);
+    ints->items = items;
+    return KRT_OK;
+}
+
 static krt_status copy_names(krti_arena *a, krt_names *names)
 {
     const char **items = krti_arena_array(a, names->n + 1, sizeof *items);
@@ -165,6 +177,8 @@ static krt_status take_member(krt_ctx *k, krti_arena *a, const krt_field *f, voi
         return copy_numbers(a, member);
     case KRT_FIELD_NAMES:
         return copy_names(a, member);
+    case KRT_FIELD_INTS:
+        return copy_ints(a, member);
     case KRT_FIELD_OBJECT:
     case KRT_FIELD_LAYER:
         return *spec == NULL ? KRT_OK : copy_spec(k, a, f, spec);

@@ -94,15 +94,52 @@ static krt_status copy_text(const krti_field_reader *r, const char *text, const 
     return *out != NULL ? KRT_OK : KRT_E_NOMEM;
 }
 
+/* Python code where Keras takes a name or a function. */
+static krt_status refuse_function(const krti_field_reader *r, const krt_field *f,
+                                  const krti_conf *c)
+{
+    const char *name = krti_conf_get_text(c, "config");
+
+    if (name == NULL)
+        name = krti_conf_get_text(c, "registered_name");
+    if (name == NULL)
+        name = krti_conf_get_text(c, "class_name");
+    return krti_layer_unsupported(
+        r->layer, "%s \"%s\" uses the function \"%s\" as %s: Python is never executed here",
+        r->class_name, r->layer->name, name != NULL ? name : "?", f->key);
+}
+
 static krt_status read_string(const krti_field_reader *r, const krt_field *f, const krti_conf *c,
                               void *member)
 {
-    (void)f;
-    if (krti_conf_is_null(c)) {
-        *(const char **)member = NULL;
+    *(const char **)member = NULL;
+    if (krti_conf_is_null(c))
+        return KRT_OK;
+    if (krti_conf_is(c, KRTI_CONF_DICT) &&
+        (strcmp(f->key, "standardize") == 0 || strcmp(f->key, "split") == 0))
+        return refuse_function(r, f, c);
+    if (krti_conf_is(c, KRTI_CONF_INT) && strcmp(f->key, "mask_value") == 0)
+        return KRT_OK; /* Hashing takes it from the config */
+    return krti_conf_is(c, KRTI_CONF_STRING) ? copy_text(r, c->as.string.text, member) : WRONG_FORM;
+}
+
+static krt_status read_int_list(const krti_field_reader *r, const krt_field *f, const krti_conf *c,
+                                void *member)
+{
+    const size_t n = krti_conf_is_null(c) ? 0 : krti_conf_num(c);
+    int64_t *items = krti_arena_array(r->arena, n + 1, sizeof *items);
+
+    if (items != NULL && strcmp(f->key, "ngrams") == 0 && krti_conf_as_int(c, &items[0])) {
+        *(krt_ints *)member = (krt_ints){1, items}; /* a range, which TextVectorization knows */
         return KRT_OK;
     }
-    return krti_conf_is(c, KRTI_CONF_STRING) ? copy_text(r, c->as.string.text, member) : WRONG_FORM;
+    if (!krti_conf_is_null(c) && !krti_conf_is(c, KRTI_CONF_LIST))
+        return WRONG_FORM;
+    for (size_t i = 0; items != NULL && i < n; i++)
+        if (!krti_conf_as_int(krti_conf_at(c, i), &items[i]))
+            return WRONG_FORM;
+    *(krt_ints *)member = (krt_ints){n, items};
+    return items != NULL ? KRT_OK : KRT_E_NOMEM;
 }
 
 static krt_status read_names(const krti_field_reader *r, const krt_field *f, const krti_conf *c,
@@ -113,7 +150,12 @@ static krt_status read_names(const krti_field_reader *r, const krt_field *f, con
     const char **items = krti_arena_array(r->arena, n + 1, sizeof *items);
     krt_status st = items != NULL ? KRT_OK : KRT_E_NOMEM;
 
-    (void)f;
+    if (strcmp(f->key, "vocabulary") == 0 && krti_conf_is(c, KRTI_CONF_STRING))
+        return krti_layer_unsupported(
+            r->layer,
+            "%s \"%s\" would read its vocabulary from the file \"%s\", outside the model, which is "
+            "never done; give the tokens themselves",
+            r->class_name, r->layer->name, c->as.string.text);
     if (!krti_conf_is_null(c) && !krti_conf_is(c, KRTI_CONF_LIST))
         return WRONG_FORM;
     for (size_t i = 0; st == KRT_OK && i < n; i++)
@@ -400,6 +442,7 @@ static const struct kind {
     [KRT_FIELD_IGNORED] = {0, read_nothing, ""},
     [KRT_FIELD_NAMES] = {sizeof(krt_names), read_names, "a list of strings"},
     [KRT_FIELD_LAYERS] = {sizeof(krt_specs), read_layers, "a list of layers"},
+    [KRT_FIELD_INTS] = {sizeof(krt_ints), read_int_list, "a list of integers"},
 };
 
 size_t krti_field_size(krt_field_kind kind)

@@ -200,6 +200,10 @@ krti_conf *krti_field_write(krti_arena *a, const krt_layer *l, const krt_field *
         return names_conf(a, member);
     case KRT_FIELD_LAYERS:
         return inners_conf(a, l, f->key);
+    case KRT_FIELD_INTS:
+        return ((const krt_ints *)member)->n == 0
+                   ? krti_conf_null(a)
+                   : ints_conf(a, ((const krt_ints *)member)->items, ((const krt_ints *)member)->n);
     case KRT_FIELD_IGNORED:
         break;
     }

@@ -1,5 +1,5 @@
 /* Making and freeing layers, their names, variables and inner layers. See layer.h. */
-#include "layers/layer.h"
+#include "layers/lookup.h"
 
 #include <ctype.h>
 
@@ -23,6 +23,7 @@ static void layer_destroy(void *self)
 
     if (l->fini != NULL)
         l->fini(l);
+    krti_index_free(l->index);
     free_inner(l);
     for (size_t i = 0; i < l->num_variables; i++) {
         krt_variable *v = l->variables[i];
@@ -291,7 +292,7 @@ static krt_status each_variable(const krt_layer *l, const krt_layer *outer, krti
     krt_status st = KRT_OK;
 
     for (size_t i = 0; st == KRT_OK && i < l->num_variables; i++)
-        if (!is_shared(outer, l->variables[i]))
+        if (!is_shared(outer, l->variables[i]) && !l->variables[i]->is_table)
             st = fn(user, l->variables[i]);
     for (size_t i = 0; st == KRT_OK && i < l->num_inner; i++)
         if (!seen_before(l, i))

@@ -20,6 +20,7 @@ struct krt_variable {
     krt_tensor *tensor;  /* shape from build on; data NULL until loaded or initialized */
     krt_tensor *precise; /* float64 of a file, whose values this one's are in float32; else NULL */
     bool trainable;      /* as it was made: the order of weights goes by it */
+    bool is_table; /* files hold it, but Keras counts it among no layer's weights: idf_weights */
     bool is_fixed; /* stays although it was made trainable: LoRA's factors are trained instead */
     int64_t ones_from, num_ones; /* start as 1 whatever the initializer: an LSTM's forget gate */
     const krt_spec *initializer;
@@ -61,6 +62,7 @@ struct krt_layer {
     size_t num_inner, inner_capacity;
     krt_shape *build_shapes; /* what it was built for */
     size_t num_build_shapes;
+    struct krti_index *index; /* the vocabulary of one that looks up (lookup.h); NULL: none */
     krt_tensor *seed;    /* Keras's SeedGenerator state, uint32 [seed, draws]; NULL until needed */
     krt_tensor **states; /* what a stateful layer goes on from; no weights, in no file */
     size_t num_states, states_capacity;
@@ -141,6 +143,7 @@ typedef struct krti_class {
     krt_layer_class base;
     const char *module;      /* where Keras has it; NULL: keras.layers */
     const char *name_prefix; /* of its layers' names, left out in their configs; NULL: none */
+    krt_dtype takes;         /* of the input of a Sequential that begins with it; 0: float32 */
     /* Adds to or mends the dict that the fields gave, where get_config() says otherwise. */
     krt_status (*config)(krti_arena *a, krti_conf *dict, const krt_layer *l);
     /* The whole of get_build_config(). NULL returned: out of memory. */
@@ -172,6 +175,7 @@ extern const krt_layer_class *const krti_classes_categorical[];
 extern const krt_layer_class *const krti_classes_wrappers[];
 extern const krt_layer_class *const krti_classes_rnn[];
 extern const krt_layer_class *const krti_classes_applications[];
+extern const krt_layer_class *const krti_classes_text[];
 /* For `describe` and the tests: i-th built-in class, NULL past the last. */
 const krt_layer_class *krti_class_at(size_t i);
 

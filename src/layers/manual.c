@@ -30,12 +30,14 @@ static const char *const type_names[] = {
     [KRT_FIELD_IGNORED] = "ignored",
     [KRT_FIELD_NAMES] = "strs",
     [KRT_FIELD_LAYERS] = "layers",
+    [KRT_FIELD_INTS] = "ints",
 };
 
 /* Arguments that Keras's signatures give no default. Whether one is required is told by its default
  * too: where a class has one, the name alone says nothing (axis, scale, rate). */
 static const char *const required_keys[] = {
     "units",
+    "num_bins",
     "filters",
     "kernel_size",
     "input_dim",

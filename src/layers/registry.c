@@ -13,6 +13,7 @@ static const krt_layer_class *const *const tables[] = {
     krti_classes_reshaping, krti_classes_regularization, krti_classes_preprocessing,
     krti_classes_wrappers,  krti_classes_applications,   krti_classes_augmentation,
     krti_classes_attention, krti_classes_categorical,    krti_classes_rnn,
+    krti_classes_text,
 };
 
 /* ------------------------------------------------------------------------------- classes */
@@ -64,7 +65,7 @@ static krt_status check_fields(krt_ctx *k, const krt_layer_class *cls)
     for (size_t i = 0; i < cls->num_fields; i++) {
         const krt_field *f = &cls->fields[i];
 
-        if (f->key == NULL || f->kind < KRT_FIELD_BOOL || f->kind > KRT_FIELD_LAYERS)
+        if (f->key == NULL || f->kind < KRT_FIELD_BOOL || f->kind > KRT_FIELD_INTS)
             return krti_fail(k, KRT_E_INVALID, cls->name,
                              "field %zu of the class has no key or kind", i);
         if (f->offset > cls->defaults->struct_size ||

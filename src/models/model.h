@@ -56,6 +56,8 @@ struct krt_model {
     size_t num_layers, layers_capacity;
     krt_layer **kept; /* every layer made for this model alone: freed with it */
     size_t num_kept, kept_capacity;
+    krti_text_use texts[KRTI_MAX_TEXTS]; /* what is as wide as the texts of a batch */
+    size_t num_texts;
     const char *cannot_run;   /* why, naming the first layer without implementation; NULL: it can */
     krt_status cannot_status; /* the status that goes with it */
     const krti_conf *config;  /* the whole object of the file: class_name, config, compile_config */

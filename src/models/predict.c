@@ -4,6 +4,7 @@
  * lock that is taken only to make or find one. A run keeps the memory for the plans it has used,
  * so a call on known shapes looks through a short list and goes. */
 #include "models/model.h"
+#include "ops/text.h"
 
 #include <stdatomic.h>
 #include <threads.h>
@@ -13,7 +14,8 @@ typedef struct cached_plan {
     const krt_layer *tap;
     int threads;
     krti_plan *plan;
-    krt_shape shapes[]; /* one an input */
+    int64_t widths[KRTI_MAX_TEXTS]; /* of what is as wide as the texts; the others are 0 */
+    krt_shape shapes[];             /* one an input */
 } cached_plan;
 
 struct krti_plans {
@@ -109,7 +111,7 @@ static krt_status add_outputs(krt_model *m, krti_graph *g, krt_value *const *in,
 }
 
 static krt_status compile(krt_model *m, krti_plan **out, const krt_shape *shapes,
-                          const krt_layer *layer, int threads)
+                          const int64_t *widths, const krt_layer *layer, int threads)
 {
     krt_ctx *k = m->plans->k;
     krti_graph *g = NULL;
@@ -118,6 +120,7 @@ static krt_status compile(krt_model *m, krti_plan **out, const krt_shape *shapes
 
     if (st != KRT_OK)
         goto done;
+    g->text_widths = widths;
     for (size_t i = 0; i < m->num_inputs; i++)
         in[i] = krti_input(g, m->inputs[i].dtype, shapes[i]);
     TRY(g->status);
@@ -131,11 +134,12 @@ done:
     return st;
 }
 
-static cached_plan *find_plan(const krt_model *m, const krt_shape *shapes, const krt_layer *layer,
-                              int threads)
+static cached_plan *find_plan(const krt_model *m, const krt_shape *shapes, const int64_t *widths,
+                              const krt_layer *layer, int threads)
 {
     for (cached_plan *c = m->plans->first; c != NULL; c = c->next) {
-        bool same = c->tap == layer && c->threads == threads;
+        bool same = c->tap == layer && c->threads == threads &&
+                    memcmp(c->widths, widths, sizeof c->widths) == 0;
 
         for (size_t i = 0; same && i < m->num_inputs; i++)
             same = krt_shape_equal(c->shapes[i], shapes[i]);
@@ -146,7 +150,7 @@ static cached_plan *find_plan(const krt_model *m, const krt_shape *shapes, const
 }
 
 static krt_status make_plan(krt_model *m, cached_plan **out, const krt_shape *shapes,
-                            const krt_layer *layer, int threads)
+                            const int64_t *widths, const krt_layer *layer, int threads)
 {
     krt_ctx *k = m->plans->k;
     const size_t bytes = m->num_inputs * sizeof(krt_shape);
@@ -156,7 +160,8 @@ static krt_status make_plan(krt_model *m, cached_plan **out, const krt_shape *sh
     *out = NULL;
     if (c == NULL)
         return KRT_E_NOMEM;
-    st = compile(m, &c->plan, shapes, layer, threads);
+    memcpy(c->widths, widths, sizeof c->widths);
+    st = compile(m, &c->plan, shapes, c->widths, layer, threads);
     if (st != KRT_OK) {
         krti_free(k, c);
         return st;
@@ -336,8 +341,10 @@ done:
     return st;
 }
 
-static bool matches(const prepared *p, const krt_shape *shapes, size_t n)
+static bool matches(const prepared *p, const krt_shape *shapes, const int64_t *widths, size_t n)
 {
+    if (memcmp(p->plan->widths, widths, sizeof p->plan->widths) != 0)
+        return false;
     for (size_t i = 0; i < n; i++)
         if (!krt_shape_equal(p->plan->shapes[i], shapes[i]))
             return false;
@@ -366,19 +373,20 @@ static krt_status check_shape(krt_run *r, size_t i, krt_shape shape)
 }
 
 /* Finds or makes the plan under the lock; the failure moves into the run. */
-static krt_status locked_plan(krt_run *r, cached_plan **plan, const krt_shape *shapes)
+static krt_status locked_plan(krt_run *r, cached_plan **plan, const krt_shape *shapes,
+                              const int64_t *widths)
 {
     struct krti_plans *plans = r->m->plans;
     krt_status st = KRT_OK;
 
     mtx_lock(&plans->lock);
-    *plan = find_plan(r->m, shapes, r->layer, r->threads);
+    *plan = find_plan(r->m, shapes, widths, r->layer, r->threads);
     if (*plan == NULL) {
         krt_ctx *parent = r->m->base.owned.k;
 
         st = build_for(r->m, shapes[0]);
         if (st == KRT_OK)
-            st = make_plan(r->m, plan, shapes, r->layer, r->threads);
+            st = make_plan(r->m, plan, shapes, widths, r->layer, r->threads);
         if (st != KRT_OK)
             krti_fail_copy(r->k, plans->k->error.status != KRT_OK ? plans->k : parent);
         plans->k->error.status = KRT_OK;
@@ -414,7 +422,35 @@ void krt_run_reset_states(krt_run *r)
         memset(s->tensor->data, 0, s->tensor->size_bytes);
 }
 
-static krt_status prepare(krt_run *r, const krt_shape *shapes, size_t num_x)
+/* The longest text of the batch decides how wide what is made of it is. */
+static krt_status measure_texts(krt_run *r, const void *const *x, const krt_shape *shapes,
+                                int64_t widths[KRTI_MAX_TEXTS])
+{
+    for (size_t i = 0; i < r->m->num_texts; i++) {
+        const krti_text_use *const use = &r->m->texts[i];
+        const krt_shape s = shapes[use->input];
+        const int64_t k = s.rank == 2 ? s.dim[1] : 1, rows = s.rank > 0 ? s.dim[0] : 0;
+        const krt_string *const texts = x != NULL ? x[use->input] : NULL;
+
+        if (texts == NULL)
+            return krti_fail(
+                r->k, KRT_E_UNSUPPORTED, r->m->inputs[use->input].name,
+                "the model's shapes follow the longest text, so only a call with texts "
+                "prepares it");
+        for (int64_t row = 0; row < rows; row++) {
+            const int64_t n = krti_vectorizer_count(use->how, texts + row * k, k);
+
+            widths[i] = n > widths[i] ? n : widths[i];
+        }
+        if (widths[i] == 0)
+            return krti_fail(r->k, KRT_E_INVALID, r->m->inputs[use->input].name,
+                             "every text of the batch is empty, which leaves nothing to compute "
+                             "with; give the layer an output_sequence_length");
+    }
+    return KRT_OK;
+}
+
+static krt_status prepare(krt_run *r, const krt_shape *shapes, const int64_t *widths, size_t num_x)
 {
     cached_plan *plan = NULL;
     krt_status st = KRT_OK;
@@ -424,7 +460,7 @@ static krt_status prepare(krt_run *r, const krt_shape *shapes, size_t num_x)
                          r->m->num_inputs, num_x);
     take_plans(r);
     for (prepared *p = r->first; p != NULL; p = p->next) {
-        if (matches(p, shapes, num_x)) {
+        if (matches(p, shapes, widths, num_x)) {
             r->last_used = p;
             return KRT_OK;
         }
@@ -432,7 +468,7 @@ static krt_status prepare(krt_run *r, const krt_shape *shapes, size_t num_x)
     for (size_t i = 0; i < num_x; i++)
         if ((st = check_shape(r, i, shapes[i])) != KRT_OK)
             return st;
-    st = locked_plan(r, &plan, shapes);
+    st = locked_plan(r, &plan, shapes, widths);
     if (st != KRT_OK)
         return st;
     prepared *p = krti_alloc(r->k, sizeof *p);
@@ -455,19 +491,24 @@ static krt_status prepare(krt_run *r, const krt_shape *shapes, size_t num_x)
 
 krt_status krt_run_prepare(krt_run *r, const krt_shape *shapes, size_t num_x)
 {
-    return prepare(r, shapes, num_x);
+    int64_t widths[KRTI_MAX_TEXTS] = {0};
+    const krt_status st =
+        num_x == r->m->num_inputs ? measure_texts(r, NULL, shapes, widths) : KRT_OK;
+
+    return st == KRT_OK ? prepare(r, shapes, widths, num_x) : st;
 }
 
 krt_status krt_run_call(krt_run *r, const void *const *x, const krt_shape *shapes, size_t num_x)
 {
-    krt_status st = KRT_OK;
+    int64_t widths[KRTI_MAX_TEXTS] = {0};
+    krt_status st = num_x == r->m->num_inputs ? measure_texts(r, x, shapes, widths) : KRT_OK;
 
+    if (st != KRT_OK)
+        return st;
     if (r->last_used == NULL || r->plans != r->m->plans || num_x != r->m->num_inputs ||
-        !matches(r->last_used, shapes, num_x))
-        st = prepare(r, shapes, num_x);
-    if (st == KRT_OK)
-        krti_exec_run(r->last_used->exec, x);
-    return st;
+        !matches(r->last_used, shapes, widths, num_x))
+        st = prepare(r, shapes, widths, num_x);
+    return st == KRT_OK ? krti_exec_run(r->last_used->exec, x) : st;
 }
 
 static const krt_value *output_value(const krt_run *r, size_t i)
@@ -611,6 +652,26 @@ static krt_status make_outputs(predicting *p, int64_t n)
     return st;
 }
 
+/* Where the width of an output follows the texts, batches may differ. */
+static krt_status check_batch(predicting *p, int64_t n)
+{
+    char first[160], found[160];
+
+    for (size_t i = 0; p->m->num_texts > 0 && i < p->num_out; i++) {
+        krt_shape s = krt_run_output_shape(p->run, i);
+
+        if (s.rank > 0 && s.dim[0] == n)
+            s.dim[0] = p->rows;
+        if (!krt_shape_equal(s, p->out[i]->shape))
+            return krti_fail(p->k, KRT_E_INVALID, NULL,
+                             "output %zu is %s in the first batch and %s in a later one; use a "
+                             "batch_size of at least %lld",
+                             i, krt_shape_print(p->out[i]->shape, first, sizeof first),
+                             krt_shape_print(s, found, sizeof found), (long long)p->rows);
+    }
+    return KRT_OK;
+}
+
 static void keep_batch(predicting *p, int64_t start, int64_t n)
 {
     for (size_t i = 0; i < p->num_out; i++) {
@@ -634,6 +695,7 @@ static krt_status run_batches(predicting *p, int64_t batch_size)
         TRY(run_batch(p, start, n));
         if (start == 0)
             TRY(make_outputs(p, n));
+        TRY(check_batch(p, n));
         keep_batch(p, start, n);
     }
 
@@ -694,6 +756,8 @@ static krt_status predict_with(krt_run *run, krt_tensor **out, size_t num_out,
     TRY(check_arguments(&p, num_x, &a));
     TRY(make_feeds(&p, x));
     TRY(run_batches(&p, a.batch_size));
+    for (size_t i = 0; i < num_out; i++) /* strings lie in the model so far, or in x */
+        TRY(krti_tensor_keep_texts(out[i]));
 
 done:
     for (size_t i = 0; p.feeds != NULL && i < p.m->num_inputs; i++)

@@ -55,7 +55,9 @@ static krt_status add_implicit_input(krt_model *m, const krti_conf *config, cons
 {
     const krti_conf *first_config = krti_conf_get(first, "config");
     krt_shape shape = shape_in(first_config);
-    krt_dtype dtype = dtype_in(first_config);
+    const krt_layer *begin = m->num_layers > 0 ? m->layers[0] : NULL;
+    const krt_dtype takes = begin != NULL ? krti_class_hooks(begin->cls)->takes : KRT_DTYPE_NONE;
+    krt_dtype dtype = takes != KRT_DTYPE_NONE ? takes : dtype_in(first_config);
     const char *name = NULL;
     krti_str s = KRTI_STR_INIT(m->base.owned.k);
 

@@ -316,6 +316,10 @@ static krt_status trace_and_learn(krt_model *m, krti_tracing *tracing, enum lear
             st = krti_fail_in_object(k, g->status, m->inputs[i].name);
     if (st == KRT_OK)
         st = trace_model(m, g, in, NULL, false, tracing, NULL, NULL, learning);
+    if (st == KRT_OK) {
+        memcpy(m->texts, g->texts, sizeof m->texts);
+        m->num_texts = g->num_texts;
+    }
     krti_graph_free(g);
     krti_free(k, in);
     return st;

@@ -175,6 +175,16 @@ typedef union krti_attrs {
     struct {
         krti_rnn_kind kind;
     } rnn;
+    const struct krti_lookup *lookup; /* see text.h */
+    struct {
+        const struct krti_vectorizer *how;
+        int64_t size; /* numbers a row */
+        int bag;      /* krti_bag */
+    } vectorize;
+    const struct krti_hasher *hasher;
+    struct {
+        int64_t num_bins;
+    } cross;
     const krt_tensor *tensor;       /* variable */
     const struct krti_fused *fused; /* fused: its program; see fused.h */
 } krti_attrs;
@@ -206,6 +216,14 @@ typedef struct krti_update {
     krt_value *variable, *value;
 } krti_update;
 
+/* A result as wide as the longest text of the batch: which input has the texts, and how they are taken
+ * apart. See krti_text_width(). */
+typedef struct krti_text_use {
+    size_t input;
+    const struct krti_vectorizer *how;
+} krti_text_use;
+enum { KRTI_MAX_TEXTS = 8 };
+
 struct krti_graph {
     krt_ctx *k;
     krti_arena arena;
@@ -224,8 +242,11 @@ struct krti_graph {
     krt_value **losses; /* what layers add to the loss; see krti_add_loss() */
     size_t num_losses, losses_capacity;
     bool variables_change; /* between runs of one plan: none is static, nothing is packed */
-    const char *scope;     /* current layer path; set by the tracer */
-    krt_status status;     /* the first failure */
+    krti_text_use texts[KRTI_MAX_TEXTS];
+    size_t num_texts;
+    const int64_t *text_widths; /* one each, as of the batch in hand; NULL: not known */
+    const char *scope;          /* current layer path; set by the tracer */
+    krt_status status;          /* the first failure */
 };
 
 krt_status krti_graph_new(krt_ctx *k, krti_graph **out);

@@ -102,8 +102,9 @@ void krti_exec_free(krti_exec *e);
  * of memory. */
 typedef const krt_tensor *(*krti_state_fn)(void *user, const krt_tensor *variable);
 krt_status krti_exec_own_states(krti_exec *e, krti_state_fn of, void *user);
-/* Binds the inputs in the graph's order and runs every step. Allocates nothing. */
-void krti_exec_run(krti_exec *e, const void *const *inputs);
+/* Binds the inputs in the graph's order and runs every step. Allocates nothing. Fails: what an op's
+ * check fails with, before the steps behind it. */
+krt_status krti_exec_run(krti_exec *e, const void *const *inputs);
 const void *krti_exec_output(const krti_exec *e, size_t i);
 
 /* Sets how many threads parallel regions of the calling thread use from now on. */

@@ -133,11 +133,34 @@ static void run_step(krti_exec *e, int i)
     s->kernel->run(s, e->ptr, e->arena + s->scratch_offset, e->run_states[i]);
 }
 
-void krti_exec_run(krti_exec *e, const void *const *inputs)
+/* Only operations of few inputs have something to look for. */
+static krt_status check_step(krti_exec *e, int i)
 {
+    const krti_step *s = &e->plan->steps[i];
+    const krti_node *n = s->node;
+    krti_view in[4] = {{.data = NULL}}, out[KRTI_MAX_OUT];
+
+    KRTI_ASSERT(s->num_in <= (int)KRTI_COUNT(in));
+    for (int j = 0; j < s->num_in; j++)
+        if (s->in[j] != KRTI_NO_SLOT)
+            in[j] = (krti_view){e->ptr[s->in[j]], n->in[j]->dtype, n->in[j]->shape};
+    for (int j = 0; j < s->num_out; j++)
+        out[j] = (krti_view){e->ptr[s->out[j]], n->out[j].dtype, n->out[j].shape};
+    const krt_status st = n->op->check(e->k, n, in, out);
+    return st == KRT_OK ? st : krti_fail_in_object(e->k, st, n->scope);
+}
+
+krt_status krti_exec_run(krti_exec *e, const void *const *inputs)
+{
+    krt_status st = KRT_OK;
+
     bind(e, inputs);
-    for (int i = 0; i < e->plan->num_steps; i++)
+    for (int i = 0; st == KRT_OK && i < e->plan->num_steps; i++) {
         run_step(e, i);
+        if (e->plan->steps[i].node->op->check != NULL)
+            st = check_step(e, i);
+    }
+    return st;
 }
 
 const void *krti_exec_output(const krti_exec *e, size_t i)
@@ -158,7 +181,9 @@ krt_status krti_exec_profile(krti_exec *e, const void *const *inputs, int repeat
     const krti_plan *p = e->plan;
     double total = 0;
 
-    krti_exec_run(e, inputs);
+    const krt_status st = krti_exec_run(e, inputs);
+    if (st != KRT_OK)
+        return st;
     double *ms = krti_array(e->k, (size_t)p->num_steps + 1, sizeof *ms);
     if (ms == NULL)
         return KRT_E_NOMEM;

@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "formats/json.h"
+#include "saving/assets.h"
 #include "saving/incremental.h"
 #include "saving/legacy_h5_write.h"
 #include "saving/optimizer_state.h"
@@ -76,8 +77,11 @@ static krt_status make_config(krti_save_plan *p, const krt_model *m, bool compil
 void krti_save_plan_free(krti_save_plan *p)
 {
     krti_save_list_free(p->list);
+    krti_assets_free(p->k, p->assets, p->keras.num_assets);
     krti_arena_free(&p->arena);
     krti_str_free(&p->config);
+    p->assets = NULL;
+    p->keras.num_assets = 0;
     p->list = NULL;
 }
 
@@ -185,6 +189,8 @@ krt_status krti_save_plan_model(krti_save_plan *p, krt_ctx *k, krt_model *m, con
                      "weights yet. Consider building the model first by giving it an input");
     TRY(make_list(p, m, false, a.include_optimizer));
     TRY(make_config(p, m, a.include_optimizer));
+    TRY(krti_assets_of(k, m, &p->assets, &p->keras.num_assets));
+    p->keras.assets = p->assets;
 
 done:
     return st == KRT_OK ? st : krti_fail_in_file(k, st, filepath);

@@ -131,7 +131,7 @@ static krt_status add_layer(void *user, const char *path, krt_layer *layer,
             TRY(KRT_E_NOMEM);
         snprintf(key, sizeof key, "%zu", i);
         const krti_save_array a = {
-            .key = key,
+            .key = vars[i]->is_table ? vars[i]->name : key,
             .dtype = krti_stored_dtype(vars[i]),
             .shape = t->shape,
             .data = data,

@@ -13,6 +13,7 @@ typedef struct krti_save_plan {
     krti_arena arena;
     krti_save_list *list;   /* NULL: the answer to "overwrite?" was no, nothing is to be done */
     krti_str config;        /* the text that `keras` has */
+    krti_asset *assets;     /* likewise */
     krti_keras_parts keras; /* of a whole model; without a config: weights alone */
     const char *filepath;
     krti_write_options options;

@@ -4,6 +4,7 @@
  * of the two. Nothing of the model is touched before the pairing is complete. */
 #include "saving/load.h"
 
+#include "saving/assets.h"
 #include "saving/legacy_h5_format.h"
 #include "saving/legacy_optimizer.h"
 #include "saving/legacy_settings.h"
@@ -280,6 +281,7 @@ static krt_status load_from(krt_ctx *k, krt_model **out, loading *l, const krt_l
         TRY(list(weights, a->copy));
     if (!a->config_only)
         TRY(fill(m, weights, a->report, a->compile && weights == l->file, &everything));
+    TRY(krti_assets_load(m, architecture));
     *out = m;
     m = NULL;
 

@@ -364,6 +364,10 @@ static krt_status describe_outputs(describing *d)
     krt_shape *shapes = krti_array(d->t->k, m->num_outputs + 1, sizeof *shapes);
     krt_status st = shapes != NULL ? KRT_OK : KRT_E_NOMEM;
 
+    if (st == KRT_OK && m->num_texts > 0)
+        st = krti_fail(d->t->k, KRT_E_UNSUPPORTED, NULL,
+                       "a TextVectorization without output_sequence_length predicts, it does not "
+                       "train; give it one");
     if (st == KRT_OK)
         st = krti_model_trace(d->t->m, d->g, d->x, NULL, m->num_inputs,
                               d->p->kind != KRTI_PROGRAM_TEST, &tracing, d->out, d->mask);
@@ -822,7 +826,9 @@ krt_status krti_run_step(struct krti_training *t, krti_program_kind kind,
     if (st != KRT_OK)
         return st;
     bind(t, p, data);
-    krti_exec_run(p->exec, p->inputs);
+    st = krti_exec_run(p->exec, p->inputs);
+    if (st != KRT_OK)
+        return st;
     track_losses(t, p, data->rows);
     track_metrics(t, p, data);
     if (p->updates)

@@ -85,6 +85,35 @@ static long long first_difference(const double *expected, const double *found, s
     return -1;
 }
 
+/* The first string that differs. */
+static long long first_other(const krt_string *expected, const krt_string *found, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (expected[i].size != found[i].size ||
+            memcmp(expected[i].data, found[i].data, found[i].size) != 0)
+            return (long long)i;
+    return -1;
+}
+
+static bool compare_texts(const char *path, size_t output, const krt_tensor *expected,
+                          const krt_tensor *found)
+{
+    const bool are_texts =
+        krt_tensor_dtype(expected) == KRT_STRING && krt_tensor_dtype(found) == KRT_STRING;
+    const krt_string *want = krt_tensor_data(expected), *got = krt_tensor_data(found);
+    const size_t n = (size_t)krt_shape_size(krt_tensor_shape(found));
+    const long long at = are_texts ? first_other(want, got, n) : 0;
+
+    if (!are_texts)
+        print_error("%s: output %zu has the dtype %s, Keras gives %s\n", path, output,
+                    krt_dtype_name(krt_tensor_dtype(found)),
+                    krt_dtype_name(krt_tensor_dtype(expected)));
+    else if (at >= 0)
+        print_error("%s: output %zu, string %lld is \"%.*s\", Keras gives \"%.*s\"\n", path, output,
+                    at, (int)got[at].size, got[at].data, (int)want[at].size, want[at].data);
+    return at < 0;
+}
+
 static bool compare(krt_ctx *k, const char *path, size_t output, const krt_tensor *expected,
                     const krt_tensor *found, double rtol, double atol)
 {
@@ -99,6 +128,8 @@ static bool compare(krt_ctx *k, const char *path, size_t output, const krt_tenso
                     krt_shape_print(krt_tensor_shape(expected), b, sizeof b));
         return false;
     }
+    if (krt_tensor_dtype(expected) == KRT_STRING || krt_tensor_dtype(found) == KRT_STRING)
+        return compare_texts(path, output, expected, found);
     if (krt_tensor_cast(expected, &e, KRT_FLOAT64) == KRT_OK &&
         krt_tensor_cast(found, &f, KRT_FLOAT64) == KRT_OK) {
         const double *want = krt_tensor_data(e), *got = krt_tensor_data(f);

@@ -163,4 +163,117 @@ typedef struct krt_augmentation_args {
 #define KRT_AUGMENTATION(cls, ...) \
     KRT_SPEC(krt_augmentation_args, cls, KRT_AUGMENTATION_DEFAULTS, __VA_ARGS__)
 
+/** KRT_INTS(10, 20): a list of integers, for one argument. C only. */
+#define KRT_INTS(...) \
+    ((krt_ints){ sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), (int64_t[]){ __VA_ARGS__ } })
+
+/** Keras: keras.layers.StringLookup: strings to their numbers in a vocabulary, or back. The vocabulary is
+ *  given, comes with a file, or is learned by krt_adapt(). */
+typedef struct krt_string_lookup_args {
+    krt_spec    spec;
+    int64_t     max_tokens; /**< KRT_NONE: as many as come; else unknown ones and mask included */
+    int64_t     num_oov_indices;   /**< 1: how many numbers unknown strings share */
+    krt_numbers idf_weights;       /**< of output_mode "tf_idf" with a vocabulary, one a token */
+    bool        invert;            /**< false; true makes strings of numbers */
+    const char *output_mode;       /**< "int"; "one_hot", "multi_hot", "count", "tf_idf" */
+    bool        pad_to_max_tokens; /**< false; true: as wide as max_tokens in the other modes */
+    bool        sparse;            /**< false */
+    const char *oov_method;        /**< "floormod"; strings are hashed in either case */
+    int64_t     salt[2];         /**< {KRT_NONE}: FarmHash; {3} or {3, 4}: SipHash with this key */
+    int64_t     vocabulary_size; /**< KRT_NONE: of the vocabulary */
+    const char *mask_token;      /**< NULL: none; else the string that becomes 0 */
+    const char *oov_token;       /**< "[UNK]" */
+    krt_names   vocabulary;      /**< KRT_NAMES("a", "b"); none: learned, or of a file */
+    const char *encoding;        /**< "utf-8" */
+    const char *name;            /**< NULL: string_lookup, string_lookup_1, ... */
+    bool        trainable;       /**< true */
+} krt_string_lookup_args;
+#define KRT_STRING_LOOKUP(...)                                                                     \
+    KRT_SPEC(krt_string_lookup_args, "StringLookup", .max_tokens = KRT_NONE, .num_oov_indices = 1, \
+             .output_mode = "int", .oov_method = "floormod", .salt = { KRT_NONE, KRT_NONE },       \
+             .vocabulary_size = KRT_NONE, .oov_token = "[UNK]", .encoding = "utf-8",               \
+             .trainable = true, __VA_ARGS__)
+
+/** Keras: keras.layers.IntegerLookup: the same for integers. */
+typedef struct krt_integer_lookup_args {
+    krt_spec    spec;
+    int64_t     max_tokens;        /**< KRT_NONE */
+    int64_t     num_oov_indices;   /**< 1 */
+    krt_numbers idf_weights;       /**< of output_mode "tf_idf" with a vocabulary */
+    bool        invert;            /**< false */
+    const char *output_mode;       /**< "int"; "one_hot", "multi_hot", "count", "tf_idf" */
+    bool        pad_to_max_tokens; /**< false */
+    bool        sparse;            /**< false */
+    const char *oov_method;        /**< "floormod": the remainder; "farmhash" */
+    int64_t     salt[2];           /**< {KRT_NONE}; of "farmhash": a key for SipHash */
+    int64_t     vocabulary_size;   /**< KRT_NONE: of the vocabulary */
+    int64_t     mask_token;        /**< KRT_NONE: none */
+    int64_t     oov_token;         /**< -1 */
+    krt_ints    vocabulary;        /**< KRT_INTS(10, 20); none: learned, or of a file */
+    const char *name;              /**< NULL: integer_lookup, integer_lookup_1, ... */
+    bool        trainable;         /**< true */
+} krt_integer_lookup_args;
+#define KRT_INTEGER_LOOKUP(...)                                                                   \
+    KRT_SPEC(krt_integer_lookup_args, "IntegerLookup", .max_tokens = KRT_NONE,                    \
+             .num_oov_indices = 1, .output_mode = "int", .oov_method = "floormod",                \
+             .salt = { KRT_NONE, KRT_NONE }, .vocabulary_size = KRT_NONE, .mask_token = KRT_NONE, \
+             .oov_token = -1, .trainable = true, __VA_ARGS__)
+
+/** Keras: keras.layers.TextVectorization: texts to the numbers of their words. Functions of one's own as
+ *  `standardize` or `split` open and do not run. */
+typedef struct krt_text_vectorization_args {
+    krt_spec spec;
+    int64_t  max_tokens; /**< KRT_NONE: as many as come; else unknown and padding included */
+    const char
+        *standardize;   /**< "lower_and_strip_punctuation"; "lower", "strip_punctuation", NULL */
+    const char *split;  /**< "whitespace"; "character", NULL: not at all */
+    krt_ints    ngrams; /**< none; KRT_INTS(1, 2): tokens and pairs of them, Keras's 2 */
+    const char *output_mode;            /**< "int"; "multi_hot", "count", "tf_idf" */
+    int64_t     output_sequence_length; /**< KRT_NONE: as long as the longest text of a batch */
+    bool        pad_to_max_tokens; /**< false; true: as wide as max_tokens in the other modes */
+    krt_names   vocabulary;        /**< KRT_NAMES("a", "b"); none: learned, or of a file */
+    krt_numbers idf_weights;       /**< of output_mode "tf_idf" with a vocabulary */
+    bool        sparse;            /**< false */
+    bool        ragged;            /**< false */
+    const char *encoding;          /**< "utf-8" */
+    int64_t     vocabulary_size;   /**< KRT_NONE: of the vocabulary */
+    const char *name;              /**< NULL: text_vectorization, text_vectorization_1, ... */
+    bool        trainable;         /**< true */
+} krt_text_vectorization_args;
+#define KRT_TEXT_VECTORIZATION(...)                                                         \
+    KRT_SPEC(krt_text_vectorization_args, "TextVectorization", .max_tokens = KRT_NONE,      \
+             .standardize = "lower_and_strip_punctuation", .split = "whitespace",           \
+             .output_mode = "int", .output_sequence_length = KRT_NONE, .encoding = "utf-8", \
+             .vocabulary_size = KRT_NONE, .trainable = true, __VA_ARGS__)
+
+/** Keras: keras.layers.Hashing: strings and integers into bins by their hash. */
+typedef struct krt_hashing_args {
+    krt_spec    spec;
+    int64_t     num_bins;     /**< required */
+    const char *mask_value;   /**< NULL: none; else the string that goes into bin 0 alone */
+    int64_t     mask_integer; /**< KRT_NONE: none; the same for integers */
+    int64_t     salt[2];      /**< {KRT_NONE}: FarmHash; {3} or {3, 4}: SipHash with this key */
+    const char *output_mode;  /**< "int"; "one_hot", "multi_hot", "count" */
+    bool        sparse;       /**< false */
+    const char *name;         /**< NULL: hashing, hashing_1, ... */
+    bool        trainable;    /**< true */
+} krt_hashing_args;
+#define KRT_HASHING(...)                                                              \
+    KRT_SPEC(krt_hashing_args, "Hashing", .mask_integer = KRT_NONE,                   \
+             .salt = { KRT_NONE, KRT_NONE }, .output_mode = "int", .trainable = true, \
+             .num_bins = __VA_ARGS__)
+
+/** Keras: keras.layers.HashedCrossing: two or more of them, joined, into bins. */
+typedef struct krt_hashed_crossing_args {
+    krt_spec    spec;
+    int64_t     num_bins;    /**< required */
+    const char *output_mode; /**< "int"; "one_hot" */
+    bool        sparse;      /**< false */
+    const char *name;        /**< NULL: hashed_crossing, hashed_crossing_1, ... */
+    bool        trainable;   /**< true */
+} krt_hashed_crossing_args;
+#define KRT_HASHED_CROSSING(...)                                                                  \
+    KRT_SPEC(krt_hashed_crossing_args, "HashedCrossing", .output_mode = "int", .trainable = true, \
+             .num_bins = __VA_ARGS__)
+
 #endif

@@ -36,7 +36,8 @@ typedef enum krt_field_kind {
     KRT_FIELD_NUMBERS,    /**< krt_numbers: a number or (nested) lists of them; null is n = 0 */
     KRT_FIELD_IGNORED,    /**< no member: read, checked for nothing, kept in the config */
     KRT_FIELD_NAMES,      /**< krt_names: a list of strings; null is n = 0 */
-    KRT_FIELD_LAYERS      /**< krt_specs: a list of wrapped layers */
+    KRT_FIELD_LAYERS,     /**< krt_specs: a list of wrapped layers */
+    KRT_FIELD_INTS        /**< krt_ints: a list of integers; null is n = 0 */
 } krt_field_kind;
 
 /** Axes by value. */
@@ -51,6 +52,12 @@ typedef struct krt_numbers {
     const double *items;
     krt_shape     shape;
 } krt_numbers;
+
+/** A list of integers by value. */
+typedef struct krt_ints {
+    size_t         n;
+    const int64_t *items;
+} krt_ints;
 
 /** One config key of a class and the args member it fills. */
 typedef struct krt_field {

@@ -76,10 +76,14 @@ X(sort_grad)
 X(resize_grad)
 X(rnn)
 X(rnn_grad)
+X(lookup)
+X(vectorize)
+X(hash)
+X(cross)
 #undef X
 
 /* One table row a dtype; NULL where the op is not defined for it. */
-enum { KRTI_NUM_DTYPES = KRT_BOOL + 1 };
+enum { KRTI_NUM_DTYPES = KRT_STRING + 1 };
 
 /* Nested loops over up to KRTI_LOOP_BUFFERS buffers of one common shape. Strides count elements;
  * 0 repeats. Dimensions of one and dimensions that every buffer runs through in one go are merged,

@@ -219,8 +219,8 @@ TEST(an_input_layer_says_what_it_cannot_take)
                                 "'batch_shape': [null, 3], 'ragged': true}}"),
                    SHAPE(NONE, 3), "InputLayer \"i\" is ragged, which this build does not run");
     expect_failure(layer_of(&a, "{'class_name': 'InputLayer', 'config': {'name': 'i', "
-                                "'batch_shape': [null, 3], 'dtype': 'string'}}"),
-                   SHAPE(NONE, 3), "InputLayer \"i\" has the dtype string");
+                                "'batch_shape': [null, 3], 'dtype': 'complex64'}}"),
+                   SHAPE(NONE, 3), "InputLayer \"i\" has the dtype complex64");
     ASSERT_STATUS(KRT_E_INVALID,
                   krti_layer_from_conf(
                       t->k, &l, conf_of(&a, "{'class_name': 'InputLayer', 'config': {}}"), 0));

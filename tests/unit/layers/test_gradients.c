@@ -136,12 +136,13 @@ static const layer_case cases[] = {
 };
 
 /* Nothing flows back, or what does is drawn: models/test_step holds those against Keras. */
-static const char *const without[] = {"InputLayer", "Lambda", "Wrapper", "Dropout", "AlphaDropout",
-                                      "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
-                                      "GaussianDropout", "GaussianNoise", "StochasticDepth",
-                                      "AutoContrast", "CategoryEncoding", "Discretization",
-                                      /* which run in an RNN */
-                                      "LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"};
+static const char *const without[] = {
+    "InputLayer", "Lambda", "Wrapper", "Dropout", "AlphaDropout", "SpatialDropout1D",
+    "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "GaussianNoise", "StochasticDepth",
+    "AutoContrast", "CategoryEncoding", "Discretization", "StringLookup", "IntegerLookup",
+    "TextVectorization", "Hashing", "HashedCrossing",
+    /* which run in an RNN */
+    "LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"};
 
 /* ------------------------------------------------------------------------------- describing */
 
