@@ -935,8 +935,37 @@ def adapt():
     return rows
 
 
+def adapt_text():
+    """Vocabularies: which tokens, in which order, and how many documents hold each."""
+    words = np.array(["b", "a", "c c", "a", "", "ä", "[UNK]", "b", "Z", "a", "zz", "ab", "aa", "\U0001F600"])
+    lines = np.array(["The fox, the dog!", "dog dog DOG", "", "A fox's naïve fox", "the end"])
+    pairs = np.array([["a", "b"], ["b", "b"], ["c", ""], ["a", "q"], ["q", "q"]])
+    ints = np.array([5, -1, 7, 7, 0, -9, 5, 1 << 40, 3, 12, -12, -1], "int64")
+    import tensorflow as tf
+
+    S, I, T = L.StringLookup, L.IntegerLookup, L.TextVectorization
+    cases = [(S(), words, None), (S(), words, 4), (S(mask_token=""), words, None), (S(max_tokens=5, num_oov_indices=2), words, 5),
+             (S(max_tokens=3, num_oov_indices=4), words, None), (S(output_mode="tf_idf"), words, None), (S(output_mode="tf_idf"), words, 5),
+             (S(output_mode="tf_idf"), pairs, None), (S(output_mode="tf_idf", max_tokens=9, pad_to_max_tokens=True), pairs, 2),
+             (S(output_mode="multi_hot", mask_token="a"), pairs, None), (S(invert=True), words, None),
+             (I(), ints, None), (I(max_tokens=5, mask_token=7), ints, 5), (I(output_mode="tf_idf"), ints.reshape(4, 3), None), (I(invert=True, oov_token=5), ints, None),
+             (T(), lines, None), (T(max_tokens=6), lines, 2), (T(ngrams=2), lines[:, None], None), (T(split="character", standardize=None), lines, 2),
+             (T(output_mode="tf_idf"), lines, None), (T(output_mode="tf_idf", max_tokens=12, pad_to_max_tokens=True, ngrams=(2,)), lines, 2),
+             (T(split=None, output_mode="tf_idf"), pairs, None), (T(split=None, output_mode="tf_idf"), words, 5), (T(output_mode="count"), lines, 3)]
+    rows = []
+    for layer, x, size in cases:
+        row = {"object": keras.saving.serialize_keras_object(layer), "dtype": "int64" if x.dtype.kind == "i" else "string", "shape": list(x.shape), "x": x.flatten().tolist(), "batch_size": size}
+        if isinstance(layer, T):
+            row["object"]["config"]["vocabulary_size"] = None  # of a layer that was never adapted
+        layer.adapt(x if size is None else tf.data.Dataset.from_tensor_slices(x).batch(size))
+        lookup = getattr(layer, "_lookup_layer", layer)
+        rows.append({**row, "vocabulary": [v if isinstance(v, str) else int(v) for v in layer.get_vocabulary()], "idf_weights": flat(lookup.idf_weights) if "idf" in lookup.output_mode else None,
+                     "vocabulary_size": layer.get_config()["vocabulary_size"]})
+    return rows
+
+
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, rows, losses, metrics, models, recurrent, stateful, fits, custom, mixed, lora, frozen, ctc, attention, crossed, adapt, jax, recurrent_dropout, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, recurrent, stateful, fits, custom, mixed, lora, frozen, ctc, attention, crossed, adapt, adapt_text, jax, recurrent_dropout, augmentation]
 
 
 def main(names, trainings=TRAININGS):

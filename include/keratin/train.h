@@ -237,7 +237,8 @@ typedef struct krt_adapt_args {
     KRT_ARGS(krt_adapt_args, .batch_size = KRT_NONE, .steps = KRT_NONE, .source = NULL, __VA_ARGS__)
 
 /** Keras: layer.adapt(data): what a preprocessing layer learns from data before any training, mean and
- *  variance of a Normalization, the boundaries of a Discretization. It starts from nothing each time, builds
+ *  variance of a Normalization, the boundaries of a Discretization, the vocabulary of a lookup or a
+ *  TextVectorization. It starts from nothing each time, builds
  *  the layer if need be, and holds for every model that the layer stands in. On failure it knows what
  *  it knew. Fails: E_UNSUPPORTED (a class that learns nothing), E_STATE (its values were given), E_INVALID
  *  (shapes, no rows, NaN), what the source failed with, E_NOMEM. */

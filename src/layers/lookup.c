@@ -588,6 +588,7 @@ static const krti_class string_lookup = {
     .takes = KRT_STRING,
     .config = string_lookup_config,
     .build_config = empty_build_config,
+    .adapt = krti_lookup_adapt,
 };
 
 static const krti_class integer_lookup = {
@@ -602,6 +603,7 @@ static const krti_class integer_lookup = {
     .takes = KRT_INT64,
     .config = integer_lookup_config,
     .build_config = empty_build_config,
+    .adapt = krti_lookup_adapt,
 };
 
 const krt_layer_class *const krti_classes_text[] = {

@@ -249,4 +249,5 @@ const krti_class krti_class_text_vectorization = {
     .takes = KRT_STRING,
     .config = text_vectorization_config,
     .claim = text_vectorization_claim,
+    .adapt = krti_lookup_adapt,
 };

@@ -432,6 +432,8 @@ static krt_status measure_texts(krt_run *r, const void *const *x, const krt_shap
         const int64_t k = s.rank == 2 ? s.dim[1] : 1, rows = s.rank > 0 ? s.dim[0] : 0;
         const krt_string *const texts = x != NULL ? x[use->input] : NULL;
 
+        if (s.rank < 1 || s.rank > 2) /* which is refused later, in words */
+            continue;
         if (texts == NULL)
             return krti_fail(
                 r->k, KRT_E_UNSUPPORTED, r->m->inputs[use->input].name,

@@ -61,8 +61,8 @@ static krt_status check(const krt_layer *l, const batches *b)
 {
     if (krti_class_hooks(l->cls)->adapt == NULL)
         return krti_layer_fail(l, KRT_E_UNSUPPORTED,
-                               "a %s has nothing to learn from data; adapt() is for Normalization "
-                               "and Discretization",
+                               "a %s has nothing to learn from data; adapt() is for Normalization, "
+                               "Discretization, lookups and TextVectorization",
                                l->class_name);
     if ((b->rows == NULL) == (b->source.next == NULL))
         return krti_layer_fail(l, KRT_E_INVALID, "adapt() takes an array or a source of batches");

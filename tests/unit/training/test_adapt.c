@@ -239,9 +239,139 @@ TEST(what_cannot_be_learned_from_is_one_sentence_and_changes_nothing)
     krt_tensor_free(none);
 }
 
+/* ------------------------------------------------------------------------------- vocabularies */
+
+/* Rows of strings or integers. */
+static krt_tensor *tokens_of(testing *t, const krti_conf *row)
+{
+    const krti_conf *items = krti_conf_get(row, "x");
+    krt_tensor *x = NULL;
+
+    ASSERT_OK(krt_tensor_new(t->k, &x, krt_dtype_from_name(krti_conf_get_text(row, "dtype")),
+                             read_shape(krti_conf_get(row, "shape"))));
+    for (size_t i = 0; i < krti_conf_num(items); i++) {
+        const char *text = krti_conf_text(krti_conf_at(items, i));
+
+        if (text != NULL)
+            ((krt_string *)x->data)[i] = (krt_string){text, strlen(text)};
+        else
+            assert_true(krti_conf_as_int(krti_conf_at(items, i), (int64_t *)x->data + i));
+    }
+    return x;
+}
+
+static void expect_vocabulary(testing *t, krt_layer *l, const krti_conf *expected)
+{
+    krt_tensor *found = NULL;
+
+    ASSERT_OK(krt_get_vocabulary(l, &found));
+    ASSERT_INT_EQ(krti_conf_num(expected), found->shape.dim[0]);
+    for (size_t i = 0; i < krti_conf_num(expected); i++) {
+        const char *text = krti_conf_text(krti_conf_at(expected, i));
+        const krt_string *is = (const krt_string *)found->data + i;
+        int64_t number = 0;
+
+        if (text == NULL) {
+            assert_true(krti_conf_as_int(krti_conf_at(expected, i), &number));
+            ASSERT_INT_EQ(number, ((const int64_t *)found->data)[i]);
+        } else if (is->size != strlen(text) || memcmp(is->data, text, is->size) != 0) {
+            fail_msg("token %zu is \"%.*s\", Keras has \"%s\"", i, (int)is->size, is->data, text);
+        }
+    }
+    krt_tensor_free(found);
+}
+
+static void expect_lookup(testing *t, const krti_conf *row)
+{
+    const krti_conf *idf = krti_conf_get(row, "idf_weights");
+    krti_arena a = {.k = t->k};
+    krt_tensor *x = tokens_of(t, row);
+    krt_layer *l = NULL;
+    int64_t size = KRT_NONE;
+
+    (void)krti_conf_as_int(krti_conf_get(row, "batch_size"), &size);
+    ASSERT_OK(krti_layer_from_conf(t->k, &l, krti_conf_get(row, "object"), 0));
+    ASSERT_OK(krt_adapt(l, x, KRT_ADAPT(.batch_size = size)));
+    expect_vocabulary(t, l, krti_conf_get(row, "vocabulary"));
+    if (!krti_conf_is_null(idf))
+        expect("idf_weights", idf, krti_layer_variable(l, "idf_weights")->tensor, 2e-7);
+    ASSERT_INT_EQ(0, krt_layer_num_weights(l)); /* as in Keras */
+    const krti_conf *config = krti_layer_to_conf(&a, l);
+    assert_true(krti_conf_is_null(krti_conf_get(config, "vocabulary")));
+    assert_true(krti_conf_equal(krti_conf_get(row, "vocabulary_size"),
+                                krti_conf_get(config, "vocabulary_size")));
+    krti_arena_free(&a);
+    krt_tensor_free(x);
+}
+
+TEST(lookups_learn_the_vocabularies_they_learn_in_keras)
+{
+    krti_arena a = {.k = t->k};
+    const krti_conf *rows = read_conf(t, &a, KERATIN_FIXTURES "/training/adapt_text.json");
+
+    assert_true(krti_conf_num(rows) > 20);
+    for (size_t i = 0; i < krti_conf_num(rows); i++)
+        expect_lookup(t, krti_conf_at(rows, i));
+    krti_arena_free(&a);
+}
+
+static krt_tensor *words(testing *t, size_t n, const char *const *items)
+{
+    krt_tensor *x = NULL;
+
+    ASSERT_OK(krt_tensor_texts(t->k, &x, KRT_SHAPE((int64_t)n, 1), items));
+    return x;
+}
+
+TEST(a_model_whose_text_layer_has_learned_is_saved_with_what_it_learned)
+{
+    krt_tensor *x = words(t, 3, (const char *[]){"a b", "b", "c b a"}), *before = NULL,
+               *after = NULL;
+    krt_layer *l = krt_layer_new(t->k, KRT_TEXT_VECTORIZATION(.output_mode = "tf_idf"));
+    krt_model *m = krt_sequential(t->k, NULL), *again = NULL;
+
+    ASSERT_OK(krt_adapt(l, x, NULL));
+    ASSERT_OK(krt_add_input(m, KRT_SHAPE(1), KRT_INPUT(.dtype = "string")));
+    ASSERT_OK(krt_add_layer(m, l));
+    ASSERT_OK(krt_add(m, KRT_DENSE(2)));
+    ASSERT_OK(krt_predict(m, &before, x, NULL));
+    ASSERT_OK(krt_save(m, in_folder(t, "m.keras"), NULL));
+    ASSERT_OK(krt_load(t->k, &again, in_folder(t, "m.keras"), NULL));
+    ASSERT_OK(krt_predict(again, &after, x, NULL));
+    assert_memory_equal(before->data, after->data, before->size_bytes);
+    krt_tensor_free(before);
+    krt_tensor_free(after);
+    krt_tensor_free(x);
+}
+
+TEST(a_lookup_that_was_given_its_vocabulary_or_is_too_wide_learns_nothing)
+{
+    krt_tensor *x = words(t, 2, (const char *[]){"a", "b"});
+    krt_tensor *more = words(t, 3, (const char *[]){"a", "b", "c"}), *numbers = NULL;
+    krt_layer *given = krt_layer_new(t->k, KRT_STRING_LOOKUP(.vocabulary = KRT_NAMES("a")));
+    krt_layer *counts = krt_layer_new(t->k, KRT_STRING_LOOKUP(.output_mode = "count"));
+
+    ASSERT_STATUS(KRT_E_STATE, krt_adapt(given, x, NULL));
+    ASSERT_SAYS("after setting a static vocabulary via `vocabulary` argument");
+    ASSERT_OK(krt_adapt(counts, x, NULL));
+    ASSERT_STATUS(KRT_E_STATE, krt_adapt(counts, more, NULL));
+    ASSERT_SAYS(
+        "the vocabulary size cannot be changed after the layer is called. Old vocab size is "
+        "3, new vocab size is 4");
+    ASSERT_OK(krt_tensor_new(t->k, &numbers, KRT_FLOAT32, KRT_SHAPE(2)));
+    ASSERT_STATUS(KRT_E_INVALID, krt_adapt(counts, numbers, NULL));
+    ASSERT_SAYS("adapt() was given float32, the layer looks up string");
+    krt_tensor_free(x);
+    krt_tensor_free(more);
+    krt_tensor_free(numbers);
+}
+
 int main(void)
 {
-    return RUN(UNIT(layers_learn_from_data_what_they_learn_in_keras),
+    return RUN(UNIT(lookups_learn_the_vocabularies_they_learn_in_keras),
+               UNIT(a_model_whose_text_layer_has_learned_is_saved_with_what_it_learned),
+               UNIT(a_lookup_that_was_given_its_vocabulary_or_is_too_wide_learns_nothing),
+               UNIT(layers_learn_from_data_what_they_learn_in_keras),
                UNIT(a_model_that_has_run_goes_by_what_its_layer_learned_since),
                UNIT(boundaries_are_learned_in_a_model_and_saved_with_it),
                UNIT(a_source_of_batches_is_learned_from_until_it_ends_or_the_steps_are_done),

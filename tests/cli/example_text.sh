@@ -1,0 +1,2 @@
+try example text reviews.keras
+try example text
