@@ -107,3 +107,11 @@ bool krti_ends_with(const char *text, const char *suffix)
 
     return n >= m && memcmp(text + n - m, suffix, m) == 0;
 }
+
+bool krti_is_one_of(const char *text, const char *const *list, size_t n)
+{
+    for (size_t i = 0; text != NULL && i < n; i++)
+        if (strcmp(text, list[i]) == 0)
+            return true;
+    return false;
+}

@@ -31,5 +31,7 @@ char *krti_str_take(krti_str *s);
 
 bool krti_starts_with(const char *text, const char *prefix);
 bool krti_ends_with(const char *text, const char *suffix);
+/* NULL is one of none. */
+bool krti_is_one_of(const char *text, const char *const *list, size_t n);
 
 #endif

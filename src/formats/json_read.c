@@ -436,10 +436,7 @@ static bool is_split_name(const char *key, const krti_conf *value)
     if (!krti_conf_is(value, KRTI_CONF_STRING) ||
         memchr(value->as.string.text, '\0', value->as.string.length) == NULL)
         return false;
-    for (size_t i = 0; i < KRTI_COUNT(names); i++)
-        if (strcmp(key, names[i]) == 0)
-            return true;
-    return false;
+    return krti_is_one_of(key, names, KRTI_COUNT(names));
 }
 
 /* At the opening bracket. */

@@ -11,9 +11,8 @@ static krt_status check_mode(const krt_layer *l, const char *mode, bool may_be_i
 {
     static const char *const modes[] = {"one_hot", "multi_hot", "count"};
 
-    for (size_t i = 0; mode != NULL && i < KRTI_COUNT(modes); i++)
-        if (strcmp(mode, modes[i]) == 0)
-            return KRT_OK;
+    if (krti_is_one_of(mode, modes, KRTI_COUNT(modes)))
+        return KRT_OK;
     if (may_be_int && mode != NULL && strcmp(mode, "int") == 0)
         return KRT_OK;
     return krti_layer_fail(l, KRT_E_INVALID, "Unknown arg for output_mode: %s",

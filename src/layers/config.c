@@ -255,14 +255,6 @@ static const krt_field *find_field(const krt_layer_class *cls, const char *key)
     return NULL;
 }
 
-static bool is_base_key(const char *key)
-{
-    for (size_t i = 0; i < KRTI_COUNT(base_keys); i++)
-        if (strcmp(base_keys[i], key) == 0)
-            return true;
-    return false;
-}
-
 static krt_status refuse_unknown(const krti_field_reader *r, krti_arena *a, const krti_conf *config)
 {
     krti_conf *unknown = krti_conf_dict(a);
@@ -272,7 +264,8 @@ static krt_status refuse_unknown(const krti_field_reader *r, krti_arena *a, cons
     for (size_t i = 0; i < krti_conf_num(config); i++) {
         const char *key = krti_conf_key_at(config, i);
 
-        if (find_field(r->layer->cls, key) == NULL && !is_base_key(key))
+        if (find_field(r->layer->cls, key) == NULL &&
+            !krti_is_one_of(key, base_keys, KRTI_COUNT(base_keys)))
             TRY(krti_conf_set(a, unknown, key, krti_conf_copy(a, krti_conf_at(config, i))));
     }
     if (krti_conf_num(unknown) == 0)

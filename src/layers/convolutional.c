@@ -339,12 +339,8 @@ static bool works_along_axis(const char *activation)
 {
     static const char *const names[] = {"softmax", "log_softmax", "glu", "sparsemax"};
 
-    if (activation == NULL)
-        return false;
-    for (size_t i = 0; i < KRTI_COUNT(names); i++)
-        if (strcmp(activation, names[i]) == 0)
-            return true;
-    return activation[0] == '@'; /* an inner layer may be anything */
+    return krti_is_one_of(activation, names, KRTI_COUNT(names)) ||
+           (activation != NULL && activation[0] == '@'); /* an inner layer may be anything */
 }
 
 static krt_status leave(krt_call *c, const conv *v, krt_value *y)

@@ -6,19 +6,11 @@
 
 /* ------------------------------------------------------------------------------- which */
 
-static bool is_one_of(const char *name, const char *const *names, size_t n)
-{
-    for (size_t i = 0; name != NULL && i < n; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
 bool krti_is_tf_operation(const char *class_name)
 {
     static const char *const names[] = {"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"};
 
-    return is_one_of(class_name, names, KRTI_COUNT(names));
+    return krti_is_one_of(class_name, names, KRTI_COUNT(names));
 }
 
 /* Keras's own modules only: a layer of somebody's package "my.ops.norm" is a layer. */
@@ -63,7 +55,7 @@ static krt_status public_name(krti_str *s, const krti_conf *object)
     const char *const dot = module != NULL ? strrchr(module, '.') : NULL;
 
     krti_str_add(s, "keras.ops.");
-    if (dot != NULL && is_one_of(dot + 1, packages, KRTI_COUNT(packages)))
+    if (dot != NULL && krti_is_one_of(dot + 1, packages, KRTI_COUNT(packages)))
         krti_str_addf(s, "%s.", dot + 1);
     return krti_snake_case(s, krti_conf_get_text(object, "class_name"));
 }

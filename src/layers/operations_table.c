@@ -136,8 +136,5 @@ const char *krti_operation_module(const char *class_name)
     for (size_t i = 0; i < KRTI_COUNT(others); i++)
         if (strcmp(others[i][0], class_name) == 0)
             return others[i][1];
-    for (size_t i = 0; i < KRTI_COUNT(functions); i++)
-        if (strcmp(functions[i], class_name) == 0)
-            return "nn";
-    return "numpy";
+    return krti_is_one_of(class_name, functions, KRTI_COUNT(functions)) ? "nn" : "numpy";
 }

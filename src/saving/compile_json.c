@@ -6,14 +6,6 @@
 static const char *const keys[] = {"optimizer", "loss", "loss_weights", "metrics",
                                    "weighted_metrics"};
 
-static bool is_key(const char *name)
-{
-    for (size_t i = 0; i < KRTI_COUNT(keys); i++)
-        if (strcmp(keys[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* The settings as they are, with those of `given` in their place; Keras's defaults where neither has
  * any. */
 static krt_status merge(krt_model *m, krti_arena *a, const krti_conf *given, krti_conf **out)
@@ -27,7 +19,7 @@ static krt_status merge(krt_model *m, krti_arena *a, const krti_conf *given, krt
     for (size_t i = 0; i < krti_conf_num(given); i++) {
         const char *key = krti_conf_key_at(given, i);
 
-        if (!is_key(key))
+        if (!krti_is_one_of(key, keys, KRTI_COUNT(keys)))
             TRY(krti_fail(k, KRT_E_INVALID, NULL,
                           "compile has no argument \"%s\"; it has optimizer, loss, loss_weights, "
                           "metrics, weighted_metrics",

@@ -31,10 +31,7 @@ static bool is_noise(const char *key)
     static const char *const keys[] = {"shared_object_id", "keras_version", "backend",
                                        "build_config"};
 
-    for (size_t i = 0; i < KRTI_COUNT(keys); i++)
-        if (strcmp(key, keys[i]) == 0)
-            return true;
-    return false;
+    return krti_is_one_of(key, keys, KRTI_COUNT(keys));
 }
 
 static const char *print_value(const krti_conf *c, char buffer[80])

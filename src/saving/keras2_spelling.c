@@ -25,14 +25,6 @@ static krt_status fail(const speller *s, const char *name, const char *format, c
                      "%s, which Keras 2 does not have. Write for Keras 3", text);
 }
 
-static bool is_one_of(const char *const *names, size_t n, const char *name)
-{
-    for (size_t i = 0; name != NULL && i < n; i++)
-        if (strcmp(names[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* ------------------------------------------------------------------------------- values */
 
 /* Keys that came with Keras 3, and what they hold when they mean nothing new. */
@@ -203,7 +195,7 @@ static krt_status check_class(const speller *s, const char *class_name, const kr
 {
     if (strcmp(class_name, "Lambda") == 0)
         return check_lambda(s, config, name);
-    if (is_one_of(new_classes, KRTI_COUNT(new_classes), class_name) ||
+    if (krti_is_one_of(class_name, new_classes, KRTI_COUNT(new_classes)) ||
         krti_starts_with(class_name, "Adaptive"))
         return fail(s, name, "the layer %s", class_name);
     return KRT_OK;
@@ -225,7 +217,7 @@ static krt_status check_function(const speller *s, const char *name, const krti_
         return *changed != NULL ? KRT_OK : KRT_E_NOMEM;
     }
     if (strcmp(function, "hard_sigmoid") == 0 ||
-        is_one_of(new_functions, KRTI_COUNT(new_functions), function))
+        krti_is_one_of(function, new_functions, KRTI_COUNT(new_functions)))
         return fail(s, name, "the function %s of Keras 3", function);
     return KRT_OK;
 }
@@ -657,7 +649,7 @@ static bool is_base_key(const char *key)
                                        "loss_scale_factor",
                                        "gradient_accumulation_steps"};
 
-    return is_one_of(keys, KRTI_COUNT(keys), key);
+    return krti_is_one_of(key, keys, KRTI_COUNT(keys));
 }
 
 static bool says_something(const krti_conf *config, const char *key)

@@ -110,10 +110,7 @@ static bool is_ours(const char *name)
     static const char *const names[] = {"metadata.json", "config.json", WEIGHTS,
                                         "model.weights.npz", "assets"};
 
-    for (size_t i = 0; i < KRTI_COUNT(names); i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
+    return krti_is_one_of(name, names, KRTI_COUNT(names));
 }
 
 static krt_status add_file(krti_txn *t, const char *name, const void *data, size_t size)

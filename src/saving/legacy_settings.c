@@ -268,10 +268,7 @@ static bool is_by_shape(const char *name, const char *fn)
 
     if (name == NULL || (strcmp(name, "accuracy") != 0 && strcmp(name, "acc") != 0))
         return false;
-    for (size_t i = 0; fn != NULL && i < KRTI_COUNT(functions); i++)
-        if (strcmp(functions[i], fn) == 0)
-            return true;
-    return false;
+    return krti_is_one_of(fn, functions, KRTI_COUNT(functions));
 }
 
 static krti_conf *class_of(krti_arena *a, const kind *k, const krti_conf *given)

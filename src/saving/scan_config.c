@@ -19,14 +19,6 @@ typedef struct scanning {
 
 static krt_status look(scanning *s, const krti_conf *c, const char *key, int depth);
 
-static bool is_among(const char *text, const char *const *list, size_t n)
-{
-    for (size_t i = 0; text != NULL && i < n; i++)
-        if (strcmp(text, list[i]) == 0)
-            return true;
-    return false;
-}
-
 static const char *place(const scanning *s)
 {
     return s->layer != NULL ? s->layer : s->where;
@@ -72,7 +64,7 @@ static bool is_tf_keras_own(const char *name)
         "Custom>Adadelta", "Custom>AdamW", "Custom>Adamax",    "Custom>Nadam",
         "Custom>Ftrl",     "Custom>Lion",  "Custom>Adafactor", "Custom>CustomScaleLayer"};
 
-    return is_among(name, own, KRTI_COUNT(own));
+    return krti_is_one_of(name, own, KRTI_COUNT(own));
 }
 
 /* Whether a module is Keras's own, of any generation. */
@@ -98,7 +90,7 @@ static krt_status check_names(scanning *s, const krti_conf *c, const char *cls)
     const bool is_function = strcmp(cls, "function") == 0;
     const char *name = is_function && function != NULL ? function : cls;
 
-    if (is_among(name, refused, KRTI_COUNT(refused)))
+    if (krti_is_one_of(name, refused, KRTI_COUNT(refused)))
         return krti_findings_add(s->out, "function", NULL, place(s),
                                  "the config names %s%s%s, which acts outside the model",
                                  module != NULL ? module : "", module != NULL ? "." : "", name);
@@ -279,7 +271,7 @@ static krt_status look_at_number(scanning *s, int64_t value, const char *key)
     static const char *const harmless[] = {"seed", "shared_object_id", "salt"};
 
     if ((value <= HUGE_NUMBER && value >= -HUGE_NUMBER) ||
-        is_among(key, harmless, KRTI_COUNT(harmless)))
+        krti_is_one_of(key, harmless, KRTI_COUNT(harmless)))
         return KRT_OK;
     return krti_findings_add(s->out, "huge", NULL, place(s),
                              "%s is %lld: building the layer would ask for more memory than there "

@@ -166,10 +166,7 @@ static bool is_beside(const char *name)
                                         "_misc_assets",     "_metrics",         "_random_generator",
                                         "_seed_generators", "seed_generator"};
 
-    for (size_t i = 0; i < KRTI_COUNT(names); i++)
-        if (strcmp(names[i], name) == 0)
-            return true;
-    return false;
+    return krti_is_one_of(name, names, KRTI_COUNT(names));
 }
 
 /* A step counter that somebody put beside the model, or the state of a random generator in the list of
