@@ -183,6 +183,8 @@ const krt_layer_class *krti_class_at(size_t i);
 /* Copies a spec's args into the arena, strings and lists included, over the class's defaults. */
 krt_status krti_args_copy(krt_ctx *k, krti_arena *a, const krt_layer_class *cls,
                           const krt_spec *spec, void **out);
+/* The member of l->args that is the argument `key`, of this kind; NULL: there is none. */
+const void *krti_layer_arg(const krt_layer *l, const char *key, krt_field_kind kind);
 /* Reads a config dict into a fresh args struct. A key the class does not know is an error as in
  * Keras ("Unrecognized keyword arguments passed to Dense: {'extra': 1}"), base keys (name,
  * trainable, dtype, ...) aside. Initializers left out are Keras's default for the key, here and in

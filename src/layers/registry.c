@@ -133,28 +133,29 @@ krt_status krt_register(krt_ctx *k, const krt_layer_class *cls)
 
 /* ------------------------------------------------------------------------------- from C */
 
-static const krt_field *field_of(const krt_layer_class *cls, const char *key, krt_field_kind kind)
+const void *krti_layer_arg(const krt_layer *l, const char *key, krt_field_kind kind)
 {
-    for (size_t i = 0; i < cls->num_fields; i++)
-        if (cls->fields[i].kind == kind && strcmp(cls->fields[i].key, key) == 0)
-            return &cls->fields[i];
+    for (size_t i = 0; l->cls != NULL && l->args != NULL && i < l->cls->num_fields; i++) {
+        const krt_field *f = &l->cls->fields[i];
+
+        if (f->kind == kind && strcmp(f->key, key) == 0)
+            return (const char *)l->args + f->offset;
+    }
     return NULL;
 }
 
 /* The members every layer has, from its args. */
 static krt_status take_base_members(krt_layer *l)
 {
-    const krt_field *const name = field_of(l->cls, "name", KRT_FIELD_STRING);
-    const krt_field *const trainable = field_of(l->cls, "trainable", KRT_FIELD_BOOL);
-    const krt_field *const dtype = field_of(l->cls, "dtype", KRT_FIELD_STRING);
-    const char *const args = l->args;
+    const char *const *const name = krti_layer_arg(l, "name", KRT_FIELD_STRING);
+    const bool *const trainable = krti_layer_arg(l, "trainable", KRT_FIELD_BOOL);
+    const char *const *const dtype = krti_layer_arg(l, "dtype", KRT_FIELD_STRING);
 
     if (trainable != NULL)
-        l->trainable = *(const bool *)(args + trainable->offset);
-    if (dtype != NULL && *(const char *const *)(const void *)(args + dtype->offset) != NULL)
-        l->dtype_policy = *(const char *const *)(const void *)(args + dtype->offset);
-    return krti_layer_set_name(
-        l, name != NULL ? *(const char *const *)(const void *)(args + name->offset) : NULL);
+        l->trainable = *trainable;
+    if (dtype != NULL && *dtype != NULL)
+        l->dtype_policy = *dtype;
+    return krti_layer_set_name(l, name != NULL ? *name : NULL);
 }
 
 krt_status krti_layer_from_spec(krt_ctx *k, krt_layer **out, const krt_spec *spec)

@@ -259,13 +259,9 @@ krt_value *krti_constrain(krti_graph *g, krt_layer *owner, const krt_spec *const
 
 static const krt_spec *argument(const krt_layer *l, const char *key)
 {
-    for (size_t i = 0; l->cls != NULL && l->args != NULL && i < l->cls->num_fields; i++) {
-        const krt_field *f = &l->cls->fields[i];
+    const krt_spec *const *const spec = krti_layer_arg(l, key, KRT_FIELD_OBJECT);
 
-        if (f->kind == KRT_FIELD_OBJECT && strcmp(f->key, key) == 0)
-            return *(const krt_spec *const *)(const void *)((const char *)l->args + f->offset);
-    }
-    return NULL;
+    return spec != NULL ? *spec : NULL;
 }
 
 /* "kernel_regularizer"; a depthwise convolution's kernel goes by "depthwise_regularizer", a separable

@@ -10,17 +10,9 @@
 
 static bool has_glu(const krt_layer *l)
 {
-    const char *const args = l->args;
+    const char *const *const name = krti_layer_arg(l, "activation", KRT_FIELD_ACTIVATION);
 
-    for (size_t i = 0; l->cls != NULL && args != NULL && i < l->cls->num_fields; i++) {
-        const krt_field *const f = &l->cls->fields[i];
-
-        if (f->kind != KRT_FIELD_ACTIVATION || strcmp(f->key, "activation") != 0)
-            continue;
-        const char *const name = *(const char *const *)(const void *)(args + f->offset);
-        return name != NULL && strcmp(name, "glu") == 0;
-    }
-    return false;
+    return name != NULL && *name != NULL && strcmp(*name, "glu") == 0;
 }
 
 bool krti_claims_to_build(const krt_layer *l)

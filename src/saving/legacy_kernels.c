@@ -18,17 +18,6 @@ static const struct rule {
     {"Conv3D", 5, "channels_first", {2, 3, 4, 1, 0}},
 };
 
-static const char *data_format(const krt_layer *l)
-{
-    for (size_t i = 0; l->cls != NULL && i < l->cls->num_fields; i++) {
-        const krt_field *f = &l->cls->fields[i];
-
-        if (f->kind == KRT_FIELD_STRING && strcmp(f->key, "data_format") == 0)
-            return *(const char *const *)(const void *)((const char *)l->args + f->offset);
-    }
-    return NULL;
-}
-
 static void set_axes(krti_turn *turn, const int *axes, int rank)
 {
     turn->rank = rank;
@@ -45,24 +34,18 @@ static void turn_conv1d(krti_turn *turn, krt_shape found, krt_shape wanted)
     set_axes(turn, is_plain ? plain : theano, 4);
 }
 
-static bool is_class(const krt_layer *l, const char *const *names, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(l->class_name, names[i]) == 0)
-            return true;
-    return false;
-}
-
 krti_turn krti_legacy_turn(const krt_variable *v, krt_shape found, int generation, bool is_theano)
 {
     static const char *const turned[] = {"Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose",
                                          "ConvLSTM2D"};
     static const int from_cntk[] = {3, 2, 0, 1};
     const krt_shape wanted = v->tensor->shape;
-    const char *format = data_format(v->layer);
+    const char *const *const given = krti_layer_arg(v->layer, "data_format", KRT_FIELD_STRING);
+    const char *const format = given != NULL ? *given : NULL;
     krti_turn turn = {0};
 
-    if (!is_class(v->layer, turned, KRTI_COUNT(turned)) || strstr(v->name, "kernel") == NULL)
+    if (!krti_is_one_of(v->layer->class_name, turned, KRTI_COUNT(turned)) ||
+        strstr(v->name, "kernel") == NULL)
         return turn;
     turn.flips = is_theano;
     if (generation < 2 && strcmp(v->layer->class_name, "Conv1D") == 0 && found.rank == 4)
