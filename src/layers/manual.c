@@ -299,22 +299,13 @@ static krt_status add_activations(krti_arena *a, krti_conf *list)
     return st;
 }
 
-static krt_status add_initializers(krti_arena *a, krti_conf *list)
+static krt_status add_objects(krti_arena *a, krti_conf *list,
+                              const krt_layer_class *(*at)(size_t i))
 {
     const krt_layer_class *cls;
     krt_status st = KRT_OK;
 
-    for (size_t i = 0; st == KRT_OK && (cls = krti_initializer_at(i)) != NULL; i++)
-        st = krti_conf_add(a, list, krti_conf_string(a, cls->name));
-    return st;
-}
-
-static krt_status add_weight_rules(krti_arena *a, krti_conf *list)
-{
-    const krt_layer_class *cls;
-    krt_status st = KRT_OK;
-
-    for (size_t i = 0; st == KRT_OK && (cls = krti_weight_rule_at(i)) != NULL; i++)
+    for (size_t i = 0; st == KRT_OK && (cls = at(i)) != NULL; i++)
         st = krti_conf_add(a, list, krti_conf_string(a, cls->name));
     return st;
 }
@@ -330,8 +321,8 @@ krt_status krti_describe_all(krti_arena *a, krti_conf **out)
     TRY(add_layers(a, layers));
     TRY(add_operations(a, operations));
     TRY(add_activations(a, activations));
-    TRY(add_initializers(a, initializers));
-    TRY(add_weight_rules(a, rules));
+    TRY(add_objects(a, initializers, krti_initializer_at));
+    TRY(add_objects(a, rules, krti_weight_rule_at));
     TRY(krti_conf_set(a, dict, "layers", layers));
     TRY(krti_conf_set(a, dict, "activations", activations));
     TRY(krti_conf_set(a, dict, "initializers", initializers));

@@ -277,8 +277,8 @@ krt_value *krti_operation_tensordot(const krti_opcall *o)
     return contract(o, a, b, a_axes, b_axes, n);
 }
 
-/* np.dot: over the last axis of x1 and the one before the last of x2. */
-krt_value *krti_operation_dot(const krti_opcall *o)
+/* Over the last axis of x1 and, of x2, the last or the one before it. */
+static krt_value *dot(const krti_opcall *o, bool is_inner)
 {
     krt_value *a, *b;
 
@@ -287,19 +287,18 @@ krt_value *krti_operation_dot(const krti_opcall *o)
         return NULL;
     if (a->shape.rank == 0 || b->shape.rank == 0)
         return krti_multiply(o->g, a, b);
-    return contract(o, a, b, (const int[]){-1}, (const int[]){b->shape.rank == 1 ? -1 : -2}, 1);
+    const int axis = is_inner || b->shape.rank == 1 ? -1 : -2;
+    return contract(o, a, b, (const int[]){-1}, &axis, 1);
+}
+
+krt_value *krti_operation_dot(const krti_opcall *o)
+{
+    return dot(o, false);
 }
 
 krt_value *krti_operation_inner(const krti_opcall *o)
 {
-    krt_value *a, *b;
-
-    krti_opcall_pair(o, "x1", "x2", &a, &b);
-    if (a == NULL || b == NULL)
-        return NULL;
-    if (a->shape.rank == 0 || b->shape.rank == 0)
-        return krti_multiply(o->g, a, b);
-    return contract(o, a, b, (const int[]){-1}, (const int[]){-1}, 1);
+    return dot(o, true);
 }
 
 krt_value *krti_operation_vdot(const krti_opcall *o)
