@@ -203,7 +203,7 @@ static void run_save(bench *b)
 
     mkdir(b->dir, 0777);
     must(b, krt_load(b->k, &m, b->model, NULL) == KRT_OK, b->model);
-    (void)time_save(b, m, false, KRT_DIGEST_XXH3_128);
+    (void)time_save(b, m, false, KRT_DIGEST_DEFAULT);
     peak = peak_mb();
     walk(b, add_size);
     b->bytes = malloc(b->size);
@@ -211,11 +211,11 @@ static void run_save(bench *b)
     (void)raw_write(b, false); /* memory that this machine never used comes from its host first */
     for (int i = 0; i < b->times; i++) {
         raw[i] = raw_write(b, false);
-        plain[i] = time_save(b, m, false, KRT_DIGEST_XXH3_128);
+        plain[i] = time_save(b, m, false, KRT_DIGEST_DEFAULT);
         if (b->form->has_digests)
             bare[i] = time_save(b, m, false, KRT_DIGEST_NONE);
         raw_durable[i] = raw_write(b, true);
-        durable[i] = time_save(b, m, true, KRT_DIGEST_XXH3_128);
+        durable[i] = time_save(b, m, true, KRT_DIGEST_DEFAULT);
     }
     printf("{\"bytes\": %zu, \"peak_mb\": %.1f", b->size, peak);
     print_times("raw", raw, b->times);
