@@ -16,15 +16,8 @@ typedef struct item {
     char digest[KRTI_DIGEST_TEXT];
 } item;
 
-/* Bytes of a mapped file that have been written and not been let go. */
-typedef struct written {
-    krti_bytes *source; /* NULL: none */
-    const unsigned char *from, *to;
-} written;
-
 struct krti_h5_image {
     krt_ctx *k;
-    written written;
     krti_save_list *list;
     krti_arena arena;
     krti_h5_writer *writer;
@@ -84,32 +77,6 @@ krt_status krti_save_array_read(krti_save_list *l, const krti_save_array *a, voi
     return st;
 }
 
-static void forget_written(krti_h5_image *image)
-{
-    const written *w = &image->written;
-
-    if (w->source != NULL)
-        krti_bytes_forget(w->source, w->from, (size_t)(w->to - w->from));
-    image->written.source = NULL;
-}
-
-/* A model that lies in a mapped file is not pulled into memory by being saved. Letting go stops the other
- * processors for a moment and takes neighbours along, so it is done for many arrays at once. */
-static void add_written(krti_h5_image *image, const krti_save_array *a)
-{
-    enum { MUCH = 32 << 20, NEAR = 1 << 20 };
-    written *w = &image->written;
-    const unsigned char *const from = a->data;
-    const unsigned char *const to =
-        from + (size_t)a->size_bytes / krt_dtype_size(a->dtype) * krt_dtype_size(a->data_dtype);
-
-    if (w->source != a->source || from < w->from || from - w->to > NEAR || w->to - w->from >= MUCH)
-        forget_written(image);
-    if (w->source == NULL)
-        *w = (written){a->source, from, from};
-    w->to = to > w->to ? to : w->to;
-}
-
 static void end_item(void *user)
 {
     item *it = user;
@@ -119,8 +86,6 @@ static void end_item(void *user)
         memcpy(it->digest, text, strlen(text));
     krti_tensor_let_go(it->held);
     it->held = NULL;
-    if (it->array.source != NULL)
-        add_written(it->image, &it->array);
 }
 
 static void look_at(void *user, const void *data, size_t size)
@@ -359,7 +324,6 @@ krt_status krti_h5_image_write(krti_h5_image *image, const krti_sink *sink)
 {
     krt_status st = krti_h5_write_data(image->writer, sink);
 
-    forget_written(image);
     if (st == KRT_OK && image->note_size > 0)
         st = finish_note(image);
     return st == KRT_OK ? krti_h5_write_metadata(image->writer, sink) : st;
