@@ -28,11 +28,14 @@ static bool same(const alignment *a, size_t i, size_t j)
     return krt_shape_equal(a->model[i].shape, a->file[j].shape);
 }
 
-/* (out, in, h, w) is (h, w, in, out) with its axes turned: Keras 1 with Theano's order. */
+/* (out, in, h, w) is (h, w, in, out) with its axes turned: Keras 1 with Theano's order, and PyTorch's,
+ * which has (out, in) too. */
 static bool is_turned(krt_shape x, krt_shape y)
 {
-    if (x.rank != y.rank || x.rank < 3)
+    if (x.rank != y.rank || x.rank < 2)
         return false;
+    if (x.rank == 2)
+        return x.dim[0] == y.dim[1] && x.dim[1] == y.dim[0];
     for (int i = 0; i < x.rank - 2; i++)
         if (x.dim[i] != y.dim[i + 2])
             return false;
@@ -176,6 +179,22 @@ static krt_status say_one_gap(const alignment *a, const gap *g, krti_str *cause)
     return krti_str_addf(cause, "the layers at %s differ", x->name);
 }
 
+/* Whether each shape is as often in the one list as in the other. */
+static bool has_same_shapes(const alignment *a)
+{
+    for (size_t i = 0; a->num_model == a->num_file && i < a->num_model; i++) {
+        size_t model = 0, file = 0;
+
+        for (size_t j = 0; j < a->num_model; j++) {
+            model += krt_shape_equal(a->model[j].shape, a->model[i].shape);
+            file += krt_shape_equal(a->file[j].shape, a->model[i].shape);
+        }
+        if (model != file)
+            return false;
+    }
+    return a->num_model == a->num_file;
+}
+
 static krt_status say_cause(const alignment *a, krti_str *cause)
 {
     const size_t smaller = a->num_model < a->num_file ? a->num_model : a->num_file;
@@ -188,7 +207,11 @@ static krt_status say_cause(const alignment *a, krti_str *cause)
         return krti_str_add(cause, "the file holds no weights");
     if (a->num_pairs > 0 && a->num_turned * 2 > a->num_pairs)
         return krti_str_add(cause, "the kernels have their axes in another order: the layout of "
-                                   "Keras 1 and Theano");
+                                   "Theano, in Keras 1, or of PyTorch");
+    if (has_same_shapes(a))
+        return krti_str_add(cause,
+                            "the same shapes in another order: layers were moved, renamed or "
+                            "stand inside another model");
     if (a->num_gaps == 1 && a->num_common * 2 >= smaller)
         return say_one_gap(a, &a->first, cause);
     if (a->num_model == a->num_file && a->num_ranks == a->num_pairs)

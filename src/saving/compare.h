@@ -38,4 +38,9 @@ krt_status krti_find_cause(krt_ctx *k, const krti_weight *model, size_t num_mode
                            const krti_weight *file, size_t num_file, krti_str *cause,
                            krti_parting *parting);
 
+/* The command that puts the weights of a listed file into a model that they do not fit, into `command`;
+ * it was tried. The list may have other names afterwards. */
+krt_status krti_find_remedy(krt_model *m, krti_source *weights, const char *model_filepath,
+                            krti_str *command);
+
 #endif

@@ -90,15 +90,33 @@ static const char *print(const krti_weight *list, size_t n, size_t i, char *buff
     return buffer;
 }
 
+/* The first variable that a load leaves as it is. */
+static size_t first_unloaded(const explaining *e)
+{
+    const krt_report *r = e->match.report;
+    size_t n = 0;
+
+    for (size_t i = 0; i < krt_report_size(r); i++) {
+        const krt_report_entry *entry = krt_report_at(r, i);
+
+        if (entry->path != NULL && entry->outcome != KRT_LOADED)
+            return n;
+        n += entry->path != NULL;
+    }
+    return n;
+}
+
 static krt_status tell_divergence(explaining *e, const krti_parting *p)
 {
     char model[KRTI_OBJECT_MAX], file[KRTI_OBJECT_MAX];
 
-    if (p->model >= e->num_model && p->file >= e->num_file)
-        return KRT_OK;
+    size_t i = p->model, j = p->file;
+
+    if (i >= e->num_model && j >= e->num_file)
+        i = j = first_unloaded(e); /* the shapes agree, the names do not */
     return krti_findings_add(e->out, "divergence", NULL, NULL, "%s in the model, %s in the file",
-                             print(e->of_model, e->num_model, p->model, model, sizeof model),
-                             print(e->of_file, e->num_file, p->file, file, sizeof file));
+                             print(e->of_model, e->num_model, i, model, sizeof model),
+                             print(e->of_file, e->num_file, j, file, sizeof file));
 }
 
 /* What a load says first, where names and not shapes are the trouble. */
@@ -110,20 +128,15 @@ static krt_status tell_load(explaining *e)
         e->k->error.message);
 }
 
-static krt_status tell_command(explaining *e, const krti_parting *p)
+static krt_status tell_command(explaining *e)
 {
-    const bool is_renamed = p->model >= e->num_model && p->file >= e->num_file;
+    krti_str command = KRTI_STR_INIT(e->k);
+    krt_status st = krti_find_remedy(e->m, e->weights, e->model->filepath, &command);
 
-    if (is_renamed)
-        return krti_findings_remark(e->out, "command", NULL, NULL,
-                                    "keratin load-weights %s %s --map 'OLD/*=NEW/*' --save OUT",
-                                    e->model->filepath, e->weights->filepath);
-    if (p->num_common > 0)
-        return krti_findings_remark(e->out, "command", NULL, NULL,
-                                    "keratin load-weights %s %s --skip-mismatch --save OUT",
-                                    e->model->filepath, e->weights->filepath);
-    return krti_findings_remark(e->out, "command", NULL, NULL, "keratin weights %s",
-                                e->weights->filepath);
+    if (st == KRT_OK)
+        st = krti_findings_remark(e->out, "command", NULL, NULL, "%s", command.ptr);
+    krti_str_free(&command);
+    return st;
 }
 
 static krt_status tell_misfit(explaining *e)
@@ -140,12 +153,12 @@ static krt_status tell_misfit(explaining *e)
                         &parting));
     TRY(tell_divergence(e, &parting));
     TRY(krti_findings_add(e->out, "cause", NULL, NULL, "%s", cause.ptr));
-    TRY(tell_command(e, &parting));
     TRY(krti_str_addf(&e->out->summary,
                       "%zu weights in the model, %zu in the file; %zu agree by path and shape, %zu "
                       "by shape in order",
                       e->num_model, e->num_file, krt_report_count(e->match.report, KRT_LOADED),
                       parting.num_common));
+    TRY(tell_command(e)); /* last: trying changes the list of the file */
 
 done:
     krti_str_free(&cause);

@@ -18,6 +18,10 @@ krt_status krti_load_build(krt_ctx *k, krt_model **out, const krti_source *f);
  * and the sentence say what does not fit. krti_match_fini(m) in any case. */
 krt_status krti_load_match(krti_match *m, krt_model *model, const krti_source *f);
 
+/* The same with what krt_load_weights() lets a caller leave out. */
+krt_status krti_load_match_by(krti_match *m, krt_model *model, const krti_source *f,
+                              const krti_match_rules *rules);
+
 /* Reads everything in a file and holds it against the checksums and digests that it has. Fails:
  * E_CORRUPT, naming the first array or member that is not as it was saved; what listing the weights
  * fails with (verify.c). */

@@ -40,8 +40,8 @@ static krt_status match_once(krti_match *m, const krti_source *f, bool counts_vi
 
 /* Pairs in the way of Keras 3 and, where that fails and the file does not say who wrote it, in the
  * way of Keras 2.13 to 2.15. The first failure is the one that is told. */
-static krt_status match_by(krti_match *m, krt_model *model, const krti_source *f,
-                           const krti_match_rules *rules)
+krt_status krti_load_match_by(krti_match *m, krt_model *model, const krti_source *f,
+                              const krti_match_rules *rules)
 {
     const bool is_keras3 = f->generation >= 3;
     krti_match other;
@@ -69,7 +69,7 @@ krt_status krti_load_match(krti_match *m, krt_model *model, const krti_source *f
 {
     const krti_match_rules none = {0};
 
-    return match_by(m, model, f, &none);
+    return krti_load_match_by(m, model, f, &none);
 }
 
 static const krti_match_rules everything = {0};
@@ -100,7 +100,7 @@ static krt_status fill(krt_model *model, krti_source *f, krt_report **report, bo
 {
     krti_match m = {.k = f->k};
     krt_report *r = NULL;
-    krt_status st = match_by(&m, model, f, rules);
+    krt_status st = krti_load_match_by(&m, model, f, rules);
 
     r = m.report;
     if (report != NULL && (st == KRT_OK || st == KRT_E_MISMATCH)) {

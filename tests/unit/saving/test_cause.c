@@ -87,7 +87,27 @@ TEST(kernels_of_theano_are_told)
 
     file.items[0] = (krti_weight)W("a", 4, 8, 3, 3, 3);
     file.items[2] = (krti_weight)W("b", 4, 16, 8, 3, 3);
-    assert_cause(t, &base, &file, "the layout of Keras 1 and Theano", 4);
+    assert_cause(t, &base, &file, "the layout of Theano, in Keras 1, or of PyTorch", 4);
+}
+
+TEST(kernels_of_pytorch_are_told)
+{
+    weights file = base;
+
+    file.items[0] = (krti_weight)W("a", 4, 8, 3, 3, 3);
+    file.items[2] = (krti_weight)W("b", 4, 16, 8, 3, 3);
+    file.items[4] = (krti_weight)W("c", 2, 1000, 16);
+    assert_cause(t, &base, &file, "the layout of Theano, in Keras 1, or of PyTorch", 3);
+}
+
+TEST(layers_in_another_order_are_told)
+{
+    static const weights file = {6,
+                                 {W("top/kernel", 2, 16, 1000), W("top/bias", 1, 1000),
+                                  W("conv/kernel", 4, 3, 3, 3, 8), W("conv/bias", 1, 8),
+                                  W("conv_1/kernel", 4, 3, 3, 8, 16), W("conv_1/bias", 1, 16)}};
+
+    assert_cause(t, &base, &file, "the same shapes in another order", 4);
 }
 
 TEST(another_width_is_told)
@@ -125,6 +145,7 @@ int main(void)
     return RUN(UNIT(another_number_of_classes_is_told), UNIT(a_file_without_the_top_is_told),
                UNIT(another_top_is_told), UNIT(another_number_of_channels_is_told),
                UNIT(renamed_layers_are_told), UNIT(kernels_of_theano_are_told),
+               UNIT(kernels_of_pytorch_are_told), UNIT(layers_in_another_order_are_told),
                UNIT(another_width_is_told), UNIT(another_depth_is_told),
                UNIT(nothing_in_common_is_another_architecture));
 }
