@@ -203,6 +203,33 @@ def outcome(model, data, steps, evaluate, fit_args):
     return case
 
 
+FEW = 6
+FALSE = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")  # unless said
+
+
+def some(row):
+    """Of a long array a value in each of FEW stretches, each at another place in its own, and how many there are."""
+    path, values = row
+    stretch = len(values) // FEW
+    return row if len(values) <= FEW else [path, [float(f"{values[i * stretch + i % stretch]:.6g}") for i in range(FEW)], len(values)]
+
+
+def lean(config):
+    """Without what says nothing here: weights are set, and what is left out is the default."""
+    if isinstance(config, list):
+        return [lean(v) for v in config]
+    if not isinstance(config, dict):
+        return config
+    return {k: lean(v) for k, v in config.items()
+            if v is not None and not k.endswith("_initializer") and not (k in FALSE and v is False) and
+            k not in ("registered_name", "build_config", "compile_config") and not (k == "dtype" and isinstance(v, dict))}
+
+
+def shorten(cases):
+    """For many models whose numbers all hang together: a case keeps its losses and a sample of each array."""
+    return [case | {"model": lean(case["model"]), "compile_config": lean(case["compile_config"]), **{k: [some(row) for row in case[k]] for k in ("weights", "slots")}} for case in cases]
+
+
 def far_apart(a, b):
     """Whether two outcomes' weights or slots differ by more than a comparison of them could allow for."""
     pairs = zip([v for _, v in a["weights"] + a["slots"]], [v for _, v in b["weights"] + b["slots"]], strict=True)
@@ -631,7 +658,7 @@ def recurrent():
     data = {"x": [SEQUENCE, {"shape": [6, 4, 3], "seed": 5, "kind": "real"}],
             "y": [{"shape": [6, 4], "seed": 6, "kind": "class", "classes": 3}, {"shape": [6, 2], "seed": 7, "kind": "real"}]}
     rows.append(train("encoder and decoder", model, data, optimizer=O.RMSprop(0.01), loss=["sparse_categorical_crossentropy", "mse"]))
-    return rows
+    return shorten(rows)
 
 
 def stateful():
@@ -645,12 +672,12 @@ def stateful():
 
     fits = {"batch_size": 2, "epochs": 3}
     data = {"x": [SEQUENCE], "y": [KINDS], "validation_x": [{"shape": [4, 5, 3], "seed": 8, "kind": "real"}], "validation_y": [{"shape": [4], "seed": 9, "kind": "class", "classes": 3}]}
-    return [
+    return shorten([
         case("stateful lstm", (5, 5, 3), [L.LSTM(4, stateful=True)], five, evaluate=True),
         case("stateful both ways", (5, 5, 3), [L.Bidirectional(L.GRU(3, stateful=True, return_sequences=True)), L.SimpleRNN(4, stateful=True)], five, evaluate=True),
         case("stateful fit", (2, 5, 3), [L.RNN([L.LSTMCell(3), L.GRUCell(2)], stateful=True)], data, fit_args=fits),
         case("stateful masked fit", (2, 5), [L.Embedding(7, 4, mask_zero=True), L.LSTM(4, stateful=True)], {"x": [words], "y": [KINDS]}, fit_args=fits),
-    ]
+    ])
 
 
 def recurrent_dropout():

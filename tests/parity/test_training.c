@@ -124,17 +124,26 @@ static void compare(comparing *c, const char *what, size_t i, double expected, d
         print_message("%s: %s[%zu] is %.9g, Keras has %.9g\n", c->name, what, i, found, expected);
 }
 
-static void compare_values(comparing *c, const char *what, const krti_conf *expected,
-                           const float *found, size_t n)
+/* A row is a path and values: all of them, or, where a third entry says how many there are, some of each
+ * stretch of equal length, each at another place in its own. */
+static void compare_values(comparing *c, const char *what, const krti_conf *row, const float *found,
+                           size_t n)
 {
-    if (krti_conf_num(expected) != n) {
-        print_message("%s: %s has %zu values, Keras has %zu\n", c->name, what, n,
-                      krti_conf_num(expected));
+    const krti_conf *values = krti_conf_at(row, 1), *total = krti_conf_at(row, 2);
+    const size_t num = krti_conf_num(values),
+                 expected = total != NULL ? (size_t)number(total) : num;
+    const size_t stretch = num > 0 ? expected / num : 0;
+
+    if (expected != n) {
+        print_message("%s: %s has %zu values, Keras has %zu\n", c->name, what, n, expected);
         c->failures++;
         return;
     }
-    for (size_t i = 0; i < n; i++)
-        compare(c, what, i, number(krti_conf_at(expected, i)), (double)found[i], 1e-4, 2e-6);
+    for (size_t i = 0; i < num; i++) {
+        const size_t at = i * stretch + i % stretch;
+
+        compare(c, what, at, number(krti_conf_at(values, i)), (double)found[at], 1e-4, 2e-6);
+    }
 }
 
 static krt_status compare_weight(void *user, krt_variable *v)
@@ -142,8 +151,8 @@ static krt_status compare_weight(void *user, krt_variable *v)
     comparing *c = user;
     const krti_conf *row = krti_conf_at(c->weights, c->at++);
 
-    compare_values(c, krti_conf_text(krti_conf_at(row, 0)), krti_conf_at(row, 1),
-                   krt_variable_data(v), (size_t)krt_shape_size(v->tensor->shape));
+    compare_values(c, krti_conf_text(krti_conf_at(row, 0)), row, krt_variable_data(v),
+                   (size_t)krt_shape_size(v->tensor->shape));
     return KRT_OK;
 }
 
@@ -199,8 +208,7 @@ static void compare_slots(comparing *c, krt_model *m, const krti_conf *slots)
                 continue;
             }
             assert_int_equal(KRT_OK, krt_tensor_cast(own, &as_float, KRT_FLOAT32));
-            compare_values(c, path, krti_conf_at(row, 1), as_float->data,
-                           (size_t)krt_shape_size(own->shape));
+            compare_values(c, path, row, as_float->data, (size_t)krt_shape_size(own->shape));
             krt_tensor_free(as_float);
         }
     if (at != krti_conf_num(slots)) {
