@@ -680,6 +680,38 @@ def stateful():
     ])
 
 
+def conv_lstm():
+    """Convolutions inside the loop: the way back through time, images and both layouts."""
+    R, C = keras.regularizers, keras.constraints
+
+    def case(name, shape, layers, **k):
+        model = keras.Sequential([keras.Input(shape), *layers, L.Flatten(), L.Dense(3, activation="softmax", name="o")], name="m")
+        data = {"x": [{"shape": [4, *shape], "seed": 1, "kind": "real"}], "y": [{"shape": [4], "seed": 2, "kind": "class", "classes": 3}]}
+        return train(name, model, data, steps=8, optimizer=O.SGD(0.05, momentum=0.9), loss="sparse_categorical_crossentropy", **k)
+
+    return shorten([
+        case("conv_lstm1d", (3, 5, 2), [L.ConvLSTM1D(2, 2, return_sequences=True), L.ConvLSTM1D(2, 3, padding="same")]),
+        case("conv_lstm2d", (3, 4, 4, 1), [L.ConvLSTM2D(2, 2, strides=2, kernel_regularizer="l2", recurrent_regularizer=R.L1(0.01), bias_constraint=C.NonNeg())], evaluate=True),
+        case("conv_lstm2d both ways", (3, 4, 3, 1), [L.Bidirectional(L.ConvLSTM2D(2, 2, return_sequences=True))]),
+        case("conv_lstm3d", (2, 3, 3, 3, 1), [L.ConvLSTM3D(2, 2, unit_forget_bias=False)]),
+    ])
+
+
+def conv_lstm_dropout():
+    """Its masks as Keras draws them on JAX."""
+    def case(name, layer):
+        model = keras.Sequential([keras.Input((3, 4, 4, 1) if layer.data_format == "channels_last" else (3, 1, 4, 4)), layer, L.Flatten(), L.Dense(3, activation="softmax", name="o")], name="m")
+        shape = [4, 3, 4, 4, 1] if layer.data_format == "channels_last" else [4, 3, 1, 4, 4]
+        data = {"x": [{"shape": shape, "seed": 1, "kind": "real"}], "y": [KINDS | {"shape": [4]}]}
+        return train(name, model, data, steps=5, optimizer=O.SGD(0.05, momentum=0.9), loss="sparse_categorical_crossentropy")
+
+    return shorten([
+        case("conv_lstm dropout", L.ConvLSTM2D(2, 2, dropout=0.3, seed=5)),
+        case("conv_lstm dropout state", L.ConvLSTM2D(2, 2, dropout=0.3, recurrent_dropout=0.4, seed=5)),
+        case("conv_lstm dropout channels first", L.ConvLSTM2D(2, 2, dropout=0.3, recurrent_dropout=0.4, seed=6, data_format="channels_first")),
+    ])
+
+
 def recurrent_dropout():
     """The same masks of dropout for all steps, as Keras draws them on JAX."""
     case = recurrent_case
@@ -992,13 +1024,13 @@ def adapt_text():
 
 
 SLOTS = {"slots": slots, "schedules": schedules}
-TRAININGS = [first, optimizers, rows, losses, metrics, models, recurrent, stateful, fits, custom, mixed, lora, frozen, ctc, attention, crossed, adapt, adapt_text, jax, recurrent_dropout, augmentation]
+TRAININGS = [first, optimizers, rows, losses, metrics, models, recurrent, stateful, conv_lstm, fits, custom, mixed, lora, frozen, ctc, attention, crossed, adapt, adapt_text, jax, recurrent_dropout, conv_lstm_dropout, augmentation]
 
 
 def main(names, trainings=TRAININGS):
     """Writes the parts with these names; by default what the backend has in the repository."""
     is_jax = keras.backend.backend() == "jax"
-    own = ["jax", "recurrent_dropout", "augmentation"] if is_jax else [*SLOTS, *(f.__name__ for f in TRAININGS[:-3])]
+    own = ["jax", "recurrent_dropout", "conv_lstm_dropout", "augmentation"] if is_jax else [*SLOTS, *(f.__name__ for f in TRAININGS[:-4])]
     for name in names or own:
         if name in SLOTS:
             SLOTS[name]()

@@ -45,6 +45,16 @@ def nested(keras, L):
     return keras.Model(x, L.Dense(2)(L.GRU(2)(z(L.add([forward, backward])))))
 
 
+def conv(keras, L):
+    """Convolutions inside the loop: images, both ways, in TimeDistributed, and their states given on."""
+    x = L.Input((3, 5, 4, 2))
+    y, h, c = L.ConvLSTM2D(2, 3, padding="same", return_sequences=True, return_state=True, recurrent_activation="sigmoid")(x)
+    y = L.ConvLSTM2D(2, 3, padding="same", return_sequences=True, recurrent_activation="sigmoid")(y, initial_state=[h, c])
+    y = L.Bidirectional(L.ConvLSTM2D(3, 2, strides=2, return_sequences=True, recurrent_activation="sigmoid"))(y)
+    y = L.TimeDistributed(L.ConvLSTM1D(2, 2, use_bias=False, recurrent_activation="sigmoid"))(y)
+    return keras.Model(x, L.Dense(2)(L.Flatten()(y)))
+
+
 def stateful(keras, L):
     """Goes on from batch to batch; no file holds the states. Keras 3 cannot reset those of a stack."""
     return keras.Sequential([
@@ -60,7 +70,7 @@ def reset(model):
             layer.reset_states()
 
 
-MODELS = {"rnn_kinds": kinds, "rnn_tagger": tagger, "rnn_stacks": stacks, "rnn_encoder_decoder": encoder_decoder, "rnn_nested": nested, "rnn_stateful": stateful}
+MODELS = {"rnn_kinds": kinds, "rnn_tagger": tagger, "rnn_stacks": stacks, "rnn_encoder_decoder": encoder_decoder, "rnn_nested": nested, "rnn_stateful": stateful, "rnn_conv": conv}
 
 
 def build(name, keras):

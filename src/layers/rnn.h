@@ -17,6 +17,8 @@ typedef struct krti_over_time {
 
 extern const krti_class krti_class_lstm_cell, krti_class_gru_cell, krti_class_simple_rnn_cell;
 
+extern const krti_class krti_class_conv_lstm1d, krti_class_conv_lstm2d, krti_class_conv_lstm3d;
+extern const krti_class krti_class_conv_lstm_cell;
 extern const krti_class krti_class_bidirectional;
 
 /* An argument that is true or false, "go_backwards"; NULL when the layer's class has none of that name. */
@@ -33,6 +35,9 @@ krt_shape krti_cell_state(const krt_layer *cell, krt_shape x);
 krt_value *krti_cell_weight(krt_call *c, const krt_layer *cell, const char *name);
 krt_value *krti_cell_gate(krti_graph *g, krt_value *x, int i, int64_t units);
 krt_status krti_cell_check_steps(const krt_layer *cell, const krt_value *x);
+/* The same two for the cell of a ConvLSTM (conv_lstm.c). */
+krt_shape krti_conv_cell_state(const krt_layer *cell, krt_shape x);
+krt_status krti_conv_cell_over_time(krt_call *c, krt_layer *cell, krti_over_time *t);
 /* Describes all steps of the cell. c->layer is whose activations and random numbers it goes by: the
  * cell itself, or the layer that made it. */
 krt_status krti_cell_over_time(krt_call *c, krt_layer *cell, krti_over_time *t);

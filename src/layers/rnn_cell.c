@@ -47,15 +47,20 @@ krt_status krti_recurrent_init(krt_layer *l, void *args)
     return KRT_OK;
 }
 
+static bool is_conv(const krt_layer *l)
+{
+    return l->cls == &krti_class_conv_lstm_cell.base;
+}
+
 bool krti_is_cell(const krt_layer *l)
 {
     return l->cls == &krti_class_lstm_cell.base || l->cls == &krti_class_gru_cell.base ||
-           l->cls == &krti_class_simple_rnn_cell.base;
+           l->cls == &krti_class_simple_rnn_cell.base || is_conv(l);
 }
 
 int krti_cell_num_states(const krt_layer *cell)
 {
-    return cell->cls == &krti_class_lstm_cell.base ? 2 : 1;
+    return cell->cls == &krti_class_lstm_cell.base || is_conv(cell) ? 2 : 1;
 }
 
 int64_t krti_cell_units(const krt_layer *cell)
@@ -65,7 +70,8 @@ int64_t krti_cell_units(const krt_layer *cell)
 
 krt_shape krti_cell_state(const krt_layer *cell, krt_shape x)
 {
-    return KRT_SHAPE(x.dim[0], krti_cell_units(cell));
+    return is_conv(cell) ? krti_conv_cell_state(cell, x)
+                         : KRT_SHAPE(x.dim[0], krti_cell_units(cell));
 }
 
 static krti_rnn_cell kind_of(const krt_layer *cell)
@@ -361,6 +367,8 @@ static krt_status all_at_once(const cell *s, krti_over_time *t, krt_value *x, kr
 
 krt_status krti_cell_over_time(krt_call *c, krt_layer *l, krti_over_time *t)
 {
+    if (is_conv(l))
+        return krti_conv_cell_over_time(c, l, t);
     cell s = cell_of(c, l);
     krti_rnn_kind kind = {.cell = s.kind};
     const bool has_activation = find_function(s.a->activation, &kind.activation);

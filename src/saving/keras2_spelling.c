@@ -59,6 +59,9 @@ static const struct newer {
     {"GRU", "seed", {.kind = KRTI_CONF_NULL}},
     {"GRUCell", "seed", {.kind = KRTI_CONF_NULL}},
     {"SimpleRNNCell", "seed", {.kind = KRTI_CONF_NULL}},
+    {"ConvLSTM1D", "seed", {.kind = KRTI_CONF_NULL}},
+    {"ConvLSTM2D", "seed", {.kind = KRTI_CONF_NULL}},
+    {"ConvLSTM3D", "seed", {.kind = KRTI_CONF_NULL}},
 };
 
 /* The renamed keys; Keras 3 still takes the old one. */

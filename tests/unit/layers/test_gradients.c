@@ -131,6 +131,10 @@ static const layer_case cases[] = {
      SEQUENCE, 1},
     {KRT_BIDIRECTIONAL(KRT_LSTM(2, .return_sequences = true), .merge_mode = "mul"), SEQUENCE, 1},
     {KRT_BIDIRECTIONAL(KRT_GRU(2)), SEQUENCE, 1},
+    {KRT_CONV_LSTM1D(2, {2}), DIMS(2, 3, 4, 2), 1},
+    {KRT_CONV_LSTM2D(2, {2, 2}, .strides = {2, 1}, .return_sequences = true), DIMS(2, 3, 4, 3, 2),
+     1},
+    {KRT_CONV_LSTM3D(1, {2, 2, 2}, .padding = "same"), DIMS(1, 2, 3, 2, 3, 2), 1},
     {KRT_LAYER_SCALE(0.1, .projection_dim = 3), SEQUENCE, 1},
     {KRT_CUSTOM_SCALE_LAYER(0.3), VECTOR, 2},
 };
