@@ -1,4 +1,5 @@
-/* EarlyStopping. Keras: callbacks/early_stopping.py. */
+/* EarlyStopping: training ends when the monitored number has not become better for `patience` epochs; the
+ * best epoch's weights may come back. Keras: callbacks/early_stopping.py. */
 #include "callbacks/monitor.h"
 #include "callbacks/stock.h"
 #include "callbacks/snapshot.h"

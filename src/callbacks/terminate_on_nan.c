@@ -1,4 +1,5 @@
-/* TerminateOnNaN. Keras: callbacks/terminate_on_nan.py. */
+/* TerminateOnNaN: a loss that is no finite number ends the training with its batch, or is an error. Keras:
+ * callbacks/terminate_on_nan.py. */
 #include "base/number.h"
 #include "callbacks/monitor.h"
 #include "callbacks/stock.h"

@@ -1,4 +1,5 @@
-/* Activations that are layers. Keras: layers/activations. */
+/* Activations that are layers, with arguments of their own; functions by name are activations.c. Keras:
+ * layers/activations. */
 #include "layers/describe.h"
 #include "layers/spatial.h"
 

@@ -1,4 +1,5 @@
-/* See lora.h. */
+/* The two factors made and added to a kernel, and what configs say of them. See lora.h. Keras:
+ * layers/core/dense.py and its like, enable_lora(). */
 #include "layers/lora.h"
 
 #include "layers/config.h"

@@ -1,4 +1,6 @@
-/* Layers around a layer. Keras: layers/core/wrapper.py, layers/rnn/time_distributed.py. */
+/* TimeDistributed: its inner layer describes all time steps at once, as rows of one batch where it can.
+ * Bidirectional is bidirectional.c, SpectralNormalization normalization.c. Keras:
+ * layers/core/wrapper.py, layers/rnn/time_distributed.py. */
 #include "layers/describe.h"
 #include "layers/spatial.h"
 

@@ -2,7 +2,7 @@
  *
  * One walk in order of creation, so a rule finds its inputs already rewritten: a convolution first
  * takes the padding before it, then the BatchNormalization behind it, then bias, residual and
- * activation. What a rule replaces gets `same_as`; nothing is moved, the schedule (plan.c) sorts
+ * activation. What a rule replaces gets `same_as`; nothing is moved, schedule.c sorts
  * what is still reachable. The rules are a table at the end. */
 #include "ops/fuse.h"
 

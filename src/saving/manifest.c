@@ -1,4 +1,5 @@
-/* See manifest.h, and krt_write_digests() in <keratin/inspect.h>. */
+/* Lists of digests as JSON, read, written and compared with a file's arrays. See manifest.h, and
+ * krt_write_digests() in <keratin/inspect.h>; Keras has nothing like it. */
 #include "saving/manifest.h"
 
 #include "formats/json.h"

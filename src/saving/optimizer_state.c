@@ -1,4 +1,6 @@
-/* See optimizer_state.h. Keras: load_own_variables and save_own_variables of base_optimizer.py. */
+/* An optimizer's list of a file, read into its variables when it is made, or passed on to the next save as
+ * it lies. See optimizer_state.h. Keras: load_own_variables() and save_own_variables() of
+ * optimizers/base_optimizer.py. */
 #include "saving/optimizer_state.h"
 
 #include "saving/tf_checkpoint.h"

@@ -1,4 +1,5 @@
-/* The native kernels, in the order they are asked. */
+/* The native kernels, in the order they are asked: where two support a node, the special one stands
+ * first. See ops/kernel.h. */
 #include "ops/native/native.h"
 
 const krti_kernel *const krti_kernels_native[] = {

@@ -1,4 +1,5 @@
-/* Products by oneDNN: batched matmul, and Dense with its kernel packed. */
+/* Products by oneDNN: batched matmul, and Dense with its kernel packed once into the order that oneDNN
+ * asks for. Asked after native/matmul.c. */
 #include "ops/onednn/dnn.h"
 #include "ops/onednn/table.h"
 
