@@ -177,7 +177,7 @@ bool krti_gram_equal(const void *gram, krt_string token)
 
 int64_t krti_gram_find(const krti_gram *gram, const krti_vocabulary *v)
 {
-    uint64_t hash = KRTI_TOKEN_HASH;
+    uint64_t hash = krti_token_hash_start(v);
 
     each_byte_of_gram(gram, add_to_hash, &hash);
     return krti_vocabulary_find_hash(v, hash, krti_gram_equal, gram);

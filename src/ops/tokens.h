@@ -5,8 +5,11 @@
 
 #include "ops/text.h"
 
-/* FNV-1a, a byte at a time. */
-#define KRTI_TOKEN_HASH UINT64_C(0xcbf29ce484222325)
+/* FNV-1a, a byte at a time, from where the context says: a file must not be able to choose collisions. */
+static inline uint64_t krti_token_hash_start(const krti_vocabulary *v)
+{
+    return UINT64_C(0xcbf29ce484222325) ^ v->arena.k->seed;
+}
 static inline uint64_t krti_token_hash(uint64_t h, unsigned char byte)
 {
     return (h ^ byte) * UINT64_C(0x100000001b3);

@@ -1,5 +1,5 @@
 /* A vocabulary: tokens by number and numbers by token. Open addressing, at most half full; what
- * hashes here never leaves the process. See text.h. */
+ * hashes here never leaves the process, as in base/map.c. See text.h. */
 #include "ops/tokens.h"
 
 krt_status krti_vocabulary_new(krt_ctx *k, krti_vocabulary **out)
@@ -23,9 +23,9 @@ void krti_vocabulary_free(krti_vocabulary *v)
     krti_free(k, v);
 }
 
-static uint64_t hash_of(krt_string token)
+static uint64_t hash_of(const krti_vocabulary *v, krt_string token)
 {
-    uint64_t h = KRTI_TOKEN_HASH;
+    uint64_t h = krti_token_hash_start(v);
 
     for (size_t i = 0; i < token.size; i++)
         h = krti_token_hash(h, (unsigned char)token.data[i]);
@@ -45,7 +45,11 @@ static size_t slot_of(const krti_vocabulary *v, uint64_t hash, krti_token_equal 
                       const void *user)
 {
     const size_t mask = v->num_slots - 1;
-    size_t i = (size_t)(hash ^ hash >> 32) & mask;
+    size_t i = 0;
+
+    hash ^= hash >> 32;
+    hash *= UINT64_C(0xD6E8FEB86659FD93);
+    i = (size_t)(hash ^ hash >> 32) & mask;
 
     while (v->slots[i] != 0 && !equal(user, v->tokens[v->slots[i] - 1]))
         i = (i + 1) & mask;
@@ -60,7 +64,7 @@ int64_t krti_vocabulary_find_hash(const krti_vocabulary *v, uint64_t hash, krti_
 
 int64_t krti_vocabulary_find(const krti_vocabulary *v, krt_string token)
 {
-    return krti_vocabulary_find_hash(v, hash_of(token), is_equal, &token);
+    return krti_vocabulary_find_hash(v, hash_of(v, token), is_equal, &token);
 }
 
 static krt_status grow(krti_vocabulary *v)
@@ -79,7 +83,7 @@ static krt_status grow(krti_vocabulary *v)
     v->slots = slots;
     v->num_slots = num;
     for (size_t i = 0; i < v->n; i++)
-        slots[slot_of(v, hash_of(v->tokens[i]), is_equal, &v->tokens[i])] = (uint32_t)i + 1;
+        slots[slot_of(v, hash_of(v, v->tokens[i]), is_equal, &v->tokens[i])] = (uint32_t)i + 1;
     return KRT_OK;
 }
 
@@ -88,7 +92,7 @@ krt_status krti_vocabulary_add(krti_vocabulary *v, krt_string token, size_t *ind
     krt_status st = KRT_OK;
 
     TRY(grow(v));
-    const size_t slot = slot_of(v, hash_of(token), is_equal, &token);
+    const size_t slot = slot_of(v, hash_of(v, token), is_equal, &token);
     if (v->slots[slot] == 0) {
         TRY(krti_grow(v->arena.k, &v->tokens, &v->capacity, v->n + 1, sizeof *v->tokens));
         token.data = krti_arena_strndup(&v->arena, token.size > 0 ? token.data : "", token.size);
