@@ -6,6 +6,7 @@
  *         "batches"           a source instead of arrays: how many batches of batch_size each pass has
  *         "script"            {"name": [values]}: a callback before the others logs them, one an epoch
  *         "callbacks"         [{"class_name", "config"}]; a LearningRateScheduler takes "rates"
+ *         "on_batch"          [["train", ROW, ROWS], ["test", ROW, ROWS], ["reset"]]; prints their logs
  *         "evaluate", "predict"  beside or instead of "fit": their arguments
  *         "history"           where the history goes, {"name": [values]} in order
  *         "kill_at"           [epoch, batch], from 0: the process kills itself after that batch
@@ -70,7 +71,7 @@ static krt_status log_script(void *user, krt_model *m, int64_t epoch, const krt_
 
         if (krti_conf_as_float(value, &number))
             st = krt_add_log(m, script->as.list.keys[i], number);
-        else if (value != NULL) /* a string: "nan", "inf" */
+        else if (krti_conf_text(value) != NULL) /* "nan" or "inf"; null: nothing in this epoch */
             st = krt_add_log(m, script->as.list.keys[i], strtod(krti_conf_text(value), NULL));
     }
     return st;
@@ -244,9 +245,47 @@ static krt_status fit(run *r)
     return st;
 }
 
+/* ------------------------------------------------------------------------------- single batches */
+
+static krt_status rows_of(const krt_tensor *from, int64_t first, int64_t n, krt_tensor **out)
+{
+    krt_shape shape = from->shape;
+    const size_t row = from->size_bytes / (size_t)shape.dim[0];
+
+    shape.dim[0] = n;
+    return krt_tensor_wrap(from->owned.k, out, from->dtype, shape,
+                           (const char *)from->data + (size_t)first * row);
+}
+
+static krt_status on_batch(run *r, const krti_conf *step)
+{
+    const char *kind = krti_conf_text(krti_conf_at(step, 0));
+    const int64_t first = integer(krti_conf_at(step, 1), 0), n = integer(krti_conf_at(step, 2), 1);
+    const krt_logs *logs = NULL;
+    krt_tensor *x = NULL, *y = NULL;
+    krt_status st = KRT_OK;
+
+    if (strcmp(kind, "reset") == 0) {
+        krt_reset_metrics(r->m);
+        return KRT_OK;
+    }
+    TRY(rows_of(r->x, first, n, &x));
+    TRY(rows_of(r->y, first, n, &y));
+    const krt_data *data = KRT_DATA(.num_x = 1, .x = (const krt_tensor *const *)&x, .num_y = 1,
+                                    .y = (const krt_tensor *const *)&y);
+    TRY((strcmp(kind, "train") == 0 ? krt_train_on_batch : krt_test_on_batch)(r->m, &logs, data));
+    for (size_t i = 0; i < logs->n; i++)
+        printf("%s %.6f%s", logs->names[i], logs->values[i], i + 1 < logs->n ? ", " : "\n");
+
+done:
+    krt_tensor_free(x);
+    krt_tensor_free(y);
+    return st;
+}
+
 static krt_status do_all(run *r, const char *path)
 {
-    const krti_conf *evaluate = NULL, *predict = NULL;
+    const krti_conf *batches = NULL, *evaluate = NULL, *predict = NULL;
     const krt_logs *logs = NULL;
     krti_bytes *bytes = NULL;
     krt_status st = KRT_OK;
@@ -256,6 +295,9 @@ static krt_status do_all(run *r, const char *path)
     TRY(krt_load(r->k, &r->m, text(r, "model"), NULL));
     TRY(krt_tensor_read(r->k, &r->x, text(r, "x")));
     TRY(krt_tensor_read(r->k, &r->y, text(r, "y")));
+    batches = krti_conf_get(r->spec, "on_batch");
+    for (size_t i = 0; i < krti_conf_num(batches); i++)
+        TRY(on_batch(r, krti_conf_at(batches, i)));
     evaluate = krti_conf_get(r->spec, "evaluate");
     predict = krti_conf_get(r->spec, "predict");
     if (krti_conf_get(r->spec, "fit") != NULL)

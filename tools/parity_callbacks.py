@@ -4,7 +4,7 @@
     tools/parity_callbacks.py BUILD_DIR [--quick] [--only NAME,...] [--seed N]
 
 Parts: progbar (the bar's bytes, its clock given), templates (names of checkpoints), decisions (callbacks on scripted values: epochs, lines,
-rates), runs (the same fits side by side: standard output, files, CSV, history), tensorboard (event files,
+rates), runs (the same fits side by side: standard output, files, CSV, history), on_batch, tensorboard (event files,
 read with TensorBoard's reader), backup (killed with SIGKILL in the middle of an epoch, resumed, bit for
 bit), remote (a small HTTP server). Numbers agree within 1e-4; everything else, byte for byte. One line a
 case that differs, then "N same, M differ"; exit status 1 when any does.
@@ -302,7 +302,7 @@ def scripts(rng, n):
         move = {"fall": -rng.random() * 0.1, "climb": rng.random() * 0.1, "walk": rng.uniform(-0.1, 0.1),
                 "steps": rng.choice([0, 0, 0.01, -0.01]), "nan": rng.uniform(-0.1, 0.1)}[kind]
         start += move
-        values.append("nan" if kind == "nan" and rng.random() < 0.3 else float(np.float32(round(start, 4))))
+        values.append(None if rng.random() < 0.05 else "nan" if kind == "nan" and rng.random() < 0.3 else float(np.float32(round(start, 4))))
     return values
 
 
@@ -405,6 +405,24 @@ def runs(sides, tally, seed, quick):
             twin = ours / path.relative_to(theirs)
             if twin.exists():
                 tally.check(f"{name}: {path.name}", same_weights(sides, kind, twin, path), True)
+
+
+def on_batch(sides, tally, seed, quick):
+    """Steps on single batches, whose metrics are their own."""
+    steps = [["train", 0, 8], ["train", 8, 5], ["test", 0, 20], ["reset"], ["test", 0, 20], ["test", 20, 7], ["train", 3, 9], ["reset"], ["train", 0, 45]]
+    for kind in ["small", "regression"] if quick else ["small", "regression", "many_metrics", "nested"]:
+        done, _ = sides.ours(f"on_batch_{kind}", kind, on_batch=steps)
+        model = keras.models.load_model(sides.model(kind))
+        lines = []
+        for what, *rows in steps:
+            if what == "reset":
+                model.reset_metrics()
+                continue
+            first, n = rows
+            logs = (model.train_on_batch if what == "train" else model.test_on_batch)(sides.x[first:first + n], sides.y[first:first + n], return_dict=True)
+            lines.append(", ".join(f"{k} {float(v):.6f}" for k, v in sorted(logs.items())))
+        theirs = "\n".join(lines) + "\n"
+        tally.check(f"on_batch {kind}", same_text(done.stdout.decode(), theirs) or done.stderr, theirs)
 
 
 def same_weights(sides, kind, a, b):
@@ -518,7 +536,7 @@ def remote(sides, tally, seed, quick):
     server.shutdown()
 
 
-PARTS = [progbar, templates, decisions, runs, tensorboard, backup, remote]
+PARTS = [progbar, templates, decisions, runs, on_batch, tensorboard, backup, remote]
 
 
 def main():

@@ -267,8 +267,8 @@ KRT_API krt_status krt_evaluate(krt_model *m, const krt_logs **out, const krt_te
 KRT_API krt_status krt_evaluate_data(krt_model *m, const krt_logs **out, const krt_data *data,
                                      const krt_evaluate_args *args);
 
-/** Keras: model.train_on_batch(x, y, return_dict=True): one step on all rows. Metrics go on from the
- *  batches before, as in Keras, until krt_reset_metrics(). */
+/** Keras: model.train_on_batch(x, y, return_dict=True): one step on all rows. Loss and metrics
+ *  are this batch's alone, as in Keras since 3.15; before, they went on from the batches before. */
 KRT_API krt_status krt_train_on_batch(krt_model *m, const krt_logs **out, const krt_data *data);
 /** Keras: model.test_on_batch(x, y, return_dict=True). */
 KRT_API krt_status krt_test_on_batch(krt_model *m, const krt_logs **out, const krt_data *data);

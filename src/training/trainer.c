@@ -600,6 +600,7 @@ static krt_status on_batch(krt_model *m, const krt_logs **out, const krt_data *d
     TRY(krti_feed_next(feed, &step));
     if (step == NULL)
         TRY(krti_fail(t->k, KRT_E_INVALID, NULL, "the data has no rows"));
+    krti_reset_trackers(t);
     TRY(trains ? train_step(t, step, NULL) : krti_run_step(t, KRTI_PROGRAM_TEST, step, NULL));
     TRY(krti_collect_logs(t, &t->logs));
     if (out != NULL)

@@ -2,6 +2,8 @@
 #include "classifier.h"
 #include "training/data_adapter.h"
 
+#include <math.h>
+
 TEST(validation_epochs_are_keras_s_list_and_count_from_one)
 {
     krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS);
@@ -45,6 +47,58 @@ TEST(steps_per_epoch_go_on_with_the_pass_and_begin_another_where_it_ends)
         for (int e = 0; e < 5; e++)
             ASSERT_INT_EQ(expected[i][e], counts[e + 1]);
     }
+    krt_tensor_free(x);
+    krt_tensor_free(y);
+}
+
+static krt_status on_rows(testing *t, krt_model *m, bool trains, int64_t first, int64_t n,
+                          const krt_logs **logs)
+{
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS), *part_x = NULL, *part_y = NULL;
+    const krt_shape shape = KRT_SHAPE(n, FEATURES);
+
+    ASSERT_OK(krt_tensor_wrap(t->k, &part_x, KRT_FLOAT32, shape,
+                              (const float *)krt_tensor_data(x) + first * FEATURES));
+    ASSERT_OK(krt_tensor_wrap(t->k, &part_y, KRT_INT32, KRT_SHAPE(n),
+                              (const int32_t *)krt_tensor_data(y) + first));
+    const krt_status st = (trains ? krt_train_on_batch : krt_test_on_batch)(
+        m, logs,
+        KRT_DATA(.num_x = 1, .x = (const krt_tensor *const *)&part_x, .num_y = 1,
+                 .y = (const krt_tensor *const *)&part_y));
+    krt_tensor_free(part_x);
+    krt_tensor_free(part_y);
+    krt_tensor_free(x);
+    krt_tensor_free(y);
+    return st;
+}
+
+TEST(metrics_of_a_single_batch_are_its_own)
+{
+    krt_model *m = compiled(t, 0);
+    krt_tensor *x = features(t, ROWS), *y = classes(t, ROWS), *bad = NULL;
+    const krt_logs *logs = NULL;
+    double whole = 0, loss = 0;
+
+    ASSERT_OK(on_rows(t, m, true, 0, 8, &logs));
+    ASSERT_OK(on_rows(t, m, false, 8, ROWS - 8, &logs));
+    ASSERT_OK(on_rows(t, m, false, 0, ROWS, &logs));
+    assert_true(krt_logs_get(logs, "loss", &loss));
+    ASSERT_OK(krt_evaluate(m, &logs, x, y, NULL));
+    assert_true(krt_logs_get(logs, "loss", &whole));
+    assert_true(fabs(loss - whole) < 1e-6);
+    ASSERT_OK(on_rows(t, m, true, 0, ROWS, &logs)); /* whose loss is from before its update */
+    assert_true(krt_logs_get(logs, "loss", &loss));
+    assert_true(fabs(loss - whole) < 1e-6);
+
+    ASSERT_OK(krt_tensor_from(t->k, &bad, KRT_INT32, KRT_SHAPE(2), ((int32_t[]){0, CLASSES})));
+    krt_tensor *two = features(t, 2);
+    ASSERT_STATUS(KRT_E_INVALID,
+                  krt_train_on_batch(m, NULL,
+                                     KRT_DATA(.num_x = 1, .x = (const krt_tensor *const *)&two,
+                                              .num_y = 1, .y = (const krt_tensor *const *)&bad)));
+    ASSERT_SAYS("label 3 in row 1");
+    krt_tensor_free(two);
+    krt_tensor_free(bad);
     krt_tensor_free(x);
     krt_tensor_free(y);
 }
@@ -289,6 +343,7 @@ int main(void)
 {
     return RUN(UNIT(validation_epochs_are_keras_s_list_and_count_from_one),
                UNIT(steps_per_epoch_go_on_with_the_pass_and_begin_another_where_it_ends),
+               UNIT(metrics_of_a_single_batch_are_its_own),
                UNIT(inputs_in_a_dict_have_as_many_keys_as_there_are_inputs),
                UNIT(outputs_in_a_dict_go_by_their_keys),
                UNIT(rows_shuffled_in_batches_stay_in_their_batch),
