@@ -232,9 +232,80 @@ static krt_status additive_call(const krt_layer *l, const void *args, krt_call *
     return attend(l, c, additive_scores, a->use_scale, a->dropout);
 }
 
-/* ------------------------------------------------------------------------------- MultiHeadAttention */
+/* ------------------------------------------------------- MultiHeadAttention, GroupedQueryAttention */
 
 typedef krt_multi_head_attention_args multi_head_args;
+typedef krt_grouped_query_attention_args grouped_args;
+
+/* The arguments of either class: grouped, each head of keys and values is there for several of the queries'.
+ * What one class calls query_dense is an attribute that begins with a line in the other. */
+typedef struct heads {
+    multi_head_args a;
+    int64_t num_shared; /* of keys and values */
+    bool is_grouped;
+} heads;
+
+static bool is_grouped(const krt_layer *l)
+{
+    return strcmp(l->cls->name, "GroupedQueryAttention") == 0;
+}
+
+static heads heads_of(const krt_layer *l)
+{
+    const grouped_args *g = l->args;
+
+    if (!is_grouped(l)) {
+        const multi_head_args *a = l->args;
+
+        return (heads){*a, a->num_heads, false};
+    }
+    return (heads){.num_shared = g->num_key_value_heads,
+                   .is_grouped = true,
+                   .a = {.num_heads = g->num_query_heads,
+                         .key_dim = g->head_dim,
+                         .value_dim = KRT_NONE,
+                         .dropout = g->dropout,
+                         .use_bias = g->use_bias,
+                         .use_gate = g->use_gate,
+                         .output_shape = {.rank = -1},
+                         .sliding_window = g->sliding_window,
+                         .kernel_initializer = g->kernel_initializer,
+                         .bias_initializer = g->bias_initializer,
+                         .kernel_regularizer = g->kernel_regularizer,
+                         .bias_regularizer = g->bias_regularizer,
+                         .activity_regularizer = g->activity_regularizer,
+                         .kernel_constraint = g->kernel_constraint,
+                         .bias_constraint = g->bias_constraint}};
+}
+
+/* "_query_dense", without the line where that is a name of Keras's own. */
+static const char *attribute(const krt_layer *l, const char *name)
+{
+    return is_grouped(l) || strcmp(name, "_gate_dense") == 0 ? name : name + 1;
+}
+
+static krt_status check_window(const krt_layer *l, int64_t window)
+{
+    if (window == KRT_NONE || window > 0)
+        return KRT_OK;
+    return krti_layer_fail(
+        l, KRT_E_INVALID,
+        "`sliding_window` must be `None` or a positive integer. Received: sliding_window=%lld",
+        (long long)window);
+}
+
+static krt_status grouped_init(krt_layer *l, void *args)
+{
+    const grouped_args *a = args;
+
+    if (a->head_dim < 1 || a->num_query_heads < 1 || a->num_key_value_heads < 1)
+        return krti_layer_fail(
+            l, KRT_E_INVALID, "head_dim, num_query_heads and num_key_value_heads must be positive");
+    if (a->num_query_heads % a->num_key_value_heads != 0)
+        return krti_layer_fail(l, KRT_E_INVALID,
+                               "`num_query_heads` must be divisible by `num_key_value_heads`.");
+    return check_window(l, a->sliding_window);
+}
 
 static krt_status multi_head_init(krt_layer *l, void *args)
 {
@@ -244,22 +315,17 @@ static krt_status multi_head_init(krt_layer *l, void *args)
     if (a->num_heads < 1 || a->key_dim < 1 || (a->value_dim != KRT_NONE && a->value_dim < 1))
         return krti_layer_fail(l, KRT_E_INVALID,
                                "num_heads, key_dim and value_dim must be positive");
-    if (a->sliding_window != KRT_NONE && a->sliding_window < 1)
-        return krti_layer_fail(
-            l, KRT_E_INVALID,
-            "`sliding_window` must be `None` or a positive integer. Received: sliding_window=%lld",
-            (long long)a->sliding_window);
     if (axes->n > 1 || (axes->n == 1 && axes->axis[0] != 1 && axes->axis[0] != -2))
         return krti_layer_unsupported(
             l,
             "layer \"%s\" attends over other axes than the steps (attention_axes), which this "
             "build cannot run",
             l->name);
-    return KRT_OK;
+    return check_window(l, a->sliding_window);
 }
 
 /* One of the inner layers, EinsumDense over this equation. */
-static krt_status add_projection(krt_layer *l, const multi_head_args *a, const char *attribute,
+static krt_status add_projection(krt_layer *l, const multi_head_args *a, const char *as,
                                  const char *name, const char *equation, const char *bias_axes,
                                  krt_shape output, krt_shape input)
 {
@@ -276,16 +342,17 @@ static krt_status add_projection(krt_layer *l, const multi_head_args *a, const c
             .activity_regularizer = a->activity_regularizer,
             .kernel_constraint = a->kernel_constraint, .bias_constraint = a->bias_constraint,
             .name = name)));
-    TRY(krti_layer_add_inner(l, attribute, false, inner));
+    TRY(krti_layer_add_inner(l, attribute(l, as), false, inner));
     TRY(krti_layer_build(inner, &input, 1));
 
 done:
     return st;
 }
 
-static krt_status add_projections(krt_layer *l, const multi_head_args *a, krt_shape query,
-                                  krt_shape value, krt_shape key)
+static krt_status add_projections(krt_layer *l, krt_shape query, krt_shape value, krt_shape key)
 {
+    const heads h = heads_of(l);
+    const multi_head_args *const a = &h.a;
     const int64_t value_dim = a->value_dim != KRT_NONE ? a->value_dim : a->key_dim;
     krt_shape output = {.rank = 1, .dim = {KRT_NONE}};
     krt_status st = KRT_OK;
@@ -302,17 +369,17 @@ static krt_status add_projections(krt_layer *l, const multi_head_args *a, krt_sh
         output.dim[output.rank++] = a->output_shape.dim[i];
 
     static const char split[] = "abc,cde->abde";
-    TRY(add_projection(l, a, "query_dense", "query", split, "de",
+    TRY(add_projection(l, a, "_query_dense", "query", split, "de",
                        KRT_SHAPE(KRT_NONE, a->num_heads, a->key_dim), query));
-    TRY(add_projection(l, a, "key_dense", "key", split, "de",
-                       KRT_SHAPE(KRT_NONE, a->num_heads, a->key_dim), key));
+    TRY(add_projection(l, a, "_key_dense", "key", split, "de",
+                       KRT_SHAPE(KRT_NONE, h.num_shared, a->key_dim), key));
     if (a->use_gate) {
         TRY(add_projection(l, a, "_gate_dense", "gate", split, "de",
                            KRT_SHAPE(KRT_NONE, a->num_heads, value_dim), query));
     }
-    TRY(add_projection(l, a, "value_dense", "value", split, "de",
-                       KRT_SHAPE(KRT_NONE, a->num_heads, value_dim), value));
-    TRY(add_projection(l, a, "output_dense", "attention_output",
+    TRY(add_projection(l, a, "_value_dense", "value", split, "de",
+                       KRT_SHAPE(KRT_NONE, h.num_shared, value_dim), value));
+    TRY(add_projection(l, a, "_output_dense", "attention_output",
                        output.rank == 2 ? "abcd,cde->abe" : "abcd,cdef->abef",
                        output.rank == 2 ? "e" : "ef", output,
                        KRT_SHAPE(query.dim[0], query.dim[1], a->num_heads, value_dim)));
@@ -325,7 +392,8 @@ done:
 static krt_status multi_head_build(krt_layer *l, const void *args, const krt_shape *inputs,
                                    size_t n)
 {
-    return n < 2 ? KRT_OK : add_projections(l, args, inputs[0], inputs[1], inputs[n > 2 ? 2 : 1]);
+    (void)args;
+    return n < 2 ? KRT_OK : add_projections(l, inputs[0], inputs[1], inputs[n > 2 ? 2 : 1]);
 }
 
 /* Query, value or key: an argument of the call, or an input in that order. */
@@ -374,35 +442,44 @@ static krt_value *joint_mask(krt_call *c, const krt_value *query, const krt_valu
     return all;
 }
 
-static krt_value *project(const krt_layer *l, krt_call *c, const char *attribute, krt_value *x)
+static krt_value *project(const krt_layer *l, krt_call *c, const char *as, krt_value *x)
 {
-    return krti_layer_apply(krti_layer_inner(l, attribute), c, x, NULL, NULL);
+    return krti_layer_apply(krti_layer_inner(l, attribute(l, as)), c, x, NULL, NULL);
+}
+
+/* Each head of keys or values for all the queries' that share it. */
+static krt_value *for_queries(krti_graph *g, const heads *h, krt_value *x)
+{
+    return h->num_shared == h->a.num_heads ? x
+                                           : krti_repeat(g, x, h->a.num_heads / h->num_shared, 2);
 }
 
 static krt_status multi_head_call(const krt_layer *l, const void *args, krt_call *c)
 {
-    const multi_head_args *a = args;
+    const heads h = heads_of(l);
+    const multi_head_args *const a = &h.a;
     krti_graph *const g = c->g;
     krt_value *const query = operand(c, "query", 0), *const value = operand(c, "value", 1);
     krt_value *const other = operand(c, "key", 2), *const key = other != NULL ? other : value;
 
     if (query == NULL || value == NULL)
         return g->status != KRT_OK ? g->status : krti_fail_inputs(l, 2, c->num_in);
-    if (krti_layer_inner(l, "query_dense") == NULL) { /* value came by name */
+    (void)args;
+    if (krti_layer_inner(l, attribute(l, "_query_dense")) == NULL) { /* value came by name */
         const krt_shape shapes[] = {query->shape, value->shape, key->shape};
         krt_status st = krti_layer_keep_shapes(c->layer, shapes, other != NULL ? 3 : 2);
 
         if (st == KRT_OK)
-            st = add_projections(c->layer, a, shapes[0], shapes[1], shapes[2]);
+            st = add_projections(c->layer, shapes[0], shapes[1], shapes[2]);
         if (st != KRT_OK)
             return st;
     }
     const bool gives_weights = krti_call_flag(c, "return_attention_scores", 7);
     krt_value *const mask = joint_mask(c, query, value, other, a->sliding_window);
     krt_value *const q =
-        krti_affine(g, project(l, c, "query_dense", query), 1 / sqrt((double)a->key_dim), 0, 0);
-    krt_value *const k = project(l, c, "key_dense", key);
-    krt_value *const v = project(l, c, "value_dense", value);
+        krti_affine(g, project(l, c, "_query_dense", query), 1 / sqrt((double)a->key_dim), 0, 0);
+    krt_value *const k = for_queries(g, &h, project(l, c, "_key_dense", key));
+    krt_value *const v = for_queries(g, &h, project(l, c, "_value_dense", value));
     krt_value *const scores = krti_einsum(g, "BTNH,BSNH->BNTS", (krt_value *const[]){q, k}, 2);
     krt_value *weights =
         krti_attention_weights(g, scores, mask, krti_call_flag(c, "use_causal_mask", 9));
@@ -416,7 +493,7 @@ static krt_status multi_head_call(const krt_layer *l, const void *args, krt_call
 
     krti_call_set_mask(c, 0, mask_of(c, query));
     c->takes_masks = true;
-    const krt_status st = krt_call_output(c, 0, project(l, c, "output_dense", y));
+    const krt_status st = krt_call_output(c, 0, project(l, c, "_output_dense", y));
     return st == KRT_OK && gives_weights ? krt_call_output(c, 1, weights) : st;
 }
 
@@ -475,24 +552,47 @@ static const krt_field multi_head_fields[] = {
 };
 #undef T
 
-/* X(identifier, class, defaults, init, flags, hooks) */
-#define ATTENTIONS(X)                                                                           \
-    X(attention, "Attention", KRT_ATTENTION(.trainable = true), attention_init,                 \
-      KRT_LAYER_TAKES_LIST, .config = NULL)                                                     \
-    X(additive, "AdditiveAttention", KRT_ADDITIVE_ATTENTION(.trainable = true), NULL,           \
-      KRT_LAYER_TAKES_LIST, .config = NULL)                                                     \
-    X(multi_head, "MultiHeadAttention", KRT_MULTI_HEAD_ATTENTION(KRT_NONE), multi_head_init, 0, \
-      .config = multi_head_config, .build_config = multi_head_build_config)
+#define T grouped_args
+static const krt_field grouped_fields[] = {
+    KRT_FIELD(T, INT, head_dim),
+    KRT_FIELD(T, INT, num_query_heads),
+    KRT_FIELD(T, INT, num_key_value_heads),
+    KRT_FIELD(T, BOOL, use_bias),
+    KRT_FIELD(T, BOOL, use_gate),
+    KRT_FIELD(T, INT, sliding_window),
+    KRT_FIELD(T, FLOAT, dropout),
+    KRT_FIELD(T, OBJECT, kernel_initializer),
+    KRT_FIELD(T, OBJECT, bias_initializer),
+    KRT_FIELD(T, OBJECT, kernel_regularizer),
+    KRT_FIELD(T, OBJECT, bias_regularizer),
+    KRT_FIELD(T, OBJECT, activity_regularizer),
+    KRT_FIELD(T, OBJECT, kernel_constraint),
+    KRT_FIELD(T, OBJECT, bias_constraint),
+    KRT_FIELD(T, INT, seed),
+    KRT_BASE_FIELDS(T),
+};
+#undef T
 
-#define X(id, title, args, start, more, ...)                             \
+/* X(identifier, class, defaults, init, flags, build and call, hooks) */
+#define ATTENTIONS(X)                                                                              \
+    X(attention, "Attention", KRT_ATTENTION(.trainable = true), attention_init,                    \
+      KRT_LAYER_TAKES_LIST, attention, .config = NULL)                                             \
+    X(additive, "AdditiveAttention", KRT_ADDITIVE_ATTENTION(.trainable = true), NULL,              \
+      KRT_LAYER_TAKES_LIST, additive, .config = NULL)                                              \
+    X(multi_head, "MultiHeadAttention", KRT_MULTI_HEAD_ATTENTION(KRT_NONE), multi_head_init, 0,    \
+      multi_head, .config = multi_head_config, .build_config = multi_head_build_config)            \
+    X(grouped, "GroupedQueryAttention", KRT_GROUPED_QUERY_ATTENTION(KRT_NONE, KRT_NONE, KRT_NONE), \
+      grouped_init, 0, multi_head, .build_config = multi_head_build_config)
+
+#define X(id, title, args, start, more, family, ...)                     \
     static const krti_class id = {                                       \
         .base = {.struct_size = sizeof(krt_layer_class),                 \
                  .name = title,                                          \
                  .defaults = args,                                       \
                  .fields = id##_fields,                                  \
                  .num_fields = KRTI_COUNT(id##_fields),                  \
-                 .build = id##_build,                                    \
-                 .call = id##_call,                                      \
+                 .build = family##_build,                                \
+                 .call = family##_call,                                  \
                  .init = start,                                          \
                  .flags = (more) | KRTI_LAYER_DRAWS | KRTI_LAYER_HOOKS}, \
         __VA_ARGS__,                                                     \
@@ -501,4 +601,4 @@ ATTENTIONS(X)
 #undef X
 
 const krt_layer_class *const krti_classes_attention[] = {&attention.base, &additive.base,
-                                                         &multi_head.base, NULL};
+                                                         &multi_head.base, &grouped.base, NULL};

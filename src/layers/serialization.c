@@ -276,10 +276,19 @@ done:
     return st;
 }
 
+/* What keras.layers calls a class, which has another name where it is written. */
+static const char *exported_name(const krt_layer *l)
+{
+    const bool is_grouped =
+        l->package == NULL && !is_custom(l) && strcmp(l->class_name, "GroupedQueryAttention") == 0;
+
+    return is_grouped ? "GroupQueryAttention" : l->class_name;
+}
+
 static krti_conf *fresh_object(krti_arena *a, const krt_layer *l)
 {
     krti_conf *object =
-        krti_object_conf(a, "keras.layers", l->package, l->class_name, krti_layer_to_conf(a, l));
+        krti_object_conf(a, "keras.layers", l->package, exported_name(l), krti_layer_to_conf(a, l));
     const char *module = l->package == NULL ? krti_class_hooks(l->cls)->module : NULL;
 
     if (object == NULL || (module == NULL && (l->package != NULL || !is_custom(l))))

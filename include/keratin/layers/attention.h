@@ -60,4 +60,31 @@ typedef struct krt_multi_head_attention_args {
              .sliding_window = KRT_NONE, .use_bias = true, .output_shape = { .rank = -1 }, \
              .seed = KRT_NONE, .trainable = true, .num_heads = __VA_ARGS__)
 
+/** Keras: keras.layers.GroupedQueryAttention: heads of the queries share heads of keys and values. */
+typedef struct krt_grouped_query_attention_args {
+    krt_spec        spec;
+    int64_t         head_dim;            /**< required */
+    int64_t         num_query_heads;     /**< required, a multiple of the next */
+    int64_t         num_key_value_heads; /**< required */
+    bool            use_bias;            /**< true */
+    bool            use_gate;            /**< false; true: each head by a gate of the query */
+    int64_t         sliding_window;      /**< KRT_NONE: any distance; else steps that count */
+    double          dropout;             /**< 0 */
+    const krt_spec *kernel_initializer;  /**< NULL: GlorotUniform */
+    const krt_spec *bias_initializer;    /**< NULL: Zeros */
+    const krt_spec *kernel_regularizer;
+    const krt_spec *bias_regularizer;
+    const krt_spec *activity_regularizer;
+    const krt_spec *kernel_constraint;
+    const krt_spec *bias_constraint;
+    int64_t         seed;      /**< KRT_NONE */
+    const char     *name;      /**< NULL: grouped_query_attention, grouped_query_attention_1, ... */
+    bool            trainable; /**< true */
+} krt_grouped_query_attention_args;
+/** KRT_GROUPED_QUERY_ATTENTION(64, 8, 2): 8 heads of 64, four to each of 2 keys and values */
+#define KRT_GROUPED_QUERY_ATTENTION(dim, query_heads, ...)                                   \
+    KRT_SPEC(krt_grouped_query_attention_args, "GroupedQueryAttention", .head_dim = (dim),   \
+             .num_query_heads = (query_heads), .use_bias = true, .sliding_window = KRT_NONE, \
+             .seed = KRT_NONE, .trainable = true, .num_key_value_heads = __VA_ARGS__)
+
 #endif

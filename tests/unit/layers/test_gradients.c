@@ -116,6 +116,7 @@ static const layer_case cases[] = {
     {KRT_ADDITIVE_ATTENTION(), SEQUENCE, 2},
     {KRT_MULTI_HEAD_ATTENTION(2, 3, .use_gate = true, .use_bias = false), SEQUENCE, 2},
     {KRT_MULTI_HEAD_ATTENTION(2, 2, .sliding_window = 2), SEQUENCE, 2},
+    {KRT_GROUPED_QUERY_ATTENTION(2, 4, 2, .use_gate = true), SEQUENCE, 2},
     {KRT_SIMPLE_RNN(3, .go_backwards = true), SEQUENCE, 1},
     {KRT_LSTM(2, .return_sequences = true), SEQUENCE, 1},
     {KRT_LSTM(2, .activation = "softsign"), SEQUENCE, 1},

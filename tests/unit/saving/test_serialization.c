@@ -327,6 +327,23 @@ TEST(keras_2_names_the_layers_of_a_bidirectional_itself)
     krt_model_free(m);
 }
 
+TEST(grouped_query_attention_has_the_name_keras_layers_gives_it)
+{
+    krt_ktensor *x = krt_input(t->k, KRT_SHAPE(5, 6), NULL);
+    krt_ktensor *y = krt_apply_n(KRT_KTENSORS(x, x), KRT_GROUPED_QUERY_ATTENTION(3, 4, 2));
+    krt_model *m = krt_functional(t->k, KRT_KTENSORS(x), KRT_KTENSORS(y), NULL), *again = NULL;
+    char *json = NULL;
+
+    ASSERT_OK(krt_to_json(m, &json, NULL));
+    assert_non_null(strstr(json, "\"class_name\": \"GroupQueryAttention\", \"config\": {\"name\": "
+                                 "\"grouped_query_attention\""));
+    ASSERT_OK(krt_from_json(t->k, &again, json, NULL));
+    ASSERT_INT_EQ(6 * 12 + 12 + 2 * (6 * 6 + 6) + 12 * 6 + 6, krt_model_count_params(again));
+    krt_free(t->k, json);
+    krt_model_free(again);
+    krt_model_free(m);
+}
+
 /* Keras 2 says of a Bidirectional that it is given states and no constants, which Keras 3 has none of. */
 TEST(constants_of_none_stay_behind)
 {
@@ -392,6 +409,7 @@ int main(void)
     return RUN(UNIT(a_model_made_here_is_written_for_every_keras_3),
                UNIT(to_json_speaks_keras_2_when_asked),
                UNIT(keras_2_names_the_layers_of_a_bidirectional_itself),
+               UNIT(grouped_query_attention_has_the_name_keras_layers_gives_it),
                UNIT(constants_of_none_stay_behind), UNIT(states_are_named_in_the_words_of_keras_3),
                UNIT(what_keras_2_has_no_word_for_is_named),
                UNIT(every_model_of_keras_3_comes_out_as_keras_wrote_it));
