@@ -62,6 +62,10 @@ static const struct newer {
     {"ConvLSTM1D", "seed", {.kind = KRTI_CONF_NULL}},
     {"ConvLSTM2D", "seed", {.kind = KRTI_CONF_NULL}},
     {"ConvLSTM3D", "seed", {.kind = KRTI_CONF_NULL}},
+    {"StringLookup", "oov_method", {.kind = KRTI_CONF_STRING, .as.string = {"floormod", 8}}},
+    {"StringLookup", "salt", {.kind = KRTI_CONF_NULL}},
+    {"IntegerLookup", "oov_method", {.kind = KRTI_CONF_STRING, .as.string = {"floormod", 8}}},
+    {"IntegerLookup", "salt", {.kind = KRTI_CONF_NULL}},
 };
 
 /* The renamed keys; Keras 3 still takes the old one. */

@@ -62,9 +62,13 @@ static krt_status add_own(variables *list, const krt_layer *l, bool trainable)
 {
     krt_status st = KRT_OK;
 
-    for (size_t i = 0; st == KRT_OK && i < l->num_variables; i++)
-        if (l->variables[i]->trainable == trainable)
+    for (size_t i = 0; st == KRT_OK && i < l->num_variables; i++) {
+        const bool counts =
+            !l->variables[i]->is_table || l->generation < 3; /* as tf.keras had it */
+
+        if (counts && l->variables[i]->trainable == trainable)
             st = add_variable(list, l->variables[i]);
+    }
     return st;
 }
 
