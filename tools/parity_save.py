@@ -29,6 +29,7 @@ sys.dont_write_bytecode = True
 import h5py  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
 from keras import layers  # noqa: E402
 
 import rnnmodels  # noqa: E402
@@ -94,7 +95,26 @@ def recurrent(name):
     return m
 
 
+WORDS = np.array([["the fox"], ["a dog, the Dog"], [""], ["naïve fox"], ["end"]])
+
+
+def texts():
+    """Vocabularies in assets and in configs, and weights that are none of the layers' own."""
+    layers = keras.layers
+    text, word, number = keras.Input((), dtype="string"), keras.Input((1,), dtype="string"), keras.Input((1,), dtype="int64")
+    vectorize, weigh, lookup = layers.TextVectorization(output_sequence_length=4), layers.TextVectorization(output_mode="tf_idf"), layers.StringLookup(output_mode="tf_idf")
+    ids = layers.IntegerLookup(num_oov_indices=2)
+    for layer, data in ((vectorize, WORDS), (weigh, WORDS), (lookup, WORDS), (ids, np.array([[3], [1 << 40], [-3], [3]]))):
+        layer.adapt(data)
+    parts = [layers.GlobalAveragePooling1D()(layers.Embedding(vectorize.vocabulary_size(), 3)(vectorize(text))), weigh(text), lookup(word)]
+    parts += [layers.Flatten()(layers.Embedding(9, 2)(x)) for x in (ids(number), layers.Hashing(9, salt=7)(word), layers.StringLookup(vocabulary=["end", "the fox"], mask_token="")(word))]
+    model = keras.Model([text, word, number], layers.Dense(2)(layers.Concatenate()(parts)))
+    model.compile("adam", "mse")
+    return model
+
+
 MODELS = {
+    "texts": texts,
     "cnn_adam": lambda: cnn("adam"),
     "cnn_uncompiled": lambda: cnn(None),
     "cnn_float16": lambda: cnn(None, "float16"),
@@ -124,7 +144,7 @@ def forms_of(name, everything):
 
 def data_for(model, seed=0):
     rng = np.random.default_rng(seed)
-    xs = rnnmodels.inputs_for(model, rng, 16)
+    xs = rnnmodels.inputs_for(model, rng, 16) if model.inputs[0].dtype != "string" else [tf.constant(rng.choice(WORDS.ravel(), (16,) + tuple(t.shape[1:]))) if t.dtype == "string" else rng.integers(-3, 4, (16, 1)) for t in model.inputs]
     ys = [rng.normal(size=(len(xs[0]),) + tuple(t.shape[1:])).astype("float32") for t in model.outputs]
     loss = model.get_compile_config()["loss"] if model.compiled else None
     if loss == "sparse_categorical_crossentropy":
@@ -212,7 +232,9 @@ def one(driver, name, make, folder, forms):
             if form == "keras":
                 with zipfile.ZipFile(out) as z:
                     check(label + ": zip", z.testzip() is None)
-                    check(label + ": members", z.namelist() == ["metadata.json", "config.json", "model.weights.h5"])
+                    with zipfile.ZipFile(source) as theirs:
+                        check(label + ": members", z.namelist()[:3] == ["metadata.json", "config.json", "model.weights.h5"] and sorted(z.namelist()) == sorted(theirs.namelist()))
+                        check(label + ": assets", all(z.read(n) == theirs.read(n) for n in theirs.namelist() if n.startswith("assets/")))
             else:
                 read_whole(label, os.path.join(out, "model.weights.h5"))
             if model.compiled:  # goes on exactly as the model that never left

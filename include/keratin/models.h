@@ -162,6 +162,9 @@ KRT_API void krt_model_set_trainable(krt_model *m, bool trainable);
 KRT_API void krt_layer_reset_states(krt_layer *l);
 /** The same for all layers of a model. Keras 2: model.reset_states(). */
 KRT_API void krt_reset_states(krt_model *m);
+
+/* --- vocabularies ---------------------------------------------------------------------------- */
+
 /** Keras: layer.get_vocabulary() of StringLookup, IntegerLookup and TextVectorization: the tokens by their
  *  numbers, mask and unknown included, as KRT_STRING or KRT_INT64. Its size is what an Embedding behind the
  *  layer needs. Owns: *out, krt_tensor_free() it. Fails: E_UNSUPPORTED (another class), E_NOMEM. */
