@@ -247,9 +247,11 @@ static krt_status has_same_names(remedy *r, bool *same)
 {
     krt_model *own = NULL;
     krti_map *map = krti_map_new(r->k);
-    krt_status st = map != NULL ? krti_load_build(r->k, &own, r->weights) : KRT_E_NOMEM;
     const size_t n = krt_layer_num_weights(&r->m->base);
 
+    if (map == NULL)
+        return KRT_E_NOMEM;
+    krt_status st = krti_load_build(r->k, &own, r->weights);
     *same = st == KRT_OK && n > 0 && krt_layer_num_weights(&own->base) == n;
     for (size_t i = 0; *same && st == KRT_OK && i < n; i++) {
         krt_variable *v = krt_layer_weight(&own->base, i);
@@ -265,7 +267,7 @@ static krt_status has_same_names(remedy *r, bool *same)
     *same = *same && st == KRT_OK && krti_map_num(map) == n;
     krti_map_free(map);
     krt_model_free(own);
-    return map == NULL ? st : KRT_OK; /* a config may ask for more memory than there is */
+    return KRT_OK; /* a config may ask for more memory than there is */
 }
 
 /* ------------------------------------------------------------------------------- leaving out */
