@@ -136,7 +136,8 @@ static krt_status no_config(krti_source *f)
     for (size_t i = 0; i < f->store->num_objects; i++)
         layers += f->store->objects[i].role == KRTI_ROLE_WEIGHT && f->store->objects[i].num > 0;
     return krti_fail(f->k, KRT_E_FORMAT, NULL,
-                     "No model config found in the file at %s. %s holds weights only (%zu layer%s, "
+                     "No model config found in the file at %s (Keras 2: No model found in config "
+                     "file). %s holds weights only (%zu layer%s, "
                      "%s, %s). Give the architecture with --config model.json, or see the "
                      "weights with: keratin weights %s",
                      f->filepath != NULL ? f->filepath : f->name, f->name, layers,

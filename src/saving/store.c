@@ -372,11 +372,47 @@ static krt_status rename_array(krti_store *s, krti_store_array *a, const krt_nam
     return st;
 }
 
-krt_status krti_store_rename(krti_store *s, const krt_names *rules)
+/* Whether the rule, by itself, is about anything. */
+static krt_status fits_any(const krti_store *s, const char *rule, bool *fits)
 {
+    const krt_names alone = {1, &rule};
     krti_str name = KRTI_STR_INIT(s->k);
     krt_status st = KRT_OK;
 
+    *fits = false;
+    for (size_t i = 0; !*fits && i < s->num_objects + (s->has_paths ? s->num_arrays : 0); i++) {
+        const char *const own =
+            i < s->num_objects ? s->objects[i].path : s->arrays[i - s->num_objects].entry;
+
+        TRY(krti_rename(&name, &alone, own));
+        *fits = strcmp(name.ptr, own) != 0;
+    }
+
+done:
+    krti_str_free(&name);
+    return st;
+}
+
+static krt_status warn_of_idle(const krti_store *s, const krt_names *rules)
+{
+    krt_status st = KRT_OK;
+
+    for (size_t i = 0; st == KRT_OK && i < rules->n; i++) {
+        bool fits = false;
+
+        st = fits_any(s, rules->items[i], &fits);
+        if (st == KRT_OK && !fits)
+            krti_warn(s->k, "the rule %s renames nothing in the file", rules->items[i]);
+    }
+    return st;
+}
+
+krt_status krti_store_rename(krti_store *s, const krt_names *rules)
+{
+    krti_str name = KRTI_STR_INIT(s->k);
+    krt_status st = warn_of_idle(s, rules);
+
+    TRY(st);
     krti_map_free(s->by_path);
     krti_map_free(s->groups);
     s->by_path = krti_map_new(s->k);

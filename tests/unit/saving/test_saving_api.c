@@ -228,7 +228,8 @@ TEST(weights_without_an_architecture_say_what_they_are)
     char says[2048];
 
     snprintf(says, sizeof says,
-             "No model config found in the file at %s. keras2_mlp_weights.h5 holds weights only (2 "
+             "No model config found in the file at %s (Keras 2: No model found in config file). "
+             "keras2_mlp_weights.h5 holds weights only (2 "
              "layers, 14.7 KB, Keras 2.21.0). Give the architecture with --config model.json, or "
              "see the weights with: keratin weights keras2_mlp_weights.h5",
              path);
