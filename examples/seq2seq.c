@@ -145,7 +145,7 @@ static krt_status save(const models *m, const char *folder)
 static krt_status run(krt_ctx *k, const char *folder)
 {
     krt_tensor *x[2] = {NULL}, *y = NULL;
-    models m = {NULL};
+    models m = {.encoder = NULL};
     int right = 0;
     krt_status st = make_words(k, x, &y);
 

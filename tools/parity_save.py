@@ -144,7 +144,7 @@ def forms_of(name, everything):
 
 def data_for(model, seed=0):
     rng = np.random.default_rng(seed)
-    xs = rnnmodels.inputs_for(model, rng, 16) if model.inputs[0].dtype != "string" else [tf.constant(rng.choice(WORDS.ravel(), (16,) + tuple(t.shape[1:]))) if t.dtype == "string" else rng.integers(-3, 4, (16, 1)) for t in model.inputs]
+    xs = rnnmodels.inputs_for(model, rng, 16) if model.inputs[0].dtype != "string" else [tf.constant(rng.choice(WORDS.ravel(), (16,) + tuple(t.shape[1:]))) if t.dtype == "string" else tf.constant(rng.integers(-3, 4, (16, 1))) for t in model.inputs]
     ys = [rng.normal(size=(len(xs[0]),) + tuple(t.shape[1:])).astype("float32") for t in model.outputs]
     loss = model.get_compile_config()["loss"] if model.compiled else None
     if loss == "sparse_categorical_crossentropy":
