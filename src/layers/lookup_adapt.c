@@ -156,7 +156,6 @@ static size_t choose(const krt_layer *l, learning *w)
 {
     const krti_lookup *const lookup = &l->index->lookup;
     const int64_t max_tokens = ((const krt_string_lookup_args *)l->args)->max_tokens;
-    const int64_t room = max_tokens - lookup->oov_start - lookup->num_oov;
     size_t n = 0;
 
     for (size_t i = 0; i < w->seen->n; i++)
@@ -165,7 +164,10 @@ static size_t choose(const krt_layer *l, learning *w)
     if (n > 0)
         qsort(w->tokens, n, sizeof *w->tokens,
               lookup->dtype == KRT_STRING ? text_before : number_before);
-    if (max_tokens == KRT_NONE || room >= (int64_t)n)
+    if (max_tokens == KRT_NONE)
+        return n;
+    const int64_t room = max_tokens - lookup->oov_start - lookup->num_oov;
+    if (room >= (int64_t)n)
         return n;
     return room >= 0 ? (size_t)room : (int64_t)n + room > 0 ? (size_t)((int64_t)n + room) : 0;
 }
