@@ -95,6 +95,7 @@ static krt_status copy_data(background *b)
         a->data = to;
         a->data_dtype = a->dtype;
         a->precise = NULL;
+        a->source = NULL;
         at += (size_t)(a->size_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     }
     l->store = NULL;

@@ -22,7 +22,7 @@ struct krti_h5_image {
     krti_arena arena;
     krti_h5_writer *writer;
     krti_digests digests;
-    uint64_t size;
+    uint64_t size, let_go;   /* bytes of a mapped file whose pages may go */
     size_t num, digest_size; /* of all arrays; of the text of one digest, 0: none are made */
     size_t note_size;        /* of the attribute on the root; 0: none */
     char *note;
@@ -77,6 +77,21 @@ krt_status krti_save_array_read(krti_save_list *l, const krti_save_array *a, voi
     return st;
 }
 
+/* A model's weights may lie in a mapped file, whose pages a save brings in. The first of them make room for the
+ * list, the architecture and the pieces on their way, so that all of it stays about as large as the weights; to let
+ * go of more takes longer than to sum it, since the next save brings it in again. */
+static void forget_first(krti_h5_image *image, const krti_save_array *a)
+{
+    enum { FIRST = 24 << 20, FEW = 64 << 10 };
+    const size_t each = krt_dtype_size(a->dtype);
+
+    if (a->source == NULL || a->size_bytes < FEW || image->let_go >= FIRST)
+        return;
+    krti_bytes_forget(a->source, a->data,
+                      (size_t)a->size_bytes / each * krt_dtype_size(a->data_dtype));
+    image->let_go += a->size_bytes;
+}
+
 static void end_item(void *user)
 {
     item *it = user;
@@ -86,6 +101,7 @@ static void end_item(void *user)
         memcpy(it->digest, text, strlen(text));
     krti_tensor_let_go(it->held);
     it->held = NULL;
+    forget_first(it->image, &it->array);
 }
 
 static void look_at(void *user, const void *data, size_t size)

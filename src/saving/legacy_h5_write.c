@@ -156,6 +156,7 @@ static krti_save_array array_of(const krt_tensor *t, krt_dtype dtype, const krt_
                              .shape = t->shape,
                              .data = t->data,
                              .data_dtype = t->dtype,
+                             .source = t->source,
                              .precise = precise != NULL ? precise->data : NULL};
 }
 

@@ -136,6 +136,7 @@ static krt_status add_layer(void *user, const char *path, krt_layer *layer,
             .shape = t->shape,
             .data = data,
             .data_dtype = t->dtype,
+            .source = is_own ? t->source : NULL,
             .precise = is_own && vars[i]->precise != NULL ? vars[i]->precise->data : NULL};
         TRY(krti_save_list_add_array(l, &a));
     }

@@ -18,6 +18,7 @@ typedef struct krti_save_array {
     uint64_t size_bytes;
     const void *data;     /* of a model's variable; NULL: in the list's store */
     krt_dtype data_dtype; /* what it is in memory, where models compute in float32 */
+    krti_bytes *source;   /* the mapping it lies in, borrowed: let go once written; NULL: none */
     const void *precise;  /* float64 of the file it came from, for values that did not change */
     size_t store_array;   /* its index there */
 } krti_save_array;
