@@ -3,7 +3,7 @@
 
   python tools/parity_config.py [--keratin build/keratin] [--keras3 | --tf-keras] [--all]
 
-For models among the fixtures, every eighth or --all of them, and recurrent ones that each library trains (tools/rnnmodels.py), the tool writes an .h5 for each Keras, which loads it, compiled where the model was, answers as
+For models among the fixtures, every eighth or --all of them, the tool writes an .h5 for each Keras, which loads it, compiled where the model was, answers as
 recorded and trains a step on, and weights alone, which go into the architecture. The .keras of a loaded model has
 the config that Keras gives it, and each Keras reads the JSON for it. Run with the packages of tools/requirements-parity.txt; without a choice both
 libraries are tried, each in a process of its own.
@@ -25,53 +25,21 @@ NOT_FOR_KERAS3 = {
     "keras2_operators": "operations of tf.keras", "keras2_operators_attention": "operations of tf.keras",
     "keras2_operators_ellipsis": "operations of tf.keras", "keras2_operators_more": "operations of tf.keras",
     "keras2_tensorflow_op_layers": "operations of tf.keras", "keras1_cnn_tf": "hard_sigmoid of Keras 1",
-    "keras1_recurrent": "hard_sigmoid of Keras 1",
 }
 NOT_FOR_KERAS2 = {
     "attention_by_ops": "operations of keras.ops", "convnext_block": "operations of keras.ops", "hard_swish": "operations of keras.ops",
     "nested_dict_io": "a dict of tensors as the arguments of a layer",
 }
 EVERY = 8  # without --all: each model takes seconds
-ALWAYS = ("keras1_recurrent", "keras2_cudnn", "rnn_")
-RECURRENT = ("lstm", "gru", "simple_rnn", "rnn", "bidirectional")  # with --all: folders of cases of one layer
 ODD = {"odd_names": "TensorFlow takes no such names"}
 
 
-def fixtures(everything):
-    patterns = ["models/*.keras", "legacy/optimizer_*.h5", "legacy/keras1_*.h5", "legacy/keras2_cudnn.h5", "containers/keras2_*.h5"]
-    for pattern in patterns + [f"layers/{kind}/*.keras" for kind in RECURRENT * everything]:
+def models():
+    for pattern in ("models/*.keras", "legacy/optimizer_*.h5", "legacy/keras1_*.h5", "containers/keras2_*.h5"):
         for path in sorted(glob.glob(os.path.join(FIXTURES, pattern))):
             name = os.path.basename(path).rsplit(".", 1)[0]
             if not name.endswith("_weights") and ".weights" not in name and name not in ODD:
                 yield name, path
-
-
-def models(folder, everything):
-    trained = [(os.path.basename(path).rsplit(".", 1)[0], path) for path in sorted(glob.glob(os.path.join(folder, "rnn_*.keras")))]
-    stored = list(fixtures(everything))
-    for i, (name, path) in enumerate(stored + trained):
-        if everything or i % EVERY == 0 or name.startswith(ALWAYS):
-            yield name, path
-
-
-def train(keras, kind, folder):
-    """Leaves recurrent models there, compiled and trained, with their answers."""
-    import numpy as np
-    import rnnmodels
-
-    for i, name in enumerate(rnnmodels.MODELS):
-        keras.backend.clear_session()
-        keras.utils.set_random_seed(i)
-        m = rnnmodels.build(name, keras)
-        m.compile(keras.optimizers.Adam(0.01) if i % 2 else keras.optimizers.SGD(0.01, momentum=0.9), "mse")
-        x = rnnmodels.inputs_for(m, np.random.default_rng(i), 8)
-        m.fit(x, np.zeros((len(x[0]),) + tuple(m.output_shape[1:])), verbose=0)
-        rnnmodels.reset(m)
-        stem = os.path.join(folder, f"{name}_{kind}")
-        m.save(stem + ".keras")
-        names = [t.name for t in m.inputs]
-        y = m.predict(x if len(x) > 1 else x[0], verbose=0)
-        np.savez(stem + ".npz", y=y, **{f"x_{n}" if len(x) > 1 else "x": v for n, v in zip(names, x)})
 
 
 def answers(path):
@@ -109,8 +77,6 @@ def check(keras, name, path, file):
             np.testing.assert_allclose(np.asarray(found, "float32"), expected, rtol=1e-3, atol=1e-3)
     if name.startswith("optimizer_"):
         m.fit(np.zeros((8, 4)), np.zeros((8, 2)), verbose=0)
-    if name.startswith("rnn_"):
-        m.fit(x, a["y"], verbose=0)
 
 
 def check_weights(keras, tool, path, file, folder):
@@ -158,11 +124,9 @@ def run(args):
         import keras
     else:
         import tf_keras as keras
-    if args.train:
-        return train(keras, "keras3" if args.keras3 else "keras2", args.models)
     failed = done = 0
     with tempfile.TemporaryDirectory() as folder:
-        for name, path in models(args.models, args.all):
+        for name, path in list(models())[:: 1 if args.all else EVERY]:
             kinds = [("keras3" if args.keras3 else "keras2", NOT_FOR_KERAS3 if args.keras3 else NOT_FOR_KERAS2)]
             for kind, excused in kinds:
                 file = os.path.join(folder, f"{name}_{kind}.h5")
@@ -173,7 +137,7 @@ def run(args):
                     assert ok, said
                     check(keras, name, path, file)
                     check_weights(keras, args.keratin, path, file, folder)
-                    if args.keras3 and path.endswith(".keras") and not name.endswith("_keras2"):  # Keras 3 reads none of tf-keras's
+                    if args.keras3 and path.endswith(".keras"):
                         check_config(keras, args.keratin, name, path, folder)
                         check_json(keras, kind, args.keratin, name, path, path, folder)
                     if not args.keras3:
@@ -192,18 +156,10 @@ def main():
     p.add_argument("--keras3", action="store_true")
     p.add_argument("--tf-keras", action="store_true")
     p.add_argument("--all", action="store_true", help="every model, not one in eight")
-    p.add_argument("--models", help="internal: where trained models lie")
-    p.add_argument("--train", action="store_true", help="internal: leave them there")
     args = p.parse_args()
-    if args.models:
-        sys.exit(0 if run(args) in (True, None) else 1)
-    libraries = ["--keras3"] * (args.keras3 or not args.tf_keras) + ["--tf-keras"] * (args.tf_keras or not args.keras3)
-    with tempfile.TemporaryDirectory() as folder:
-        def each(library, *options):
-            return subprocess.run([sys.executable, __file__, "--keratin", args.keratin, library, "--models", folder, *options]).returncode == 0
-
-        ok = [each(library, "--train") for library in libraries]
-        ok += [each(library, *["--all"] * args.all) for library in libraries]
+    if args.keras3 or args.tf_keras:
+        sys.exit(0 if run(args) else 1)
+    ok = [subprocess.run([sys.executable, __file__, "--keratin", args.keratin, library] + ["--all"] * args.all).returncode == 0 for library in ("--keras3", "--tf-keras")]
     sys.exit(0 if all(ok) else 1)
 
 
