@@ -52,22 +52,30 @@ static krt_status check_bins(const krt_layer *l, int64_t num_bins)
 
 /* ------------------------------------------------------------------------------- Hashing */
 
-static krt_status hashing_init(krt_layer *l, void *args)
+/* The arguments that both classes have. */
+static krt_status check_common(krt_layer *l, int64_t num_bins, const char *output_mode,
+                               const char *const *modes, bool sparse)
 {
-    static const char *const modes[] = {"int", "one_hot", "multi_hot", "count", NULL};
-    krt_hashing_args *a = args;
     krt_status st = KRT_OK;
 
-    (void)krti_conf_as_int(krti_conf_get(l->config, "mask_value"), &a->mask_integer);
-    TRY(check_bins(l, a->num_bins));
-    TRY(check_mode(l, a->output_mode, modes));
-    take_dtype(l, a->output_mode);
-    if (a->sparse)
+    TRY(check_bins(l, num_bins));
+    TRY(check_mode(l, output_mode, modes));
+    take_dtype(l, output_mode);
+    if (sparse)
         TRY(krti_layer_unsupported(
             l, "layer \"%s\" gives a sparse tensor, which this build cannot run", l->name));
 
 done:
     return st;
+}
+
+static krt_status hashing_init(krt_layer *l, void *args)
+{
+    static const char *const modes[] = {"int", "one_hot", "multi_hot", "count", NULL};
+    krt_hashing_args *a = args;
+
+    (void)krti_conf_as_int(krti_conf_get(l->config, "mask_value"), &a->mask_integer);
+    return check_common(l, a->num_bins, a->output_mode, modes, a->sparse);
 }
 
 /* What the inputs are decides what the mask is, so it is made with the graph. */
@@ -129,17 +137,8 @@ static krt_status crossing_init(krt_layer *l, void *args)
 {
     static const char *const modes[] = {"int", "one_hot", NULL};
     const krt_hashed_crossing_args *a = args;
-    krt_status st = KRT_OK;
 
-    TRY(check_bins(l, a->num_bins));
-    TRY(check_mode(l, a->output_mode, modes));
-    take_dtype(l, a->output_mode);
-    if (a->sparse)
-        TRY(krti_layer_unsupported(
-            l, "layer \"%s\" gives a sparse tensor, which this build cannot run", l->name));
-
-done:
-    return st;
+    return check_common(l, a->num_bins, a->output_mode, modes, a->sparse);
 }
 
 static krt_status crossing_call(const krt_layer *l, const void *args, krt_call *c)
